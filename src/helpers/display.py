@@ -1,0 +1,137 @@
+"""Figures that read on light and dark pages, with words for those who do not see them, and sliders.
+
+A figure goes onto the page as inline SVG. Its ink is ``currentColor`` and its paper the page's own background, so
+one drawing serves both modes; its text stays text.
+"""
+
+import html
+import io
+import re
+from hashlib import sha256
+
+import ipywidgets
+import matplotlib.pyplot as plt
+from cycler import cycler
+from IPython.display import HTML, display
+
+# Stand-ins, drawn as they are and replaced in the SVG: a figure has no other way to ask for the page's colours.
+INK, PAPER = "#010203", "#fdfcfb"
+_PAGE = {INK: "currentColor", PAPER: "var(--book-paper, var(--jp-layout-color0, Canvas))"}
+# Hues of middle lightness, at least 3:1 against white and against the dark page; told apart by the color-blind too.
+COLORS = ["#2b7bb9", "#c8641b", "#1f8a70", "#a0629f", "#8a7415", "#c2476a"]
+MAX_FRAMES = 20
+
+_STYLE = {
+    "axes.prop_cycle": cycler(color=COLORS)
+    + cycler(linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))])
+    + cycler(marker=["o", "s", "^", "D", "v", "P"]),
+    "lines.markersize": 4,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.facecolor": PAPER,
+    "legend.framealpha": 0.85,
+    "figure.figsize": (6.4, 3.6),
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "svg.fonttype": "none",  # text as text: small, searchable, in the page's own font
+    "svg.hashsalt": "shared-weights",  # the same file from the same figure
+} | dict.fromkeys(
+    ["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color", "patch.edgecolor"]
+    + ["legend.edgecolor", "hatch.color", "boxplot.boxprops.color", "boxplot.whiskerprops.color"]
+    + ["boxplot.capprops.color", "boxplot.flierprops.color"],
+    INK,
+)
+
+
+def use_book_style():
+    """Set matplotlib's defaults for every figure of the notebook; figures appear only through :func:`show`."""
+    plt.switch_backend("agg")  # the notebook backend would show each figure again, as a PNG without words
+    plt.rcParams.update(_STYLE)
+
+
+def show(fig, alt):
+    """Show a matplotlib figure on the page, and close it.
+
+    ``alt`` says in words what the figure shows; an empty one is a ValueError.
+    """
+    display(HTML(f'<figure class="book-figure">{_svg(fig, alt)}</figure>'))
+
+
+def slider(draw, values, label, alt):
+    """Show ``draw(value)``, a matplotlib figure, for the one of ``values`` (at most 20) that the reader picks.
+
+    ``label`` names what is turned; ``alt(value)`` says in words what the figure for that value shows. The output has
+    two faces of the same frames: an ipywidgets slider where a kernel runs, plain HTML in the built page.
+    """
+    values = list(values)
+    if not 2 <= len(values) <= MAX_FRAMES:
+        raise ValueError(f"a slider has 2 to {MAX_FRAMES} values, not {len(values)}")
+    frames = [_svg(draw(value), alt(value)) for value in values]
+    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    bundle = _live(frames, texts, label)._repr_mimebundle_()
+    display(bundle | {"text/html": _static(frames, texts, label), "text/plain": f"slider: {label}"}, raw=True)
+
+
+def _live(frames, texts, label):
+    """The face for Jupyter: an ipywidgets slider that changes the figure above it."""
+    figure = ipywidgets.HTML(frames[0])
+    control = ipywidgets.SelectionSlider(
+        options=list(zip(texts, range(len(texts)), strict=True)),
+        description=label,
+        style={"description_width": "initial"},
+        layout={"width": "32em", "max_width": "100%"},
+    )
+    control.observe(lambda change: setattr(figure, "value", frames[change["new"]]), names="value")
+    return ipywidgets.VBox([figure, control])
+
+
+def _static(frames, texts, label):
+    """The face for the built page, moved by ``_static/slider.js``: all frames, of which one is shown."""
+    name = f"slider-{_digest(label, *frames)}"
+    figures = "".join(
+        f'<div class="book-frame" data-value="{html.escape(text)}"{" hidden" * (i > 0)}>{frame}</div>'
+        for i, (frame, text) in enumerate(zip(frames, texts, strict=True))
+    )
+    return (
+        f'<figure class="book-figure book-slider">{figures}'
+        f'<figcaption><label for="{name}">{html.escape(label)}</label> '
+        f'<input id="{name}" type="range" min="0" max="{len(frames) - 1}" value="0" aria-valuetext="{texts[0]}"> '
+        f'<output for="{name}" aria-live="polite">{texts[0]}</output></figcaption></figure>'
+    )
+
+
+def _svg(fig, alt):
+    """The figure as an SVG element with its alternative text, in the page's colours."""
+    if not (isinstance(alt, str) and alt.strip()):
+        raise ValueError("alt must say in words what the figure shows")
+    file = io.StringIO()
+    fig.savefig(file, format="svg", metadata={"Date": None}, bbox_inches="tight")
+    plt.close(fig)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :]  # without the XML prologue, which has no place inside a page
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)  # matplotlib's names of groups: nothing refers to them
+    own = f"f{_digest(svg)}-"  # clip paths and markers: unique in a page that shows many figures, the same in every run
+    svg = re.sub(r'\bid="|"#|\(#', lambda found: found[0] + own, svg)
+    for stand_in, colour in _PAGE.items():
+        svg = svg.replace(stand_in, colour)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # it would style the whole page
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: inherit", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is finer than any screen
+    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
+    attributes = (
+        f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}" role="img" '
+        f'aria-label="{html.escape(alt)}" style="font-family: DejaVu Sans, Verdana, sans-serif; stroke-linejoin: round"'
+    )
+    svg = svg.replace(f'width="{width}pt" height="{height}pt"', attributes)
+    return re.sub(r"\n\s*", "\n", svg)
+
+
+def _digest(*texts):
+    return sha256("".join(texts).encode()).hexdigest()[:8]

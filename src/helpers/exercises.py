@@ -1,0 +1,107 @@
+"""Checks of the reader's own solutions, against oracles that are not a second copy of ours.
+
+The oracle of exercise ``"gnn/shift"`` is the function ``shift`` of ``helpers.gnn.exercises``.
+"""
+
+import ast
+import importlib
+import inspect
+import textwrap
+
+import numpy as np
+
+from helpers.verify import to_numpy
+
+
+class ExerciseFailed(AssertionError):
+    """The solution differs from the reference; the message says where."""
+
+    def _render_traceback_(self):
+        return [f"Not yet: {self}"]  # the reader's code is at fault, not the line of ours that found it
+
+
+def check(name, candidate):
+    """Run ``candidate``, the reader's function or class, against the reference of exercise ``"part/exercise"``.
+
+    Prints one line when it is right, or when it is still the empty stub. Raises ExerciseFailed, saying what differs,
+    when it is wrong, and ValueError for an exercise that does not exist.
+    """
+    part, _, exercise = name.partition("/")
+    try:
+        oracles = importlib.import_module(f"helpers.{part}.exercises")
+        oracle = vars(oracles)[exercise]
+    except (ModuleNotFoundError, KeyError):
+        raise ValueError(f"no exercise is called {name!r}: see the call in the chapter, such as 'gnn/shift'") from None
+    if not callable(candidate):
+        raise ExerciseFailed(f"{name} takes a function or a class, and got {type(candidate).__name__}")
+    if _is_stub(candidate):
+        print(f"{name}: not attempted yet; replace the ... and run this cell again")
+        return
+    oracle(candidate)
+    print(f"{name}: correct")
+
+
+def expect(candidate, args, desired, rtol=0.0, atol=0.0, kwargs=None, says=""):
+    """Call ``candidate(*args, **kwargs)`` and compare its result with ``desired``.
+
+    ``desired`` is a number, array or tensor, or a tuple of them. Raises ExerciseFailed, naming the call, when the
+    result has another type, shape or value (|result − desired| ≤ atol + rtol·|desired|); ``says`` ends the message
+    with a hint. An error inside the candidate keeps its own traceback, with the call added as a note.
+    """
+    kwargs = kwargs or {}
+    called = ", ".join([_show(a) for a in args] + [f"{k}={_show(v)}" for k, v in kwargs.items()])
+    call = f"{getattr(candidate, '__name__', 'your function')}({called})"
+    try:
+        result = candidate(*args, **kwargs)
+    except Exception as error:
+        error.add_note(f"raised by the check of your solution, in {call}")
+        raise
+    _compare(call, result, desired, rtol, atol, f". {says}" if says else "")
+
+
+def _compare(call, result, desired, rtol, atol, says):
+    if result is None:
+        raise ExerciseFailed(f"{call} returned None: does it end with a return?")
+    if isinstance(desired, tuple):
+        if not isinstance(result, (tuple, list)) or len(result) != len(desired):
+            raise ExerciseFailed(f"{call} must return {len(desired)} values, and returned {_show(result)}{says}")
+        for position, pair in enumerate(zip(result, desired, strict=True)):
+            _compare(f"{call}, value {position},", *pair, rtol, atol, says)
+        return
+    try:
+        got = np.asarray(to_numpy(result))
+    except (ValueError, TypeError):
+        got = np.asarray(None)
+    want = np.asarray(to_numpy(desired))
+    if got.dtype == object:
+        raise ExerciseFailed(f"{call} must return {_show(desired)}, and returned {_show(result)}{says}")
+    if got.shape != want.shape:
+        raise ExerciseFailed(f"{call} must have shape {want.shape}, and has {got.shape}{says}")
+    close = np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
+    if not close.all():
+        worst = tuple(int(i) for i in np.argwhere(~close)[0])
+        at = f" at index {worst}" if worst else ""
+        raise ExerciseFailed(
+            f"{call} is wrong in {np.count_nonzero(~close)} of {close.size} entries: "
+            f"{got[worst]:.6g}{at}, where {want[worst]:.6g} is expected{says}"
+        )
+
+
+def _show(value):
+    """A short description of an argument: small ones whole, larger ones by their shape."""
+    if getattr(value, "shape", None):
+        kind = type(value).__name__
+        small = value.size if isinstance(value, np.ndarray) else getattr(value, "numel", lambda: 99)()
+        return f"{np.asarray(to_numpy(value)).tolist()}" if small <= 8 else f"{kind} of shape {tuple(value.shape)}"
+    return textwrap.shorten(repr(value), 60, placeholder=" …")
+
+
+def _is_stub(candidate):
+    """Whether the body is still nothing but ``...`` (under a docstring, if any)."""
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(candidate))).body[0].body
+    except (OSError, TypeError, SyntaxError, AttributeError, IndexError):
+        return False  # no source to look at: let the check speak
+    return all(isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) for s in body) and (
+        body[-1].value.value is Ellipsis
+    )

@@ -1,0 +1,64 @@
+"""What the tools know of the book's notebooks: where they are, how they run, and what a run leaves in them."""
+
+import time
+from datetime import UTC, datetime
+
+import jupytext
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from helpers.records import PROJECT, commit, processor
+from helpers.verify import METADATA_KEY
+
+BOOK = PROJECT / "book"
+START_TIMEOUT, CELL_TIMEOUT = 120, 900  # seconds; a kernel or a cell that takes longer hangs
+LOCAL = Config(KernelManager={"transport": "ipc"})  # kernels speak through files of the user's, not open ports
+
+
+def sources():
+    """The percent scripts of all notebooks, sorted."""
+    return sorted(BOOK.glob("*/*.py"))
+
+
+def execute(source, target, parameters):
+    """Run the notebook ``source`` (a percent script) with papermill and write it to ``target``, whole or not at all.
+
+    The executed notebook's metadata says with which parameters, from which commit, when, where and how long it ran.
+    Raises SystemExit with notebook, cell and traceback when a cell fails.
+    """
+    name = source.relative_to(BOOK).with_suffix("")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    plain, executed = target.with_suffix(".plain.ipynb"), target.with_suffix(".running.ipynb")
+    jupytext.write(jupytext.read(source), plain)
+    start = time.perf_counter()
+    ran = {"commit": commit(), "date": datetime.now(UTC).isoformat(timespec="seconds"), "processor": processor()}
+    try:
+        notebook = papermill.execute_notebook(
+            plain,
+            executed,
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            start_timeout=START_TIMEOUT,
+            execution_timeout=CELL_TIMEOUT,
+            config=LOCAL,
+        )
+    except PapermillExecutionError as error:
+        lines = [f"    {line}" for line in error.source.splitlines()]
+        raise SystemExit("\n".join([f"{name}: cell {error.cell_index} failed", *lines, "", *error.traceback])) from None
+    finally:
+        plain.unlink()
+    notebook.metadata[METADATA_KEY] = ran | {"seconds": time.perf_counter() - start, "parameters": parameters}
+    nbformat.write(notebook, executed)
+    executed.replace(target)
+    return notebook
+
+
+def claims(notebook):
+    """The claims that an executed notebook verified, in the order of the page, as ``helpers.verify`` wrote them."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if METADATA_KEY in output.get("metadata", {}):
+                yield output.metadata[METADATA_KEY]
