@@ -17,10 +17,13 @@ $(error PROFILE=$(PROFILE): expected smoke or full)
 endif
 
 # Notebooks run side by side, one thread each: on few cores that is faster, and a page's outputs do not depend on
-# how many there are. Bytecode stays out of the tree.
+# how many there are.
 export OMP_NUM_THREADS := 1
 export MPLBACKEND := agg
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
+ifdef SHARED_WEIGHTS_DATA  # notebooks run in folders of their own, so a relative path would get lost
+export SHARED_WEIGHTS_DATA := $(abspath $(SHARED_WEIGHTS_DATA))
+endif
 
 NOTEBOOKS := $(sort $(wildcard book/*/*.py))
 EXECUTED := $(NOTEBOOKS:book/%.py=$(BUILD)/executed/%.ipynb)

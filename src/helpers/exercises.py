@@ -4,6 +4,7 @@ The oracle of exercise ``"gnn/shift"`` is the function ``shift`` of ``helpers.gn
 """
 
 import ast
+import copy
 import importlib
 import inspect
 import textwrap
@@ -30,6 +31,8 @@ def check(name, candidate):
     try:
         oracles = importlib.import_module(f"helpers.{part}.exercises")
         oracle = vars(oracles)[exercise]
+        if not inspect.isfunction(oracle):
+            raise KeyError(exercise)
     except (ModuleNotFoundError, KeyError):
         raise ValueError(f"no exercise is called {name!r}: see the call in the chapter, such as 'gnn/shift'") from None
     if not callable(candidate):
@@ -52,7 +55,7 @@ def expect(candidate, args, desired, rtol=0.0, atol=0.0, kwargs=None, says=""):
     called = ", ".join([_show(a) for a in args] + [f"{k}={_show(v)}" for k, v in kwargs.items()])
     call = f"{getattr(candidate, '__name__', 'your function')}({called})"
     try:
-        result = candidate(*args, **kwargs)
+        result = candidate(*copy.deepcopy(args), **kwargs)  # a solution may work in place
     except Exception as error:
         error.add_note(f"raised by the check of your solution, in {call}")
         raise
@@ -73,7 +76,7 @@ def _compare(call, result, desired, rtol, atol, says):
     except (ValueError, TypeError):
         got = np.asarray(None)
     want = np.asarray(to_numpy(desired))
-    if got.dtype == object:
+    if got.dtype.kind in "OUS":  # not numbers
         raise ExerciseFailed(f"{call} must return {_show(desired)}, and returned {_show(result)}{says}")
     if got.shape != want.shape:
         raise ExerciseFailed(f"{call} must have shape {want.shape}, and has {got.shape}{says}")

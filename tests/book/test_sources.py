@@ -1,0 +1,106 @@
+"""What every notebook of the book keeps to, read from its source and its committed reference."""
+
+import re
+
+import jupytext
+import nbformat
+import pytest
+
+from helpers.records import PROJECT
+
+BOOK = PROJECT / "book"
+SOURCES = sorted(BOOK.glob("*/*.py"))
+CLAIM = re.compile(r"\$\$ *\((eq-[\w-]+)\)")
+CHECK = re.compile(r"verify\.(?:equal|holds)\(\s*\"(eq-[\w-]+)\"")
+
+notebooks = pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+
+
+def test_there_are_notebooks():
+    assert SOURCES
+
+
+@notebooks
+def test_pair_has_not_drifted(source):
+    """The .ipynb holds the cells of the .py; `make reference` makes it so."""
+    script, reference = jupytext.read(source), read_reference(source)
+    assert [(c.cell_type, c.source, tags(c)) for c in script.cells] == [
+        (c.cell_type, c.source, tags(c)) for c in reference.cells
+    ]
+
+
+@notebooks
+def test_reference_was_executed_in_order_without_error(source):
+    code = [cell for cell in read_reference(source).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    kinds = {output.output_type for cell in code for output in cell.outputs}
+    assert "error" not in kinds
+    streams = {output.get("name") for cell in code for output in cell.outputs}
+    assert "stderr" not in streams, "warnings or progress bars in stored outputs"
+
+
+@notebooks
+def test_reference_keeps_nothing_that_changes_from_run_to_run(source):
+    reference = read_reference(source)
+    assert set(reference.metadata) == {"kernelspec"}
+    for cell in reference.cells:
+        assert set(cell.metadata) <= {"tags"}
+        for output in cell.get("outputs", ()):
+            assert not output.get("metadata")
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+    assert source.with_suffix(".ipynb").stat().st_size < 500 * 1024
+
+
+@notebooks
+def test_every_claim_is_checked_by_the_next_cell(source):
+    """An eq- label without a check, a check without a label, or one that stands elsewhere."""
+    due, checked = [], []
+    for cell in jupytext.read(source).cells:
+        if cell.cell_type == "markdown":
+            due += CLAIM.findall(cell.source)
+            continue
+        found = CHECK.findall(cell.source)
+        assert sorted(found) == sorted(due), "the labels above a code cell are those that it checks"
+        checked += found
+        due = []
+    assert not due, "a claim at the end of the page has no cell below it"
+    assert len(checked) == len(set(checked))
+    part = "errata" if source.parent.name == "appendix" else source.parent.name
+    assert all(label.startswith(f"eq-{part}-") for label in checked)
+
+
+@notebooks
+def test_figures_come_with_words(source):
+    """Every figure goes through helpers.display: nothing else can give it alternative text."""
+    for cell in read_reference(source).cells:
+        for output in cell.get("outputs", ()):
+            assert not {kind for kind in output.get("data", {}) if kind.startswith("image/")}
+
+
+@notebooks
+def test_parameters_are_checked_right_away(source):
+    code = [cell for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+    assert ["parameters" in tags(cell) for cell in code] == [True] + [False] * (len(code) - 1)
+    assert "parameters.check(globals(), profile=(" in code[1].source
+
+
+@notebooks
+def test_exercises_have_solutions_that_can_be_taken_out(source):
+    text = source.read_text()
+    asked = re.findall(r"^# :label: (ex-[\w-]+)", text, re.MULTILINE)
+    solved = re.findall(r":{3,}\{solution-start\} (ex-[\w-]+)", text)
+    assert asked == solved
+    for cell in jupytext.read(source).cells:
+        inside = "{solution-start}" in cell.source or "{solution-end}" in cell.source
+        assert not inside or "solution" in tags(cell)
+        assert "exercises.check(" not in cell.source or "solution" not in tags(cell)
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def read_reference(source):
+    path = source.with_suffix(".ipynb")
+    assert path.exists(), f"{path.name} is missing: make reference"
+    return nbformat.read(path, as_version=4)
