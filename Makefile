@@ -74,7 +74,7 @@ $(BUILD)/html/index.html: $(EXECUTED) $(PAGES) tools/stage.py
 	@$(BIN)/python tools/stage.py $(BUILD)/executed $(BUILD)/src $(PROFILE)
 	@rm -rf $(BUILD)/site
 	@$(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null
-	@$(BIN)/python tools/prune.py $(BUILD)/site/_build/html
+	@$(BIN)/python tools/tidy.py $(BUILD)/site/_build/html
 	@touch $(BUILD)/site/_build/html/index.html
 	@rm -rf $(BUILD)/html && mv $(BUILD)/site/_build/html $(BUILD)/html && rm -rf $(BUILD)/site
 

@@ -14,7 +14,7 @@ from helpers.verify import METADATA_KEY
 
 BOOK = PROJECT / "book"
 START_TIMEOUT, CELL_TIMEOUT = 120, 900  # seconds; a kernel or a cell that takes longer hangs
-LOCAL = Config(KernelManager={"transport": "ipc"})  # kernels speak through files of the user's, not open ports
+LOCAL = Config(KernelManager={"transport_encryption": "auto"})  # on a shared machine, nobody else listens
 
 
 def sources():

@@ -115,22 +115,32 @@ def _svg(fig, alt):
     plt.close(fig)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]  # without the XML prologue, which has no place inside a page
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)  # matplotlib's names of groups: nothing refers to them
-    own = f"f{_digest(svg)}-"  # clip paths and markers: unique in a page that shows many figures, the same in every run
+    for pattern, replacement in _SLIMMER:
+        svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
+    own = f"f{_digest(svg)}-"  # ids: unique on a page of many figures, the same in every run
     svg = re.sub(r'\bid="|"#|\(#', lambda found: found[0] + own, svg)
     for stand_in, colour in _PAGE.items():
         svg = svg.replace(stand_in, colour)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # it would style the whole page
-    svg = re.sub(r"font-family: [^;\"]*", "font-family: inherit", svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is finer than any screen
     width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
     attributes = (
         f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}" role="img" '
         f'aria-label="{html.escape(alt)}" style="font-family: DejaVu Sans, Verdana, sans-serif; stroke-linejoin: round"'
     )
-    svg = svg.replace(f'width="{width}pt" height="{height}pt"', attributes)
-    return re.sub(r"\n\s*", "\n", svg)
+    return svg.replace(f'width="{width}pt" height="{height}pt"', attributes)
+
+
+# What matplotlib writes into an SVG and a page has no use for.
+_SLIMMER = (
+    (r"<metadata>.*?</metadata>", ""),
+    (r"<style.*?</style>", ""),  # it would style the whole page
+    (r'<g id="[^"]*">', "<g>"),  # names of groups: nothing refers to them
+    (r' ?font-family: [^;"]*;?', ""),  # the figure says it once, below
+    (r"(\d\.\d\d)\d+", r"\1"),  # a hundredth of a point is finer than any screen
+    (r' transform="rotate\(-0 [^"]*"', ""),
+    (r"\s*\n\s*", " "),
+    (r" ?(<[^>]*>) ?(?=<)", r"\1"),
+    (r'" (/?>)', r'"\1'),
+)
 
 
 def _digest(*texts):

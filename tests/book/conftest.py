@@ -2,7 +2,6 @@ import os
 import shutil
 
 import pytest
-import yaml
 
 from helpers.records import PROJECT
 
@@ -17,12 +16,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def contents():
-    """The pages of the book's table of contents, the front page first."""
-    toc = yaml.safe_load((PROJECT / "book" / "_toc.yml").read_text())
-    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
 
 
 @pytest.fixture(scope="session")

@@ -104,3 +104,22 @@ def read_reference(source):
     path = source.with_suffix(".ipynb")
     assert path.exists(), f"{path.name} is missing: make reference"
     return nbformat.read(path, as_version=4)
+
+
+ANSWERED = {
+    "Assignment of 2021": ["3.1", "3.2", "3.3 (a)", "3.3 (b)", "3.3 (b), second", "3.4 (a)", "3.4 (b)"],
+    "Report of 2019": ["3.1 (a)", "3.1 (b)"],
+}
+
+
+def test_every_question_of_the_sources_leads_to_an_exercise():
+    exercises = set(re.findall(r":label: (ex-[\w-]+)", "\n".join(path.read_text() for path in SOURCES)))
+    _, *sections = re.split(r"^## (.+)$", (BOOK / "appendix" / "questions.md").read_text(), flags=re.MULTILINE)
+    found = {}
+    for heading, text in zip(sections[::2], sections[1::2], strict=True):
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.+\|$", text, re.M)]
+        found[heading] = [question for question, *_ in rows[2:]]
+        for question, _, answer in rows[2:]:
+            labels = re.findall(r"\{ref\}`(ex-[\w-]+)`", answer)
+            assert labels and set(labels) <= exercises, f"{heading}, question {question}"
+    assert found == ANSWERED

@@ -1,0 +1,309 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Errata of the two sources
+#
+# Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right? Each
+# entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
+# questions are those of the two documents. So far the page covers their sections on graph convolutions and on the ring;
+# the derivations are in {doc}`/gnn/message_passing` and {doc}`/gnn/circulant`.
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 0
+
+# %%
+import networkx as nx
+import numpy as np
+import torch
+
+from helpers import parameters, verify
+from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
+from helpers.gnn.layers import gcn_norm
+
+parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
+rng = np.random.default_rng(seed)
+n = 8  # nodes of the ring
+theta, x = rng.standard_normal((2, n))  # [n] each
+Phi = dft_matrix(n)  # [n, n]
+theta_hat, x_hat = Phi.conj().T @ theta, Phi.conj().T @ x  # [n]
+
+# %% [markdown]
+# ## Assignment, section 3.1 and equations 27 and 28
+#
+# ### The degree in equation 27
+#
+# Equation 27 is announced as the same operation as equation 18, and writes the degree $D$. It is the same only with
+# the degrees $\tilde d_i$ of $A + I$:
+#
+# $$
+# \hat A_{ij} = \frac{\tilde A_{ij}}{\sqrt{\tilde d_i \tilde d_j}} , \qquad \tilde d_i = 1 + \sum_j A_{ij} .
+# $$ (eq-errata-degree)
+
+# %%
+A = torch.tensor(
+    [[0.0, 1, 1], [1, 0, 0], [1, 0, 0]]
+)  # a path with its middle at node 0
+d, d_tilde = A.sum(dim=1), 1 + A.sum(dim=1)
+corrected = (A + torch.eye(3)) / torch.outer(d_tilde, d_tilde).sqrt()
+verify.equal("eq-errata-degree", corrected, gcn_norm(A), atol=1e-6)
+print(f"weight of edge 0, 1 with the degrees of A:     {1 / (d[0] * d[1]).sqrt():.3f}")
+print(
+    f"weight of edge 0, 1 with the degrees of A + I: {1 / (d_tilde[0] * d_tilde[1]).sqrt():.3f}"
+)
+
+# %% [markdown]
+# ### A subscript below equation 27
+#
+# The sentence that drops the normaliser prints its second factor as $D_{ij}$. The matrix is diagonal, so for
+# $i \neq j$ that factor is 0 and the normaliser infinite. The equation itself has it right: $D_{jj}$.
+
+# %%
+D = torch.diag(d)
+print(
+    f"with D_ij: {1 / (D[0, 0] * D[0, 1]).sqrt()}   with D_jj: {1 / (D[0, 0] * D[1, 1]).sqrt():.3f}"
+)
+
+# %% [markdown]
+# ### The transpose in equations 27 and 28
+#
+# In equation 18 the features of a node are a row of $H$, and $W$, of shape $d_l \times d_{l+1}$, acts from the right.
+# In equations 27 and 28 they are a column $h_j$, and there $W h_j$ does not fit. It is $W^\top h_j$:
+#
+# $$
+# \Big( \sum_{j} \hat A_{ij}\, W^\top h_j \Big)_{i} = \hat A H W .
+# $$ (eq-errata-transpose)
+
+# %%
+H, W = torch.randn(3, 4), torch.randn(4, 2)
+A_hat = gcn_norm(A)
+rows = torch.stack(
+    [sum(A_hat[i, j] * (W.T @ H[j]) for j in range(3)) for i in range(3)]
+)  # [3, 2]
+verify.equal("eq-errata-transpose", rows, A_hat @ H @ W, atol=1e-5)
+print(f"W has shape {list(W.shape)} and h_j {list(H[1].shape)}: no product W h_j")
+
+# %% [markdown]
+# The same cell shows a smaller slip: $H^{(l)}$ is called an $N \times d$ matrix, with one $d$ for all layers, while $W$
+# leads from $d_l$ to $d_{l+1}$ features. The width belongs to the layer, $N \times d_l$: here 4 before and 2 after.
+#
+# ## Assignment, section 3.2
+#
+# ### Equation 24, the convolution theorem
+#
+# Equation 24 sets $C(\theta)\, x$ equal to $\Phi \hat x \odot \hat\theta$. Read as printed, without parentheses, the
+# right side is $x \odot \hat\theta$. With them, two things are still missing. The DFT of equation 25 is unitary, so
+# there is a factor $\sqrt n$. And with $\theta$ as the first *row*, the product is a {term}`cross-correlation`, so
+# $\hat\theta$ comes conjugated. For a real $\theta$:
+#
+# $$
+# C(\theta)\, x = \Phi \big( \sqrt n\, \overline{\hat\theta} \odot \hat x \big) .
+# $$ (eq-errata-convolution-theorem)
+
+# %%
+y = circulant(theta) @ x
+verify.equal(
+    "eq-errata-convolution-theorem",
+    y,
+    Phi @ (np.sqrt(n) * theta_hat.conj() * x_hat),
+    atol=1e-12,
+)
+for reading, value in {
+    "as printed": x * theta_hat,
+    "with parentheses": Phi @ (x_hat * theta_hat),
+}.items():
+    print(f"{reading}: equal to C(theta) x: {np.allclose(y, value)}")
+
+# %% [markdown]
+# ### The theorem in words
+#
+# The sentence before it says that the DFT of a convolution is the product of the DFTs. That is right for the
+# convolution proper, $(\theta * x)_i = \sum_j \theta_j x_{i-j}$, and for a DFT without the factor $1/\sqrt n$ in front.
+# With the unitary one of equation 25,
+#
+# $$
+# \Phi^* (\theta * x) = \sqrt n\; \hat\theta \odot \hat x .
+# $$ (eq-errata-convolution)
+
+# %%
+linear = np.append(
+    np.convolve(theta, x), 0.0
+)  # 2 n values; on the ring the second half wraps onto the first
+verify.equal(
+    "eq-errata-convolution",
+    Phi.conj().T @ (linear[:n] + linear[n:]),
+    np.sqrt(n) * theta_hat * x_hat,
+    atol=1e-12,
+)
+
+# %% [markdown]
+# ### Eigenvalues and eigenvectors
+#
+# The box before question 3.4 calls the columns of $\Phi$ the *eigenvalues* of all circulant matrices. They are the
+# eigenvectors; the eigenvalues differ from matrix to matrix. Question 3.4 (a) gives them as the entries of
+# $\hat\theta$. For a real $\theta$ they are those of its conjugate, times $\sqrt n$:
+#
+# $$
+# C(\theta)\, \Phi = \Phi \operatorname{diag}(\lambda) , \qquad \lambda = \sqrt n\; \overline{\hat\theta} .
+# $$ (eq-errata-eigenvalues)
+
+# %%
+verify.equal(
+    "eq-errata-eigenvalues",
+    [circulant(theta) @ Phi, eigenvalues(theta)],
+    [Phi * (np.sqrt(n) * theta_hat.conj()), np.sqrt(n) * theta_hat.conj()],
+    atol=1e-12,
+)
+
+# %% [markdown]
+# For a complex $\theta$ the conjugate falls on the DFT and not on $\theta$: $\lambda = \sqrt n\, \Phi \theta$.
+#
+# ### The printed matrix $\Phi$
+#
+# Column 0 of $\Phi$ belongs to frequency 0 and is constant. The printed rows start with $\omega^1$ and with
+# $\omega^{n-1}$ instead, and row 1 runs from $\omega^1$ to $\omega^{n-1}$, one entry too few. The base $\omega_n$ is
+# printed with $k$ and $u$ in it, which are the row and the column, and with the sign of the *forward* transform, while
+# $\Phi$ is the inverse one. What is meant is
+#
+# $$
+# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi i / n} , \qquad\text{so that}\quad
+# \Phi^* \Phi = I \quad\text{and}\quad \Phi \hat x = x .
+# $$ (eq-errata-dft-matrix)
+
+# %%
+u = np.arange(n)
+inverse_transform = np.fft.ifft(
+    np.eye(n), norm="ortho", axis=0
+)  # its columns: unit impulses, transformed back
+verify.equal(
+    "eq-errata-dft-matrix",
+    [
+        np.exp(2j * np.pi / n) ** np.outer(u, u) / np.sqrt(n),
+        Phi.conj().T @ Phi,
+        Phi @ x_hat,
+    ],
+    [inverse_transform, np.eye(n).astype(complex), x.astype(complex)],
+    atol=1e-12,
+)
+
+exponents = np.where(
+    u == 0, u[:, None], np.outer(u, u)
+)  # as printed: row u starts with the exponent u, not 0,
+exponents[1] = np.minimum(u + 1, n - 1)  # and row 1 with 1, 2, 3
+printed = np.exp(-2j * np.pi / n) ** exponents / np.sqrt(n)
+print(
+    f"distance of the printed matrix from unitary: {np.linalg.norm(printed.conj().T @ printed - np.eye(n)):.2f}"
+)
+
+# %% [markdown]
+# ### Which way the matrices stand
+#
+# $H$ is introduced as a $D \times n$ matrix below equation 23, where its rows are the features of the nodes. It is
+# $n \times D$: otherwise $C(\theta) H$ is not defined.
+#
+# The number of nodes is $N$ in one line and the indices are taken modulo $n$ in the next. It is one number. With
+# another modulus the graph is no ring, and not even undirected:
+
+# %%
+H = rng.standard_normal((n, 3))
+print("C(theta) H has shape", (circulant(theta) @ H).shape)
+
+nodes, modulus = 6, 5
+A = np.array(
+    [
+        [j in ((i + 1) % modulus, (i - 1) % modulus) for j in range(nodes)]
+        for i in range(nodes)
+    ]
+)
+print(f"{nodes} nodes, indices modulo {modulus}: symmetric is {np.array_equal(A, A.T)}")
+
+# %% [markdown]
+# ### The general form of an equivariant layer
+#
+# After equation 23 the assignment gives $\phi(h_i, \mathcal{N}_i)$ as the general form of a permutation equivariant
+# layer and asks for the $\phi$ of the ring layer. Two things are loose. On the undirected ring, $\mathcal{N}_i$ is a
+# set, so it does not tell the next node from the previous one, and no such $\phi$ has $w_1 \neq w_{-1}$. The reflection
+# $i \mapsto -i$ is an {term}`automorphism` of the undirected ring, and the layer commutes with it only if $w_1 =
+# w_{-1}$; the ring of the layer is a *directed* one. And not every equivariant layer has the form: applied twice, it
+# uses the neighbours' neighbours.
+
+# %%
+J = np.eye(6)[-np.arange(6)]  # the reflection
+A = circulant([0.0, 1, 0, 0, 0, 1])
+print("the reflection keeps the undirected ring:", np.array_equal(J @ A @ J.T, A))
+for w_1, w_minus_1 in ((2.0, 3.0), (2.0, 2.0)):
+    C = circulant([1.0, w_1, 0, 0, 0, w_minus_1])
+    print(
+        f"w_1 = {w_1:g}, w_-1 = {w_minus_1:g}: commutes with it: {np.allclose(C @ J, J @ C)}"
+    )
+
+# %% [markdown]
+# ### Smaller points
+#
+# - *Circulant graph* is used as a name of the ring. The ring is one of many: any graph with a circulant adjacency
+#   matrix is one, as the first line below shows for seven nodes with four neighbours each.
+# - The filter $(w_0, w_1, 0, \dots, 0, w_{-1})$ needs $n \ge 3$. For $n = 2$ both neighbours are the same node.
+# - The $k$-th entry of $\hat x$ is said to measure similarity with a sinusoid of frequency $k / n$. For $k > n / 2$
+#   that is the frequency $(n - k) / n$, turning the other way: column $n - 1$ is the conjugate of column 1.
+# - Question 3.4 (b) takes from a common basis of eigenvectors that two matrices commute. The converse holds only for
+#   matrices that can be diagonalised: the last line is a matrix that commutes with itself and has no basis of
+#   eigenvectors.
+# - Question 3.3 has two parts (b).
+
+# %%
+A = circulant([0, 1, 1, 0, 0, 1, 1])
+print("neighbours a node:", A.sum(axis=1), "  undirected:", np.array_equal(A, A.T))
+print(
+    "column n - 1 is the conjugate of column 1:",
+    np.allclose(Phi[:, n - 1], Phi[:, 1].conj()),
+)
+nilpotent = np.array([[0.0, 1], [0, 0]])
+print(
+    "eigenvalues",
+    np.linalg.eigvals(nilpotent),
+    "  rank",
+    np.linalg.matrix_rank(nilpotent),
+)
+
+# %% [markdown]
+# ## Report, section 3.1
+#
+# ### A weighted average, of neighbours that are close
+#
+# The report calls the layer a weighted average over the neighbours, with weights that say how close they are. The
+# weights do not sum to one, so it is a weighted *sum*, and the node itself is part of it. All neighbours are equally
+# close, one hop; what the weights tell apart is degrees. On a path of four nodes:
+
+# %%
+path = torch.from_numpy(nx.to_numpy_array(nx.path_graph(4)))
+A_hat = gcn_norm(path)
+print("sums of the rows:", np.round(A_hat.sum(dim=1).numpy(), 3))
+print("what node 1 takes from nodes 0, 1, 2, 3:", np.round(A_hat[1].numpy(), 3))
+
+# %% [markdown]
+# $H^{(l)}$ is called the representation of *a* node there. It is that of all nodes; a node's is its row $h_i$. And the
+# pointer of that paragraph to "Eqn. 14" as a message passing function leads to a derivative of the recurrent network;
+# equation 36 is meant.
+#
+# ### How many layers for three hops
+#
+# The report asks for at most 3 layers to bring a feature over three hops. It is *at least* 3: with fewer nothing
+# arrives; with more, thanks to the self-loops, it still does.
+
+# %%
+for layers in (2, 3, 4):
+    arrives = torch.linalg.matrix_power(A_hat, layers)[0, 3]
+    print(f"{layers} layers: {arrives:.3f} of a feature travels from node 3 to node 0")
+
+# %% [markdown]
+# ## What was shown
+#
+# The two documents are good guides with loose ends: a missing $\sqrt n$ and a conjugate in the theorem, a matrix that
+# is printed wrong, degrees without their self-loops, a transpose, a bound that points the wrong way. None of them
+# changes the story, and whoever types them in as printed gets wrong numbers.

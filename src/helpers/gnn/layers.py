@@ -1,0 +1,74 @@
+"""Layers on graphs: the graph convolution of Kipf and Welling (2017)."""
+
+import torch
+from torch import nn
+
+
+def gcn_norm(adjacency):
+    """Return the propagation matrix Â = D̃^(−1/2) (A + I) D̃^(−1/2) of an undirected graph without self-loops.
+
+    ``adjacency`` is A, a dense tensor [N, N] of edge weights (0 where there is no edge); D̃ is the diagonal matrix of
+    the row sums of A + I, so a node without neighbours divides by 1. The result has shape [N, N] and A's
+    floating-point dtype (the default one if A holds integers or bools). Equations 19 to 21 of the 2021 assignment.
+
+    Raises ValueError when A is not square, is not symmetric, has self-loops, or holds negative or non-finite weights.
+    """
+    if adjacency.ndim != 2 or adjacency.shape[0] != adjacency.shape[1]:
+        raise ValueError(f"the adjacency matrix must be square, [N, N], and has shape {list(adjacency.shape)}")
+    if not adjacency.is_floating_point():
+        adjacency = adjacency.to(torch.get_default_dtype())
+    if not torch.isfinite(adjacency).all() or (adjacency < 0).any():
+        raise ValueError("the adjacency matrix must hold finite weights that are not negative")
+    if adjacency.diagonal().any():
+        node = adjacency.diagonal().nonzero()[0].item()
+        raise ValueError(f"the adjacency matrix has a self-loop at node {node}: the layer adds one to every node")
+    if not torch.equal(adjacency, adjacency.T):
+        i, j = (adjacency != adjacency.T).nonzero()[0].tolist()
+        raise ValueError(f"the adjacency matrix is not symmetric: edge {i}, {j} differs from edge {j}, {i}")
+    A_tilde = adjacency + torch.eye(len(adjacency), dtype=adjacency.dtype, device=adjacency.device)
+    scale = A_tilde.sum(dim=1).rsqrt()  # the diagonal of D̃^(−1/2)
+    return A_tilde * (scale[:, None] * scale)  # the outer product first: exactly symmetric
+
+
+class GraphConvolution(nn.Module):
+    """The linear part Â X W (+ b) of the graph convolution, equation 18 of the 2021 assignment, on an edge list.
+
+    ``weight`` is W [in_channels, out_channels], Glorot uniform; ``bias`` is b [out_channels], zero at first, or None.
+    On undirected graphs without self-loops the layer equals PyG's ``GCNConv`` (whose ``lin.weight`` is Wᵀ).
+    The non-linearity σ is the caller's.
+    """
+
+    def __init__(self, in_channels, out_channels, bias=False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(in_channels, out_channels))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, x, edge_index):
+        """Map the features ``x`` [N, in_channels] to [N, out_channels] over the edges ``edge_index`` [2, E].
+
+        Each undirected edge stands twice, once a direction; an edge that is repeated counts as often as it stands.
+        Raises ValueError for an edge without its reverse, a self-loop, or an index that is no node.
+        """
+        num_nodes = len(x)
+        _check_undirected(edge_index, num_nodes)
+        nodes = torch.arange(num_nodes, device=x.device)
+        source, target = torch.cat([edge_index, nodes.expand(2, -1)], dim=1)  # Ã = A + I, [E + N] each
+        scale = torch.bincount(target, minlength=num_nodes).to(x.dtype).rsqrt()  # d̃^(−1/2), [N]
+        messages = (scale[source] * scale[target])[:, None] * (x @ self.weight)[source]  # [E + N, out_channels]
+        out = messages.new_zeros(num_nodes, messages.shape[1]).index_add(0, target, messages)
+        return out if self.bias is None else out + self.bias
+
+
+def _check_undirected(edge_index, num_nodes):
+    """Raise ValueError unless ``edge_index`` [2, E] holds both directions of each edge, and no self-loop."""
+    if edge_index.ndim != 2 or edge_index.shape[0] != 2:
+        raise ValueError(f"edge_index must have shape [2, E], and has {list(edge_index.shape)}")
+    if edge_index.numel() and not 0 <= edge_index.min() <= edge_index.max() < num_nodes:
+        raise ValueError(f"edge_index must hold nodes from 0 to {num_nodes - 1}, the rows of x")
+    source, target = edge_index
+    if (source == target).any():
+        raise ValueError(f"edge_index has a self-loop at node {source[source == target][0]}: the layer adds its own")
+    there, back = (source * num_nodes + target).sort().values, (target * num_nodes + source).sort().values
+    if not torch.equal(there, back):
+        raise ValueError("edge_index must hold each undirected edge in both directions, and one lacks its reverse")
