@@ -1,0 +1,312 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Experiment: the energy of a molecule
+#
+# How much energy holds a molecule together, told from its atoms and bonds alone? This notebook trains one network on
+# that question and scores it, once on the test molecules as they come and once with their atoms in another order.
+# {doc}`/gnn/molecules` says what the models are and compares the runs; here is what each of them did.
+#
+# On this page you see a rehearsal: 2,000 molecules and a few seconds, enough to see every line work and too little to
+# learn much. `make rerun EXPERIMENT=qm9` runs it in full, on 130,831 molecules, once for every set of parameters
+# in `book/experiments/qm9.yaml`, and writes a record of each.
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 0
+run = "smoke"
+model = "gnn"
+hidden = 64  # units a layer
+layers = 3  # of the MLP
+blocks = 2  # of the GNN
+pooling = "sum"  # of the GNN, from atoms to molecule
+residual = True  # of the GNN: each block adds to what it gets
+norm = "batch"  # of the GNN, before each block
+composition = True  # of the GNN: it starts from least squares on the composition
+augment = False  # permute the atoms of every molecule anew, each time it is trained on
+train_max_atoms = (
+    29  # larger molecules are taken out of training, and scored on their own
+)
+epochs = 2
+batch_size = 128
+learning_rate = 3e-3
+schedule = "cosine"
+export = True  # keep the weights for other pages
+
+# %%
+import hashlib
+import json
+import warnings
+
+import matplotlib.pyplot as plt
+import torch
+from safetensors.torch import load, save
+
+warnings.filterwarnings(
+    "ignore", "`torch.jit.script` is deprecated"
+)  # PyG calls it as it is imported
+from helpers import display, parameters, records, training
+from helpers.gnn import molecules as qm9
+
+rules = {
+    "profile": ("smoke", "full"),
+    "seed": range(2**31),
+    "run": str,
+    "model": ("gnn", "mlp"),
+    "hidden": range(1, 4097),
+    "layers": range(1, 33),
+    "blocks": range(1, 33),
+    "pooling": ("sum", "mean", "max"),
+    "residual": bool,
+    "norm": ("layer", "batch", None),
+    "composition": bool,
+    "augment": bool,
+    "train_max_atoms": range(9, 30),
+    "epochs": range(1, 1001),
+    "batch_size": range(1, 10_001),
+    "learning_rate": parameters.Between(1e-6, 1.0),
+    "schedule": ("cosine", "constant"),
+    "export": bool,
+}
+parameters.check(globals(), **rules)
+settings = {name: globals()[name] for name in rules}
+display.use_book_style()
+build = records.PROJECT / "build" / profile
+folder = build / "experiments" / "qm9" / run
+device = "cuda" if torch.cuda.is_available() else "cpu"
+training.seed_everything(seed)
+
+# %% [markdown]
+# ## Molecules
+#
+# The split is the same for every run, whatever its seed, so that runs differ by their training alone and no model
+# is ever trained on a molecule that another one is tested on. The networks see energies as z-scores, with the mean and
+# the standard deviation of the training split.
+
+# %%
+molecules = qm9.load(limit=2_000 if profile == "smoke" else None)
+train, validation, test = qm9.split(len(molecules), seed=0)
+large = molecules.num_atoms > train_max_atoms
+larger = large.nonzero().squeeze(1)
+train, validation, test = (index[~large[index]] for index in (train, validation, test))
+z_score = qm9.Standardizer.of(molecules.y[train])
+print(
+    f"{len(train):,} molecules to train on, {len(validation):,} to validate, {len(test):,} to test"
+)
+
+
+# %% [markdown]
+# A training set has a length and makes a batch of any of its samples; that is all `helpers.training.fit` asks of it.
+# With `augment`, each time it gives out a molecule it numbers the atoms anew.
+
+
+# %%
+class TrainingSet:
+    def __len__(self):
+        return len(train)
+
+    def batch(self, index):
+        batch = molecules.batch(train[index])
+        return qm9.permute_atoms(batch, generator=None) if augment else batch
+
+
+def loss(network, batch):
+    return torch.nn.functional.mse_loss(network(batch), z_score.standardize(batch.y))
+
+
+# %% [markdown]
+# ## Network
+
+# %%
+if model == "gnn":
+    names = ("hidden", "blocks", "pooling", "residual", "norm", "composition")
+    architecture = {name: settings[name] for name in names}
+    network = qm9.MoleculeGNN(**architecture)
+    if composition:
+        z = z_score.standardize(molecules.y[train])
+        network.start_from(qm9.fit_composition(molecules.composition[train], z))
+else:
+    architecture = {"hidden": hidden, "layers": layers}
+    network = qm9.MoleculeMLP(**architecture)
+network = network.to(device)
+num_parameters = sum(p.numel() for p in network.parameters())
+print(f"{model}: {num_parameters:,} parameters")
+
+
+# %% [markdown]
+# ## Training
+#
+# After each epoch the network is scored on the validation molecules: by the mean of $z^2$, the squared error of the
+# z-scored energy, and by the mean absolute error in meV. The optimiser is Adam, its steps as long as the schedule says.
+
+
+# %%
+@torch.no_grad()
+def predict(network, index, permute_with=None):
+    """The energies (eV) of the molecules `index`, their atoms in random order when a generator is given."""
+    predicted = []
+    for part in index.split(1000):
+        batch = molecules.batch(part)
+        if permute_with is not None:
+            batch = qm9.permute_atoms(batch, permute_with)
+        predicted.append(network(batch.to(device)).double().cpu())
+    return z_score.restore(torch.cat(predicted))
+
+
+def score(predicted, index):
+    """Mean z² and mean absolute error in meV."""
+    error = predicted - molecules.y[index]
+    return {
+        "z2": (error / z_score.std).square().mean().item(),
+        "mae_mev": 1000 * error.abs().mean().item(),
+    }
+
+
+def validate(network):
+    return {
+        f"validation_{name}": s
+        for name, s in score(predict(network, validation), validation).items()
+    }
+
+
+optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
+trained = training.fit(
+    network,
+    loss,
+    TrainingSet(),
+    optimizer,
+    folder=folder,
+    epochs=epochs,
+    batch_size=batch_size,
+    seed=seed,
+    schedule=getattr(training, schedule),
+    warmup=epochs * len(train) // batch_size // 10,
+    clip=1.0,
+    amp=False,  # an energy to one part in 2,000 asks for more digits than bfloat16 has
+    validate=validate,
+    parameters=settings,
+)
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
+counted = range(1, epochs + 1)
+axes[0].plot(counted, trained.curves["train_loss"], label="training")
+axes[0].plot(counted, trained.curves["validation_z2"], label="validation")
+axes[0].set(xlabel="epoch", ylabel="mean $z^2$", yscale="log")
+axes[0].legend()
+axes[1].plot(counted, trained.curves["validation_mae_mev"])
+axes[1].set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
+display.show(
+    fig,
+    alt="Two curves over the epochs of this run: the mean squared error and the mean absolute error.",
+)
+
+# %% [markdown]
+# ## Test
+#
+# The weights are those of the last epoch, chosen before anything was seen of the test molecules. These are scored as
+# they come, and with the atoms of each in a random order: the energies to be predicted stay what they are. The number
+# to beat is that of least squares on the composition, which knows how many atoms of each element there are and no bond.
+
+# %% tags=["nbval-ignore-output"]
+scored = torch.cat([test, larger])  # `larger` is empty where training left out no size
+predicted = predict(network, scored)
+permuted = predict(network, test, permute_with=torch.Generator().manual_seed(0))
+least_squares = qm9.composition_baseline(molecules, train)
+sets = {
+    "test": score(predicted[: len(test)], test),
+    "test_permuted": score(permuted, test),
+    "composition": score(least_squares[test], test),
+}
+if len(larger):
+    sets["larger"] = score(predicted[len(test) :], larger)
+    sets["larger_composition"] = score(least_squares[larger], larger)
+for name, scores in sets.items():
+    print(
+        f"{name:18} z² {scores['z2']:.5f}   mean absolute error {scores['mae_mev']:7.1f} meV"
+    )
+
+sizes = molecules.num_atoms[scored]
+by_size = {
+    n: score(predicted[sizes == n], scored[sizes == n])["mae_mev"]
+    for n in sorted(set(sizes.tolist()))
+}
+
+# %% [markdown]
+# ## Weights
+#
+# The weights stay in the run's folder. Those that other pages use go into `weights/` as well, in half the digits, so
+# that the file stays small, and with what it takes to use them. What the rounding costs is measured, not hoped for.
+
+# %% tags=["nbval-ignore-output"]
+weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+(folder / "model.safetensors").write_bytes(save(weights))
+if export:
+    path = (
+        (records.PROJECT if profile == "full" else build)
+        / "weights"
+        / f"qm9_{model}.safetensors"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {
+        "architecture": architecture,
+        "mean": z_score.mean,
+        "std": z_score.std,
+        "run": run,
+    }
+    halves = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in weights.items()
+    }
+    path.write_bytes(save(halves, {"about": json.dumps(about)}))
+    network.load_state_dict(load(path.read_bytes()))
+    sets["test_exported"] = score(predict(network, test), test)
+    print(
+        f"{path.stat().st_size / 2**20:.2f} MiB, mean absolute error {sets['test_exported']['mae_mev']:.1f} meV"
+    )
+
+# %% [markdown]
+# ## Record
+
+# %%
+metrics = {
+    f"{name}_{measure}": value
+    for name, scores in sets.items()
+    for measure, value in scores.items()
+}
+metrics |= {
+    "num_parameters": num_parameters,
+    "num_train": len(train),
+    "num_test": len(test),
+    "num_larger": len(larger),
+}
+metrics["mae_mev_by_num_atoms"] = by_size
+checksum = hashlib.sha256()
+for tensor in (
+    molecules.element,
+    molecules.edge_index,
+    molecules.bond,
+    molecules.atom_ptr,
+    molecules.y,
+):
+    checksum.update(tensor.numpy().tobytes())
+path = records.save(
+    "qm9",
+    run,
+    parameters=settings,
+    metrics=metrics,
+    curves=trained.curves,
+    seconds=trained.seconds,
+    data={"molecules": checksum.hexdigest()},
+    root=records.ROOT if profile == "full" else build / "records",
+)
+(
+    folder / "checkpoint.pt"
+).unlink()  # the run is over: the next one of this name starts anew
+print(f"written {path.relative_to(records.PROJECT)}")
