@@ -9,14 +9,12 @@ import sys
 from pathlib import Path
 
 import yaml
-from nbclient.exceptions import DeadKernelError
 
-import notebooks
-from helpers import records, training
+from helpers import records
 
-EXPERIMENTS = notebooks.BOOK / "experiments"
+EXPERIMENTS = records.PROJECT / "book" / "experiments"
 LOGS = records.PROJECT / "build" / "full" / "experiments"
-notebooks.CELL_TIMEOUT = 4 * 3600  # seconds; the cell that trains is no chapter's
+CELL_TIMEOUT = 4 * 3600  # seconds; the cell that trains is no chapter's
 
 
 def experiments():
@@ -43,6 +41,13 @@ def last_line(text):
 
 def main(experiment, run):
     """Execute the notebook with the run's parameters; it writes the record itself."""
+    # Not above: `make status` and the list of runs can do without them, and they take seconds to import.
+    from nbclient.exceptions import DeadKernelError
+
+    import notebooks
+    from helpers import training
+
+    notebooks.CELL_TIMEOUT = CELL_TIMEOUT
     parameters = runs(experiment)[run]
     folder = folder_of(experiment, run)
     folder.mkdir(parents=True, exist_ok=True)

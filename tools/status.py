@@ -1,9 +1,9 @@
 """Print a table of all runs of all experiments: what is done, running, failed or missing, and how long is left."""
 
+import fcntl
 import json
 
 from helpers import records
-from helpers.training import locked
 from rerun import experiments, folder_of, last_line, runs
 
 
@@ -13,7 +13,7 @@ def status(experiment, run):
         return "done", "", duration(records.load(experiment, run)["provenance"]["seconds"]), ""
     folder = folder_of(experiment, run)
     failure, progress = folder / "error.txt", folder / "progress.json"
-    running = locked(folder / "rerun.lock") or locked(folder / "fit.lock")
+    running = locked(folder / "rerun.lock") or locked(folder / "fit.lock")  # the latter when run by hand
     if failure.exists() and not running:
         return "failed", "", "", last_line(failure.read_text())
     if not progress.exists():
@@ -24,6 +24,18 @@ def status(experiment, run):
         return "stopped", done, "", at.get("error", "`make rerun` resumes it")
     left = "" if at["seconds_left"] is None else f"{duration(at['seconds_left'])} left"
     return "running", done, left, "  ".join(f"{name} {value:.4g}" for name, value in at["latest"].items())
+
+
+def locked(path):
+    """Whether a process holds the lock file ``path``: unlike a process id in a file, a lock cannot be out of date."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def duration(seconds):

@@ -30,9 +30,7 @@ residual = True  # of the GNN: each block adds to what it gets
 norm = "batch"  # of the GNN, before each block
 composition = True  # of the GNN: it starts from least squares on the composition
 augment = False  # permute the atoms of every molecule anew, each time it is trained on
-train_max_atoms = (
-    29  # larger molecules are taken out of training, and scored on their own
-)
+train_max_atoms = 29  # larger molecules are left out of training and scored apart
 epochs = 2
 batch_size = 128
 learning_rate = 3e-3
@@ -46,11 +44,10 @@ import warnings
 
 import matplotlib.pyplot as plt
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
 
-warnings.filterwarnings(
-    "ignore", "`torch.jit.script` is deprecated"
-)  # PyG calls it as it is imported
+# PyG calls what this warns of as it is imported.
+warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
 from helpers import display, parameters, records, training
 from helpers.gnn import molecules as qm9
 
@@ -96,9 +93,8 @@ large = molecules.num_atoms > train_max_atoms
 larger = large.nonzero().squeeze(1)
 train, validation, test = (index[~large[index]] for index in (train, validation, test))
 z_score = qm9.Standardizer.of(molecules.y[train])
-print(
-    f"{len(train):,} molecules to train on, {len(validation):,} to validate, {len(test):,} to test"
-)
+print(f"{len(train):,} molecules to train on, {len(validation):,} to validate,")
+print(f"{len(test):,} to test, {len(larger):,} larger than any of these")
 
 
 # %% [markdown]
@@ -169,10 +165,8 @@ def score(predicted, index):
 
 
 def validate(network):
-    return {
-        f"validation_{name}": s
-        for name, s in score(predict(network, validation), validation).items()
-    }
+    scores = score(predict(network, validation), validation)
+    return {f"validation_{measure}": value for measure, value in scores.items()}
 
 
 optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
@@ -202,10 +196,8 @@ axes[0].set(xlabel="epoch", ylabel="mean $z^2$", yscale="log")
 axes[0].legend()
 axes[1].plot(counted, trained.curves["validation_mae_mev"])
 axes[1].set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
-display.show(
-    fig,
-    alt="Two curves over the epochs of this run: the mean squared error and the mean absolute error.",
-)
+alt = "Over the epochs of this run: z squared in training and validation, and the error in meV."
+display.show(fig, alt=alt)
 
 # %% [markdown]
 # ## Test
@@ -228,74 +220,40 @@ if len(larger):
     sets["larger"] = score(predicted[len(test) :], larger)
     sets["larger_composition"] = score(least_squares[larger], larger)
 for name, scores in sets.items():
-    print(
-        f"{name:18} z² {scores['z2']:.5f}   mean absolute error {scores['mae_mev']:7.1f} meV"
-    )
+    print(f"{name:18} z² {scores['z2']:.5f}   error {scores['mae_mev']:7.1f} meV")
 
-sizes = molecules.num_atoms[scored]
-by_size = {
-    n: score(predicted[sizes == n], scored[sizes == n])["mae_mev"]
-    for n in sorted(set(sizes.tolist()))
-}
+by_size = {}
+for n in molecules.num_atoms[scored].unique().tolist():
+    chosen = molecules.num_atoms[scored] == n
+    by_size[n] = score(predicted[chosen], scored[chosen])["mae_mev"]
 
 # %% [markdown]
 # ## Weights
 #
-# The weights stay in the run's folder. Those that other pages use go into `weights/` as well, in half the digits, so
-# that the file stays small, and with what it takes to use them. What the rounding costs is measured, not hoped for.
+# The weights stay in the run's folder. Those that other pages use go into `weights/` as well, with what it takes to
+# build the network again and to turn its z-scores into energies.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 (folder / "model.safetensors").write_bytes(save(weights))
 if export:
-    path = (
-        (records.PROJECT if profile == "full" else build)
-        / "weights"
-        / f"qm9_{model}.safetensors"
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    about = {
-        "architecture": architecture,
-        "mean": z_score.mean,
-        "std": z_score.std,
-        "run": run,
-    }
-    halves = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in weights.items()
-    }
-    path.write_bytes(save(halves, {"about": json.dumps(about)}))
-    network.load_state_dict(load(path.read_bytes()))
-    sets["test_exported"] = score(predict(network, test), test)
-    print(
-        f"{path.stat().st_size / 2**20:.2f} MiB, mean absolute error {sets['test_exported']['mae_mev']:.1f} meV"
-    )
+    shared = (records.PROJECT if profile == "full" else build) / "weights"
+    shared.mkdir(parents=True, exist_ok=True)
+    scale = {"mean": z_score.mean, "std": z_score.std}
+    about = json.dumps({"architecture": architecture, **scale, "run": run})
+    (shared / f"qm9_{model}.safetensors").write_bytes(save(weights, {"about": about}))
 
 # %% [markdown]
 # ## Record
 
 # %%
-metrics = {
-    f"{name}_{measure}": value
-    for name, scores in sets.items()
-    for measure, value in scores.items()
-}
-metrics |= {
-    "num_parameters": num_parameters,
-    "num_train": len(train),
-    "num_test": len(test),
-    "num_larger": len(larger),
-}
-metrics["mae_mev_by_num_atoms"] = by_size
+metrics = {"mae_mev_by_num_atoms": by_size, "num_parameters": num_parameters}
+metrics |= {"num_train": len(train), "num_test": len(test), "num_larger": len(larger)}
+for name, scores in sets.items():
+    metrics |= {f"{name}_{measure}": value for measure, value in scores.items()}
 checksum = hashlib.sha256()
-for tensor in (
-    molecules.element,
-    molecules.edge_index,
-    molecules.bond,
-    molecules.atom_ptr,
-    molecules.y,
-):
-    checksum.update(tensor.numpy().tobytes())
+for name in ("element", "edge_index", "bond", "atom_ptr", "y"):
+    checksum.update(getattr(molecules, name).numpy().tobytes())
 path = records.save(
     "qm9",
     run,
@@ -306,7 +264,5 @@ path = records.save(
     data={"molecules": checksum.hexdigest()},
     root=records.ROOT if profile == "full" else build / "records",
 )
-(
-    folder / "checkpoint.pt"
-).unlink()  # the run is over: the next one of this name starts anew
+(folder / "checkpoint.pt").unlink()  # the next run of this name starts anew
 print(f"written {path.relative_to(records.PROJECT)}")

@@ -276,18 +276,6 @@ def lock(path):
         yield
 
 
-def locked(path):
-    """Whether a process holds the lock file ``path``."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
 def write_progress(folder, state, **numbers):
     """Write ``progress.json``: ``state`` is running, done or failed."""
     who = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "host": platform.node()}

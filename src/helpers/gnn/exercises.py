@@ -5,11 +5,12 @@ import itertools
 import networkx as nx
 import numpy as np
 import torch
-from torch_geometric.nn import SimpleConv
+from torch_geometric.nn import GATConv, RGCNConv, SimpleConv
 from torch_geometric.nn.conv.gcn_conv import gcn_norm as pyg_gcn_norm
-from torch_geometric.utils import to_dense_adj
+from torch_geometric.utils import softmax, to_dense_adj
 
 from helpers.exercises import ExerciseFailed, expect
+from helpers.gnn.exercises_molecules import *  # noqa: F403
 from helpers.gnn.layers import gcn_norm
 
 # --- message_passing ---
@@ -204,3 +205,95 @@ def torus_product(candidate):
         wrapped = torch.from_numpy(np.pad(image, ((0, shape[0] - 1), (0, shape[1] - 1)), mode="wrap"))
         desired = torch.nn.functional.conv2d(wrapped[None, None], torch.from_numpy(kernel)[None, None])[0, 0]
         expect(candidate, (kernel, image), desired, atol=1e-12, says="The result is real: drop the imaginary part.")
+
+
+# --- attention ---
+
+
+def attend(candidate):
+    """The attention of each node of a graph, before σ, against PyG's ``GATConv``."""
+    for edge_index, num_nodes in _graphs():
+        with torch.random.fork_rng():  # the reader's own random numbers stay as they are
+            oracle, H = GATConv(3, 2, bias=False).double(), torch.randn(num_nodes, 3, dtype=torch.float64)
+        W, a = oracle.lin.weight.detach().T, torch.cat([oracle.att_dst, oracle.att_src], dim=2).detach().flatten()
+        for i, desired in enumerate(oracle(H, edge_index).detach()):
+            args = i, edge_index[0, edge_index[1] == i].tolist(), H, W, a
+            expect(candidate, args, desired, atol=1e-12, says="Node i hears itself, too; LeakyReLU has the slope 0.2.")
+
+
+def _scored_edges():
+    """Random scores [E] and coefficients by PyG, targets [E] and the number of nodes; some scores are huge."""
+    generator = torch.Generator().manual_seed(0)
+    for num_nodes, num_edges, scale in ((1, 3, 1), (5, 12, 1), (4, 20, 2000), (9, 8, 1)):
+        scores = scale * torch.randn(num_edges, dtype=torch.float64, generator=generator)
+        target = torch.randint(num_nodes, (num_edges,), generator=generator)
+        yield scores, softmax(scores.requires_grad_(), target, num_nodes=num_nodes), target, num_nodes
+
+
+def edge_softmax(candidate):
+    """The softmax over the edges of a target, against PyG's."""
+    for scores, alpha, target, num_nodes in _scored_edges():
+        expect(candidate, (scores.detach(), target, num_nodes), alpha, atol=1e-12, says="Take off the largest first.")
+
+
+def edge_softmax_gradient(candidate):
+    """The gradient of the scores from that of the coefficients, against autograd through PyG's softmax."""
+    for scores, alpha, target, num_nodes in _scored_edges():
+        (desired,) = torch.autograd.grad(alpha, scores, scores.cos())
+        expect(candidate, (alpha.detach(), scores.detach().cos(), target, num_nodes), desired, atol=1e-12)
+
+
+def hydrogen_share(candidate):
+    """The sum of n equal coefficients beside another one, against the softmax of all scores."""
+    for n, e_C, e_H in ((4, 0.0, 0.0), (2, 1.5, -0.5), (1, -2.0, 1.0), (100, 3.0, 0.5)):
+        expect(candidate, (n, e_C, e_H), torch.tensor([e_C] + [e_H] * n).softmax(dim=0)[1:].sum(), atol=1e-5)
+
+
+def dot_product_attention(candidate):
+    """Attention by scaled dot products over a directed graph, against torch's with a mask."""
+    for edge_index, num_nodes in _graphs():
+        Q, K, V = torch.randn(3, num_nodes, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(num_nodes))
+        A = to_dense_adj(edge_index[:, ::2], max_num_nodes=num_nodes)[0].double()
+        desired = torch.nn.functional.scaled_dot_product_attention(Q, K, V, (A + torch.eye(num_nodes)).bool())
+        expect(candidate, (Q, K, V, A), desired, atol=1e-12, says="Row i attends over j with A[i, j] = 1, and over i.")
+
+
+# --- combining ---
+
+
+def sweep(candidate):
+    """A recurrent network on directed graphs without cycles, against N rounds with a dense adjacency matrix."""
+    generator = np.random.default_rng(0)
+    for nodes, probability in ((1, 0.0), (6, 0.5), (12, 0.3), (9, 0.0)):
+        order = generator.permutation(nodes)
+        A = np.triu(generator.random((nodes, nodes)) < probability, 1)[order][:, order]  # acyclic, in no order
+        X, W_hx, W_hh, b_h = (generator.normal(size=s) for s in ((nodes, 2), (3, 2), (3, 3), 3))
+        desired = np.zeros((nodes, 3))
+        for _ in range(nodes):
+            desired = np.tanh(X @ W_hx.T + A.T @ desired @ W_hh.T + b_h)
+        args = [torch.from_numpy(a) for a in (X, np.argwhere(A).T.copy(), W_hx, W_hh, b_h)]
+        expect(candidate, args, desired, atol=1e-12, says="A node is updated when all that point to it are.")
+
+
+def typed_messages(candidate):
+    """Messages by type and direction, against ``RGCNConv`` with a relation for each of both."""
+    generator = torch.Generator().manual_seed(0)
+    for N, E, R, d in ((1, 0, 1, 2), (5, 8, 2, 3), (9, 30, 4, 2)):
+        edge_index, edge_type = (torch.randint(*s, generator=generator) for s in ((N, (2, E)), (R, (E,))))
+        H, *Theta = (torch.randn(*s, d, generator=generator).double() for s in ((N,), (R, d), (R, d)))
+        oracle = RGCNConv(d, d, 2 * R, aggr="add", root_weight=False, bias=False)
+        oracle.weight.data = torch.cat(Theta)
+        edges_and_types = torch.cat([edge_index, edge_index.flip(0)], 1), torch.cat([edge_type, edge_type + R])
+        desired = oracle(H, *edges_and_types).detach()
+        expect(candidate, (H, edge_index, edge_type, *Theta), desired, atol=1e-12, says="Each edge sends both ways.")
+
+
+def next_frame(candidate):
+    """The next positions of a net, against powers of the matrix that moves positions and velocities."""
+    generator = np.random.default_rng(0)
+    for n in (1, 4, 9):
+        L, (kappa, rho, gamma) = nx.laplacian_matrix(nx.path_graph(n)).toarray() * 1.0, generator.uniform(0, 0.3, 3)
+        pull, keep = -kappa * L - rho * np.eye(n), (1 - gamma) * np.eye(n)
+        F, state = np.block([[np.eye(n) + pull, keep], [pull, keep]]), generator.normal(size=2 * n)
+        before, now, after = (torch.from_numpy((np.linalg.matrix_power(F, k) @ state)[:n]) for k in range(3))
+        expect(candidate, (now, before, torch.from_numpy(L), kappa, rho, gamma), after, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Layers on graphs: the graph convolution of Kipf and Welling (2017)."""
+"""Layers on graphs: the graph convolution of Kipf and Welling (2017), and graph attention."""
 
 import torch
 from torch import nn
@@ -62,13 +62,82 @@ class GraphConvolution(nn.Module):
 
 def _check_undirected(edge_index, num_nodes):
     """Raise ValueError unless ``edge_index`` [2, E] holds both directions of each edge, and no self-loop."""
-    if edge_index.ndim != 2 or edge_index.shape[0] != 2:
-        raise ValueError(f"edge_index must have shape [2, E], and has {list(edge_index.shape)}")
-    if edge_index.numel() and not 0 <= edge_index.min() <= edge_index.max() < num_nodes:
-        raise ValueError(f"edge_index must hold nodes from 0 to {num_nodes - 1}, the rows of x")
+    _check_edges(edge_index, num_nodes)
     source, target = edge_index
     if (source == target).any():
         raise ValueError(f"edge_index has a self-loop at node {source[source == target][0]}: the layer adds its own")
     there, back = (source * num_nodes + target).sort().values, (target * num_nodes + source).sort().values
     if not torch.equal(there, back):
         raise ValueError("edge_index must hold each undirected edge in both directions, and one lacks its reverse")
+
+
+class GraphAttention(nn.Module):
+    """Graph attention (GAT) on an edge list, equations 1 to 6 of Veličković et al. (2018) without their non-linearity.
+
+    A node i sums Wᵀ h_j over the edges that arrive at it, each with its coefficient: the softmax, over these edges, of
+    LeakyReLU(a_dst · Wᵀ h_i + a_src · Wᵀ h_j). ``heads`` such layers, each with its own weights, run side by side;
+    their outputs stand one after the other (``concat``), or their mean is taken.
+
+    ``weight`` is W [in_channels, heads · out_channels], the heads one after the other; ``att_src`` and ``att_dst`` are
+    a_src and a_dst, [heads, out_channels]; all are Glorot uniform. ``bias`` has the size of the output, zero at first,
+    or is None. The layer equals PyG's ``GATConv`` of the same names (whose ``lin.weight`` is Wᵀ, and whose ``att_src``
+    and ``att_dst`` have a leading 1), and does with every graph what it does:
+
+    - Self-loops are removed and one is added to each node, so those in the data make no difference, and a node that no
+      other sends to hears itself with coefficient 1.
+    - An edge runs from ``edge_index[0]`` to ``edge_index[1]``, and only its target hears its source.
+    - An edge that stands m times counts m times in the sum, and m times in the softmax.
+    """
+
+    def __init__(self, in_channels, out_channels, heads=1, concat=True, negative_slope=0.2, bias=False):
+        super().__init__()
+        self.heads, self.concat, self.negative_slope = heads, concat, negative_slope
+        self.weight = nn.Parameter(torch.empty(in_channels, heads * out_channels))
+        self.att_src = nn.Parameter(torch.empty(heads, out_channels))
+        self.att_dst = nn.Parameter(torch.empty(heads, out_channels))
+        self.bias = nn.Parameter(torch.zeros(out_channels * (heads if concat else 1))) if bias else None
+        for parameter in (self.weight, self.att_src, self.att_dst):
+            nn.init.xavier_uniform_(parameter)
+
+    def forward(self, x, edge_index):
+        """Map ``x`` [N, in_channels] over ``edge_index`` [2, E] to [N, heads · out_channels], or [N, out_channels].
+
+        Raises ValueError for an ``edge_index`` of another shape, or one that holds an index that is no node.
+        """
+        (source, target), alpha, z = self._attend(x, edge_index)
+        out = torch.zeros_like(z).index_add(0, target, alpha[:, :, None] * z[source])  # [N, heads, out_channels]
+        out = out.flatten(start_dim=1) if self.concat else out.mean(dim=1)
+        return out if self.bias is None else out + self.bias
+
+    def coefficients(self, x, edge_index):
+        """Return the edges without their loops, then N loops, [2, E'], and their coefficients, [E', heads]."""
+        edges, alpha, _ = self._attend(x, edge_index)
+        return edges, alpha
+
+    def _attend(self, x, edge_index):
+        num_nodes = len(x)
+        _check_edges(edge_index, num_nodes)
+        nodes = torch.arange(num_nodes, device=x.device)
+        edges = torch.cat([edge_index[:, edge_index[0] != edge_index[1]], nodes.expand(2, -1)], dim=1)
+        source, target = edges
+        z = (x @ self.weight).unflatten(1, (self.heads, -1))  # Wᵀ h, [N, heads, out_channels]
+        by_source, by_target = (z * self.att_src).sum(dim=2), (z * self.att_dst).sum(dim=2)  # [N, heads]
+        scores = nn.functional.leaky_relu(by_target[target] + by_source[source], self.negative_slope)
+        return edges, _edge_softmax(scores, target, num_nodes), z
+
+
+def _edge_softmax(scores, target, num_nodes):
+    """The softmax of ``scores`` [E, heads] over the edges that share a ``target`` [E]."""
+    row = target[:, None].expand_as(scores)
+    largest = scores.new_full((num_nodes, scores.shape[1]), -torch.inf)
+    largest = largest.scatter_reduce(0, row, scores.detach(), "amax")  # taken off, so that no exponential overflows
+    weights = (scores - largest[target]).exp()
+    return weights / torch.zeros_like(largest).index_add(0, target, weights)[target]
+
+
+def _check_edges(edge_index, num_nodes):
+    """Raise ValueError unless ``edge_index`` has shape [2, E] and holds nodes."""
+    if edge_index.ndim != 2 or edge_index.shape[0] != 2:
+        raise ValueError(f"edge_index must have shape [2, E], and has {list(edge_index.shape)}")
+    if edge_index.numel() and not 0 <= edge_index.min() <= edge_index.max() < num_nodes:
+        raise ValueError(f"edge_index must hold nodes from 0 to {num_nodes - 1}, the rows of x")

@@ -1,0 +1,1198 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Attention
+#
+# In {doc}`message_passing` a member of the karate club listens to all friends by a fixed rule: of two friends, the one
+# with fewer friends counts more, whatever either of them has to say. **Can a node learn whom to listen to?**
+#
+# It can: give each edge a score, computed from the features at its two ends, and turn the scores around a node into
+# shares. The graph still says who may be heard; the features say how much. You will build this layer, find that it
+# ranks its neighbours in one order for everybody, and see what it costs to learn from four labels.
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 0
+
+# %%
+import math
+import warnings
+
+import matplotlib.pyplot as plt
+import networkx as nx
+import numpy as np
+import torch
+from matplotlib.colors import to_rgba
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from myst_nb import glue
+from torch.nn.functional import dropout, leaky_relu, softplus
+
+warnings.filterwarnings(
+    "ignore", "`torch.jit.script` is deprecated"
+)  # PyG calls it as it is imported
+from torch_geometric.datasets import KarateClub
+from torch_geometric.nn import GATConv, GATv2Conv
+from torch_geometric.utils import to_dense_adj
+
+from helpers import display, exercises, parameters, verify
+from helpers.gnn.layers import GraphAttention, gcn_norm
+
+parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
+display.use_book_style()
+torch.manual_seed(seed)
+torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
+
+# %% [markdown]
+# ## From a sum to a choice
+#
+# Take the GCN layer node by node, {eq}`eq-gnn-node-form`, and leave its factors $1/\sqrt{\tilde d_i \tilde d_j}$ out.
+# What remains is a plain sum, in which all neighbours count the same. In matrices, that is $\tilde A = A + I$ in place
+# of $\hat A$:
+#
+# $$
+# z_j = W^\top h_j , \qquad
+# \sum_{j \in \mathcal{N}(i) \cup \{i\}} z_j = \Big( \big[ \tilde A H W \big]_{i:} \Big)^{\!\top} .
+# $$ (eq-gnn-plain-sum)
+#
+# As ever, $h_j \in \mathbb{R}^{d}$ is a column and row $j$ of $H$ is $h_j^\top$; so $W \in \mathbb{R}^{d \times d'}$
+# stands transposed in front of a column.
+
+# %%
+club = KarateClub()[0]
+N = club.num_nodes
+A_club = to_dense_adj(club.edge_index)[0].double()  # [N, N]
+
+
+def random_graph(num_nodes, probability):
+    upper = (torch.rand(num_nodes, num_nodes) < probability).double().triu(diagonal=1)
+    return upper + upper.T
+
+
+graphs = [
+    random_graph(n, p)
+    for n, p in ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.3), (9, 1.0))
+] + [A_club]
+cases = [(A, torch.randn(len(A), 3)) for A in graphs]  # with features H
+W = torch.randn(3, 5)
+
+
+def neighbourhoods(A):
+    """For each node the list of its neighbours, then the node itself."""
+    graph = nx.from_numpy_array(A.numpy())
+    return [[*graph.neighbors(i), i] for i in graph]
+
+
+verify.equal(
+    "eq-gnn-plain-sum",
+    [
+        torch.stack([sum(W.T @ H[j] for j in heard) for heard in neighbourhoods(A)])
+        for A, H in cases
+    ],
+    [(A + torch.eye(len(A))) @ H @ W for A, H in cases],
+    atol=1e-12,
+)
+
+# %% [markdown]
+# {term}`Attention <attention>` lets some neighbours count more than others. So each message gets an
+# {term}`attention coefficient`, a number for the pair:
+#
+# $$
+# h_i' = \sigma\Bigg( \sum_{j \in \mathcal{N}(i) \cup \{i\}} \alpha_{ij}\, W^\top h_j \Bigg) .
+# $$ (def-gnn-attention)
+#
+# A free parameter for each edge would not do: it would belong to one graph, and to the names in it. The coefficient
+# must be *computed*, by one function for all pairs, from what the two nodes know. That is a *score*,
+#
+# $$
+# e_{ij} = a(W^\top h_i, W^\top h_j) ,
+# $$ (def-gnn-score)
+#
+# and the *graph attention network* (GAT) {cite}`velickovic2018gat` takes the simplest function that mixes the two: one
+# linear layer on both vectors, one above the other, and a LeakyReLU (of slope 1 above zero and $\gamma = 0.2$ below):
+#
+# $$
+# e_{ij} = \operatorname{LeakyReLU}\big( a^\top [\, z_i \,\Vert\, z_j \,] \big) , \qquad
+# z_i = W^\top h_i , \quad a \in \mathbb{R}^{2 d'} .
+# $$ (def-gnn-gat-score)
+#
+# Scores may be anything, positive or negative, and there are as many at a node as it has neighbours. A softmax over
+# the neighbourhood turns them into coefficients:
+#
+# $$
+# \alpha_{ij} = \frac{\exp(e_{ij})}{\sum_{k \in \mathcal{N}(i) \cup \{i\}} \exp(e_{ik})} .
+# $$ (def-gnn-coefficient)
+#
+# Word for word, node by node:
+
+
+# %%
+def attend_by_node(A, H, W, a, c=None):
+    """α [N, N] and the sums before σ [N, d_out]; c [N] shifts each node's scores."""
+    alpha = torch.zeros_like(A)
+    out = torch.zeros(len(A), W.shape[1])
+    for i, heard in enumerate(neighbourhoods(A)):
+        pairs = [torch.cat([W.T @ H[i], W.T @ H[j]]) for j in heard]
+        e = leaky_relu(torch.stack(pairs) @ a, 0.2)  # [1 + number of neighbours]
+        weights = (e if c is None else e + c[i]).exp()
+        for j, share in zip(heard, weights / weights.sum(), strict=True):
+            alpha[i, j] = share
+            out[i] += share * (W.T @ H[j])
+    return alpha, out
+
+
+# %% [markdown]
+# Why a softmax, and not the scores themselves? Three reasons, each a property that you can check.
+#
+# **Shares.** All coefficients of a node are positive, and
+#
+# $$
+# \sum_{j \in \mathcal{N}(i) \cup \{i\}} \alpha_{ij} = 1 .
+# $$ (eq-gnn-shares)
+#
+# **Scale.** So what comes out is a true average. No feature $c$ of it leaves the range of the messages, whether the
+# node has one neighbour or thousands:
+#
+# $$
+# \min_j z_{jc} \;\le\; \sum_j \alpha_{ij}\, z_{jc} \;\le\; \max_j z_{jc} ,
+# \qquad j \in \mathcal{N}(i) \cup \{i\} .
+# $$ (eq-gnn-convex)
+#
+# Because of {eq}`eq-gnn-shares`, the distance to the upper end is $\sum_j \alpha_{ij} (\max_k z_{kc} - z_{jc})$, a sum
+# without negative terms; likewise at the lower end. The plain sum {eq}`eq-gnn-plain-sum` grows with the number of
+# neighbours instead, from layer to layer as its power.
+#
+# **Competition.** For a number $c_i$ that is the same for all neighbours of $i$,
+#
+# $$
+# \alpha_{ij} = \frac{\exp(e_{ij} + c_i)}{\sum_{k} \exp(e_{ik} + c_i)} ,
+# $$ (eq-gnn-softmax-shift)
+#
+# since $\exp(e_{ij} + c_i) = \exp(e_{ij}) \exp(c_i)$ and $\exp(c_i)$ cancels. Only *differences* between scores
+# count. A node cannot hear everybody better; it can only prefer. Two nodes' scores may lie at different heights, their
+# coefficients compare. And in practice you take $c_i = -\max_k e_{ik}$, so that no exponential overflows.
+
+# %%
+a = torch.randn(10)
+by_node = [attend_by_node(A, H, W, a) for A, H in cases]
+
+
+def stays_in_range(A, H, out):
+    messages = [(H @ W)[heard] for heard in neighbourhoods(A)]
+    low = torch.stack([z.amin(dim=0) for z in messages])  # [N, d_out]
+    high = torch.stack([z.amax(dim=0) for z in messages])
+    return bool(((low - 1e-12 <= out) & (out <= high + 1e-12)).all())
+
+
+verify.equal(
+    "eq-gnn-shares",
+    [alpha.sum(dim=1) for alpha, _ in by_node],
+    [torch.ones(len(A)) for A in graphs],
+    atol=1e-12,
+)
+verify.holds(
+    "eq-gnn-convex",
+    all(
+        stays_in_range(A, H, out)
+        for (A, H), (_, out) in zip(cases, by_node, strict=True)
+    ),
+)
+verify.equal(
+    "eq-gnn-softmax-shift",
+    [alpha for alpha, _ in by_node],
+    [attend_by_node(A, H, W, a, 5 * torch.randn(len(A)))[0] for A, H in cases],
+    atol=1e-12,
+)
+
+# %% [markdown]
+# :::{exercise} From a sum to attention
+# :label: ex-gnn-attend
+# (a) Start from $h_i' = \sigma(\sum_j W^\top h_j)$, with the node itself among its neighbours. What do you add, so
+# that the layer attends over the neighbours of $i$? Write the new equation, and justify each part of it. (b) Write
+# `attend(i, neighbours, H, W, a)`: the new features of node `i` before $\sigma$, of shape $[d']$. `neighbours` is a
+# list of nodes without `i`, maybe empty; $a$ has shape $[2 d']$, its first half for the node that listens.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-attend
+# :class: dropdown
+# :::
+# (a) A factor before each message, $\alpha_{ij}$, as in {eq}`def-gnn-attention`, with
+# {eq}`def-gnn-gat-score` and {eq}`def-gnn-coefficient` in one line:
+#
+# $$
+# h_i' = \sigma\Bigg( \sum_{j} \alpha_{ij}\, W^\top h_j \Bigg) , \qquad
+# \alpha_{ij} = \operatorname{softmax}_j \Big(
+# \operatorname{LeakyReLU}\big( a^\top [\, W^\top h_i \,\Vert\, W^\top h_j \,] \big) \Big) .
+# $$
+#
+# - *A factor for each pair*: with none, all neighbours count the same; with the GCN's, only their degrees decide.
+# - *Computed from $h_i$ and $h_j$ by shared $W$ and $a$*: the layer stays equivariant, and takes graphs and nodes that
+#   it has not seen. A parameter for each edge would do neither.
+# - *Softmax*: coefficients are positive, sum to one for nodes of any degree and compete with each other; so the sum
+#   does not grow with the degree, and the factor that was left out of equation 28 is not missed.
+# - *Only over neighbours and the node itself*: the graph still decides who is heard; over all nodes, its structure
+#   would be lost.
+# - *LeakyReLU*: without it $h_i$ would cancel, see {eq}`eq-gnn-receiver-cancels`.
+# - Several such heads may run side by side, each with its own $W$ and $a$.
+
+
+# %% tags=["solution"]
+def attend(i, neighbours, H, W, a):
+    Z = H[[*neighbours, i]] @ W  # [n, d_out], the node itself last
+    d_out = W.shape[1]
+    scores = leaky_relu(Z[-1] @ a[:d_out] + Z @ a[d_out:], 0.2)  # [n]
+    return scores.softmax(dim=0) @ Z
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/attend", attend)
+
+# %% [markdown]
+# ## Two numbers a node
+#
+# The score looks like work for each pair: put two vectors together, multiply by $a$. But a linear function of a
+# stacked vector is a sum. Cut $a$ into halves, one for the node that listens (the edge's destination) and one for the
+# node that speaks (its source), $a = [\, a_{\text{dst}} \,\Vert\, a_{\text{src}} \,]$, and
+#
+# $$
+# a^\top [\, z_i \,\Vert\, z_j \,] = r_i + s_j , \qquad
+# r_i = a_{\text{dst}}^\top z_i , \quad s_j = a_{\text{src}}^\top z_j .
+# $$ (eq-gnn-score-split)
+#
+# Two numbers a node, and one addition an edge. For all pairs at once, with $Z = H W$, $r = Z a_{\text{dst}}$ and
+# $s = Z a_{\text{src}}$, the scores are $\operatorname{LeakyReLU}(r \mathbf{1}^\top + \mathbf{1} s^\top)$. Let the
+# softmax skip the pairs that are no edges ($\tilde A_{ij} = 0$), which is what a score of $-\infty$ does, and
+#
+# $$
+# \alpha_{ij} = \frac{\tilde A_{ij} \exp\big( \operatorname{LeakyReLU}(r_i + s_j) \big)}
+# {\sum_k \tilde A_{ik} \exp\big( \operatorname{LeakyReLU}(r_i + s_k) \big)} , \qquad
+# \sum_{j} \alpha_{ij}\, W^\top h_j = \Big( \big[ \alpha H W \big]_{i:} \Big)^{\!\top} .
+# $$ (eq-gnn-attention-dense)
+#
+# It is the GCN layer with a matrix $\alpha$ that is made from the features, in place of $\hat A$. On an edge list with
+# the loops, $s_e \to t_e$ for $e = 1, \dots, E + N$, the same takes two sums by target, one for the denominators and
+# one for the messages:
+#
+# $$
+# \big[ \alpha H W \big]_i = \sum_{e \,:\, t_e = i} \alpha_e\, \big[ H W \big]_{s_e} , \qquad
+# \alpha_e = \frac{\exp\big( \operatorname{LeakyReLU}(r_{t_e} + s_{s_e}) \big)}
+# {\sum_{f \,:\, t_f = t_e} \exp\big( \operatorname{LeakyReLU}(r_{t_e} + s_{s_f}) \big)} .
+# $$ (eq-gnn-attention-edges)
+
+
+# %%
+def coefficients(A, Z, a_dst, a_src):
+    """α [..., N, N] of messages Z [..., N, d]; a_dst and a_src are [..., d]."""
+    r, s = Z @ a_dst[..., None], Z @ a_src[..., None]  # [..., N, 1] each
+    e = leaky_relu(r + s.mT, 0.2)  # [..., N, N]
+    hears = A + torch.eye(len(A)) > 0  # [N, N]
+    return e.masked_fill(~hears, -torch.inf).softmax(dim=-1)
+
+
+def attend_by_edge(edge_index, H, W, a_dst, a_src):
+    loops = torch.arange(len(H)).expand(2, -1)
+    source, target = torch.cat([edge_index, loops], dim=1)  # [E + N] each
+    Z = H @ W  # [N, d_out]
+    r, s = Z @ a_dst, Z @ a_src  # [N] each
+    weights = leaky_relu(r[target] + s[source], 0.2).exp()  # [E + N]
+    total = torch.zeros(len(H)).index_add(0, target, weights)  # [N]
+    alpha = weights / total[target]  # [E + N]
+    return torch.zeros_like(Z).index_add(0, target, alpha[:, None] * Z[source])
+
+
+a_dst, a_src = a.chunk(2)  # [d_out] each
+dense = [coefficients(A, H @ W, a_dst, a_src) for A, H in cases]
+
+H = cases[-1][1]
+verify.equal(
+    "eq-gnn-score-split",
+    torch.stack(
+        [a @ torch.cat([W.T @ h_i, W.T @ h_j]) for h_i in H for h_j in H]
+    ).reshape(N, N),
+    (H @ W @ a_dst)[:, None] + H @ W @ a_src,
+    atol=1e-12,
+)
+verify.equal(
+    "eq-gnn-attention-dense",
+    [torch.cat([alpha, out], dim=1) for alpha, out in by_node],
+    [
+        torch.cat([alpha, alpha @ H @ W], dim=1)
+        for alpha, (_, H) in zip(dense, cases, strict=True)
+    ],
+    atol=1e-12,
+)
+verify.equal(
+    "eq-gnn-attention-edges",
+    [attend_by_edge(A.nonzero().T, H, W, a_dst, a_src) for A, H in cases],
+    [alpha @ H @ W for alpha, (_, H) in zip(dense, cases, strict=True)],
+    atol=1e-12,
+)
+
+# %% [markdown]
+# **What it costs.** The products $HW$, $r$ and $s$ are linear in the number of nodes. The rest is a fixed number of
+# operations for each of the $E + N$ edges and loops and each of the $d'$ features: time and memory are $O(E + N)$. The
+# matrix of scores alone would take $N^2$ entries. `GraphAttention` in `helpers.gnn.layers` is the edge list as a
+# module, with the largest score at each node taken off. A ring of 100,000 nodes has a matrix of scores of 80 GB; as a
+# list it is no effort:
+
+# %%
+nodes = torch.arange(100_000)
+ring = torch.stack([nodes.repeat(2), torch.cat([nodes.roll(1), nodes.roll(-1)])])
+layer = GraphAttention(in_channels=3, out_channels=5)
+with torch.no_grad():
+    out = layer(torch.randn(len(nodes), 3), ring)  # [100000, 5]
+    layer.weight.copy_(W), layer.att_dst.copy_(a_dst), layer.att_src.copy_(a_src)
+for A, H in cases:
+    torch.testing.assert_close(
+        layer(H, A.nonzero().T), attend_by_edge(A.nonzero().T, H, W, a_dst, a_src)
+    )
+print(f"{ring.shape[1] + len(nodes):,} scores, out {list(out.shape)}")
+
+# %% [markdown]
+# **What the LeakyReLU is for.** Take it away, and the score is $r_i + s_j$. Then $r_i$ is one number for all
+# neighbours of $i$, and by {eq}`eq-gnn-softmax-shift` it drops out:
+#
+# $$
+# \frac{\tilde A_{ij} \exp(r_i + s_j)}{\sum_k \tilde A_{ik} \exp(r_i + s_k)}
+# = \frac{\tilde A_{ij} \exp(s_j)}{\sum_k \tilde A_{ik} \exp(s_k)} .
+# $$ (eq-gnn-receiver-cancels)
+#
+# The node that listens would have no say in whom it hears. The bend of the LeakyReLU at zero is all that lets $r_i$
+# in. How much that is, you will see below.
+
+# %%
+left, right = [], []
+for A, H in cases:
+    r, s, A_tilde = H @ W @ a_dst, H @ W @ a_src, A + torch.eye(len(A))
+    scores = r[:, None] + s  # no LeakyReLU
+    left.append(scores.masked_fill(A_tilde == 0, -torch.inf).softmax(dim=1))
+    right.append(torch.diag(1 / (A_tilde @ s.exp())) @ A_tilde @ torch.diag(s.exp()))
+
+verify.equal("eq-gnn-receiver-cancels", left, right, atol=1e-12)
+
+# %% [markdown]
+# :::{exercise} A softmax over edges
+# :label: ex-gnn-edge-softmax
+# Write `edge_softmax(scores, target, num_nodes)`: the softmax of `scores` $[E]$ over all edges with the same
+# `target` $[E]$. Scores may be in the thousands; multiple edges count one by one, and some nodes may be nobody's
+# target.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-edge-softmax
+# :class: dropdown
+# :::
+# Any shift that is the same for all edges of a target is allowed, {eq}`eq-gnn-softmax-shift`: take the largest score
+# *at that target*. The largest of all would not do: elsewhere all exponentials might vanish, and $0/0$ is left.
+
+
+# %% tags=["solution"]
+def edge_softmax(scores, target, num_nodes):
+    largest = scores.new_full((num_nodes,), -torch.inf)
+    largest = largest.scatter_reduce(0, target, scores, "amax")
+    weights = (scores - largest[target]).exp()  # [E]; the largest of a node is 1
+    total = scores.new_zeros(num_nodes).index_add(0, target, weights)
+    return weights / total[target]
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/edge_softmax", edge_softmax)
+
+# %% [markdown]
+# :::{exercise} Backward through the shares
+# :label: ex-gnn-edge-softmax-gradient
+# For a loss $L$, show that
+# $\partial L / \partial e_{ij} = \alpha_{ij} \big( g_{ij} - \sum_k \alpha_{ik}\, g_{ik} \big)$ with
+# $g_{ij} = \partial L / \partial \alpha_{ij}$, and write
+# `edge_softmax_gradient(alpha, dL_dalpha, target, num_nodes)` of shape $[E]$. What do the gradients of one node's
+# scores sum to, and why?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-edge-softmax-gradient
+# :class: dropdown
+# :::
+# The quotient rule gives $\partial \alpha_{ik} / \partial e_{ij} = \alpha_{ik} ([\,j = k\,] - \alpha_{ij})$. Sum over
+# $k$: $\sum_k g_{ik}\, \alpha_{ik} ([\,j = k\,] - \alpha_{ij}) = \alpha_{ij} g_{ij} - \alpha_{ij} \sum_k \alpha_{ik}
+# g_{ik}$. A neighbour's score rises if more of it lowers the loss by more than the average does. Over $j$ the
+# gradients sum to $\sum_j \alpha_{ij} g_{ij} - \sum_k \alpha_{ik} g_{ik} = 0$: shifting all scores of a node changes
+# nothing, so the derivative in that direction is zero.
+
+
+# %% tags=["solution"]
+def edge_softmax_gradient(alpha, dL_dalpha, target, num_nodes):
+    mean = alpha.new_zeros(num_nodes).index_add(0, target, alpha * dL_dalpha)  # [N]
+    return alpha * (dL_dalpha - mean[target])
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/edge_softmax_gradient", edge_softmax_gradient)
+
+# %% [markdown]
+# ## Several heads
+#
+# A softmax makes one choice. A node may have reasons for several, as an atom whose hydrogens tell one thing and whose
+# oxygens another. So $K$ layers, each with its own $W^k$ and $a^k$, run side by side; their outputs are put one above
+# the other or, in a last layer that has to end with one number a class, averaged:
+#
+# $$
+# h_i' = \sigma\Bigg( \mathop{\Big\Vert}_{k=1}^{K} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg)
+# \in \mathbb{R}^{K d'} \qquad\text{or}\qquad
+# h_i' = \sigma\Bigg( \frac1K \sum_{k=1}^{K} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg) \in \mathbb{R}^{d'} .
+# $$ (def-gnn-heads)
+#
+# On a machine it is one layer: one product with $W = [\, W^1 \;\cdots\; W^K \,] \in \mathbb{R}^{d \times K d'}$ makes
+# the messages of all heads. With $\alpha^k$ for the matrix {eq}`eq-gnn-attention-dense` of head $k$,
+#
+# $$
+# \texttt{GraphAttention}(H) = \big[\, \alpha^1 H W^1 \;\cdots\; \alpha^K H W^K \,\big]
+# \qquad\text{or}\qquad \frac1K \sum_{k=1}^{K} \alpha^k H W^k .
+# $$ (eq-gnn-heads)
+
+# %%
+K = 3
+concatenated = GraphAttention(3, 4, heads=K)
+averaged = GraphAttention(3, 4, heads=K, concat=False)
+averaged.load_state_dict(concatenated.state_dict())
+
+
+def heads_one_by_one(A, H):
+    """A list of α H W, one [N, d_out] a head."""
+    messages = [H @ W_k for W_k in concatenated.weight.chunk(K, dim=1)]
+    vectors = zip(messages, concatenated.att_dst, concatenated.att_src, strict=True)
+    return [coefficients(A, Z, a_dst, a_src) @ Z for Z, a_dst, a_src in vectors]
+
+
+verify.equal(
+    "eq-gnn-heads",
+    [layer(H, A.nonzero().T) for layer in (concatenated, averaged) for A, H in cases],
+    [torch.cat(heads_one_by_one(A, H), dim=1) for A, H in cases]
+    + [sum(heads_one_by_one(A, H)) / K for A, H in cases],
+    atol=1e-12,
+)
+
+# %% [markdown]
+# ## Against PyTorch Geometric
+#
+# PyG's `GATConv` keeps $W^\top$ as `lin.weight`, and $a_{\text{src}}$, $a_{\text{dst}}$ of all heads as `att_src`,
+# `att_dst`. With our weights in their places, and the same bias added to each row,
+#
+# $$
+# \texttt{GraphAttention}(H) = \texttt{GATConv}(H) ,
+# $$ (eq-gnn-gatconv)
+#
+# for one head and several, concatenated or averaged; and on *all* graphs: the cell draws edge lists at random, with
+# direction, with loops, with edges that stand more than once, and with nodes that no edge touches. It holds the claim
+# to $10^{-12}$, and to $10^{-5}$ in single precision.
+
+
+# %%
+def random_edges(num_nodes, num_edges):
+    """Random edges [2, E]: the last node alone, one edge twice, a loop."""
+    edges = torch.randint(max(num_nodes - 1, 1), (2, num_edges))
+    return torch.cat([edges, edges[:, :1], torch.zeros(2, 1, dtype=torch.long)], dim=1)
+
+
+def pyg_twin(ours):
+    """A GATConv with the weights of ``ours``; its bias is zero."""
+    heads, d_out = ours.att_src.shape
+    theirs = GATConv(len(ours.weight), d_out, heads, ours.concat)
+    theirs.lin.weight.data = ours.weight.data.T.clone()
+    theirs.att_src.data = ours.att_src.data[None].clone()
+    theirs.att_dst.data = ours.att_dst.data[None].clone()
+    return theirs
+
+
+multigraphs = [
+    (torch.randn(n, 3), random_edges(n, E))
+    for n, E in ((2, 1), (5, 4), (9, 30), (30, 60))
+]
+ours = [
+    GraphAttention(3, 4, heads, concat, bias=True)
+    for heads, concat in ((1, True), (3, True), (3, False))
+]
+theirs = [pyg_twin(layer) for layer in ours]
+for layer, conv in zip(ours, theirs, strict=True):
+    conv.bias.data = torch.nn.init.normal_(layer.bias).data.clone()
+
+verify.equal(
+    "eq-gnn-gatconv",
+    [layer(H, edges) for layer in ours for H, edges in multigraphs],
+    [conv(H, edges) for conv in theirs for H, edges in multigraphs],
+    atol=1e-12,
+)
+for layer, conv in zip(ours, theirs, strict=True):
+    layer.float(), conv.float()
+    for H, edges in multigraphs:
+        torch.testing.assert_close(
+            layer(H.float(), edges), conv(H.float(), edges), rtol=0, atol=1e-5
+        )
+
+# %% [markdown]
+# What does PyG do where the equations are silent? All of it fits one matrix of counts. Let $M_{ij}$ for $i \ne j$ be
+# the number of edges *from $j$ to $i$* in the list, and $M_{ii} = 1$. Then the coefficients, summed over equal edges,
+# are
+#
+# $$
+# \alpha_{ij} = \frac{M_{ij} \exp(e_{ij})}{\sum_k M_{ik} \exp(e_{ik})} .
+# $$ (eq-gnn-counted-edges)
+#
+# - **Isolated nodes.** Row $i$ of $M$ holds a 1 at $i$ and zeros: $\alpha_{ii} = 1$, and the node keeps $W^\top h_i$.
+# - **Self-loops in the data.** All are removed and one is added at each node, $M_{ii} = 1$: they make no difference.
+# - **Direction.** Node $i$ hears the sources of the edges that point at it. $M$ is the *transpose* of the adjacency
+#   matrix, and the softmax runs over incoming edges.
+# - **Multiple edges.** An edge that stands $m$ times is heard $m$ times; that is as if $\log m$ were added to its
+#   score.
+#
+# With $a = 0$ all scores are equal, and you can read the counts off the coefficients.
+
+
+# %%
+def pyg_coefficients(conv, H, edge_index):
+    """The coefficients of a one-head GATConv as a matrix [N, N], equal edges summed."""
+    _, (edges, alpha) = conv(H, edge_index, return_attention_weights=True)
+    source, target = edges
+    flat = torch.zeros(len(H) ** 2).index_add(0, target * len(H) + source, alpha[:, 0])
+    return flat.reshape(len(H), len(H))
+
+
+def counted_coefficients(layer, H, edge_index):
+    M = torch.zeros(len(H), len(H))
+    for j, i in edge_index.T.tolist():
+        M[i, j] += 1
+    M.fill_diagonal_(1)
+    Z = H @ layer.weight
+    e = leaky_relu((Z @ layer.att_dst[0])[:, None] + Z @ layer.att_src[0], 0.2)
+    return M * e.exp() / (M * e.exp()).sum(dim=1, keepdim=True)
+
+
+layer = GraphAttention(3, 4)
+verify.equal(
+    "eq-gnn-counted-edges",
+    [pyg_coefficients(pyg_twin(layer), H, edges) for H, edges in multigraphs],
+    [counted_coefficients(layer, H, edges) for H, edges in multigraphs],
+    atol=1e-12,
+)
+layer.att_src.data.zero_(), layer.att_dst.data.zero_()
+edges = torch.tensor([[0, 0, 2, 1, 1], [1, 1, 1, 1, 1]])
+print("0 → 1 twice, 2 → 1, a loop at 1 twice, node 3 alone; equal scores give")
+print(pyg_coefficients(pyg_twin(layer), torch.randn(4, 3), edges).detach().numpy())
+
+# %% [markdown]
+# Row 1 hears node 0 twice, node 2 once and itself once, in spite of two loops. The others hear themselves.
+#
+# ## Names do not matter
+#
+# {doc}`message_passing` asked that relabelling the nodes only relabels the output. The coefficients are computed now;
+# do they follow? Replace $A$ by $P A P^\top$ and $H$ by $P H$.
+#
+# 1. $Z = HW$ becomes $P Z$, so $r$ and $s$ become $P r$ and $P s$: the weights do not know names.
+# 2. $r \mathbf{1}^\top + \mathbf{1} s^\top$ becomes $P r \mathbf{1}^\top + \mathbf{1} s^\top P^\top =
+#    P (r \mathbf{1}^\top + \mathbf{1} s^\top) P^\top$, because $P \mathbf{1} = \mathbf{1}$. LeakyReLU acts on each
+#    entry, and $\tilde A$ becomes $P \tilde A P^\top$ as before: scores and holes move together.
+# 3. The softmax treats all rows alike, and within a row a sum does not depend on the order. So
+#
+# $$
+# \alpha(P A P^\top, P H) = P\, \alpha(A, H)\, P^\top .
+# $$ (eq-gnn-coefficients-relabelled)
+#
+# 4. Then $\alpha Z$ becomes $P \alpha P^\top P Z = P \alpha Z$, and $\sigma$ acts on each entry: the layer is
+#    {term}`permutation equivariant <permutation equivariance>`. Heads are such layers side by side:
+#
+# $$
+# \texttt{GraphAttention}(P A P^\top, P H) = P\; \texttt{GraphAttention}(A, H) .
+# $$ (eq-gnn-attention-equivariance)
+
+# %%
+relabelled = [(A, H, torch.eye(len(A))[torch.randperm(len(A))]) for A, H in cases]
+
+verify.equal(
+    "eq-gnn-coefficients-relabelled",
+    [coefficients(P @ A @ P.T, P @ H @ W, a_dst, a_src) for A, H, P in relabelled],
+    [P @ coefficients(A, H @ W, a_dst, a_src) @ P.T for A, H, P in relabelled],
+    atol=1e-12,
+)
+verify.equal(
+    "eq-gnn-attention-equivariance",
+    [concatenated(P @ H, (P @ A @ P.T).nonzero().T) for A, H, P in relabelled],
+    [P @ concatenated(H, A.nonzero().T) for A, H, P in relabelled],
+    atol=1e-12,
+)
+
+# %% [markdown]
+# ## Is the GCN a special case?
+#
+# The simplest attention is none: $a = 0$, all scores equal. Then $\alpha_{ij} = \tilde A_{ij} / \sum_k \tilde A_{ik}$,
+#
+# $$
+# a = 0 \quad\implies\quad \alpha = \tilde D^{-1} \tilde A ,
+# $$ (eq-gnn-uniform-attention)
+#
+# the mean over a node and its neighbours. That is not $\hat A = \tilde D^{-1/2} \tilde A \tilde D^{-1/2}$. Could other
+# scores give $\hat A$? Its rows would have to sum to one, $\hat A \mathbf{1} = \mathbf{1}$. From
+# {eq}`eq-gnn-smoothness` you know all $x$ with $\hat A x = x$: those with $x_i / \sqrt{\tilde d_i}$ the same at both
+# ends of each edge. For $x = \mathbf{1}$ that means equal degrees:
+#
+# $$
+# \hat A \mathbf{1} = \mathbf{1} \iff \tilde d_i = \tilde d_j \text{ for each edge } i, j
+# \iff \hat A = \tilde D^{-1} \tilde A .
+# $$ (eq-gnn-gcn-as-attention)
+#
+# The last step is {eq}`eq-gnn-entries`: with equal degrees at both ends $\sqrt{\tilde d_i \tilde d_j} = \tilde d_i$.
+# So where degrees agree along all edges, the GCN *is* uniform attention; where they do not, **no** attention is the
+# GCN, whatever its scores. What a softmax gives up is the sum: how much there is to hear.
+
+
+# %%
+def three_statements(A):
+    A_hat, A_tilde = gcn_norm(A), A + torch.eye(len(A))
+    d = A_tilde.sum(dim=1)
+    return [
+        torch.allclose(A_hat.sum(dim=1), torch.ones(len(A)), rtol=0, atol=1e-12),
+        all(d[i] == d[j] for i, j in A.nonzero()),
+        torch.allclose(A_hat, A_tilde / d[:, None], rtol=0, atol=1e-12),
+    ]
+
+
+named = (nx.cycle_graph(6), nx.petersen_graph(), nx.star_graph(5))
+graphs_and_regular = graphs + [torch.from_numpy(nx.to_numpy_array(G)) for G in named]
+zero = torch.zeros(5)
+verify.equal(
+    "eq-gnn-uniform-attention",
+    [coefficients(A, H @ W, zero, zero) for A, H in cases],
+    [torch.diag(1 / (1 + A.sum(dim=1))) @ (A + torch.eye(len(A))) for A in graphs],
+    atol=1e-12,
+)
+statements = [three_statements(A) for A in graphs_and_regular]
+verify.holds(
+    "eq-gnn-gcn-as-attention",
+    all(len(set(three)) == 1 for three in statements)
+    and {three[0] for three in statements} == {True, False},
+)
+
+# %% [markdown]
+# :::{exercise} Can attention count?
+# :label: ex-gnn-attention-counts
+# One carbon atom is bound to four hydrogens, another to two, and to nothing else. Nodes know their element. (a) Show
+# that attention over the neighbours, *without* the atom itself, gives both carbons the same output, whatever its
+# weights. (b) With the self-loop it does not. Write `hydrogen_share(n, e_C, e_H)`: the sum of the coefficients of $n$
+# hydrogens with the score $e_{\mathrm{H}}$ each, when the carbon gives itself the score $e_{\mathrm{C}}$. What
+# happens as $n$ grows? (c) What would you change in {eq}`def-gnn-attention` to keep the count?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-attention-counts
+# :class: dropdown
+# :::
+# (a) All hydrogens send the same $z_{\mathrm{H}}$. By {eq}`eq-gnn-shares`
+# $\sum_j \alpha_{ij} z_{\mathrm{H}} = z_{\mathrm{H}}$, for any coefficients and any number of hydrogens.
+#
+# (b) Together they get $n \exp(e_{\mathrm{H}}) / (n \exp(e_{\mathrm{H}}) + \exp(e_{\mathrm{C}}))$; divide by
+# $\exp(e_{\mathrm{H}})$. The more hydrogens, the nearer the output is to $z_{\mathrm{H}}$ on the line from
+# $z_{\mathrm{C}}$. It tells four from two, but it saturates: the share tends to 1, and large numbers look alike.
+#
+# (c) Weights that need not sum to one, such as a sigmoid of each score; or a sum beside the attention; or the degree
+# among the features. The first two give up {eq}`eq-gnn-convex`, the fixed scale.
+
+
+# %% tags=["solution"]
+def hydrogen_share(n, e_C, e_H):
+    return n / (n + math.exp(e_C - e_H))
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/hydrogen_share", hydrogen_share)
+
+# %% [markdown]
+# ## One ranking for everyone
+#
+# Now look again at {eq}`eq-gnn-score-split`. Let $j$ and $k$ both be heard by $i$. LeakyReLU is strictly increasing,
+# and so is exp. Hence $\alpha_{ij} > \alpha_{ik}$ exactly if $r_i + s_j > r_i + s_k$, and there $r_i$ cancels:
+#
+# $$
+# \alpha_{ij} > \alpha_{ik} \iff s_j > s_k , \qquad\text{whatever } i .
+# $$ (eq-gnn-static-ranking)
+#
+# The node that listens decides how sharply it chooses, as $r_i$ moves its scores across the bend of the LeakyReLU. In
+# *which order* it ranks its neighbours it does not decide. There is one ranking of all nodes, by $s$, and each node
+# uses its piece of it. Brody, Alon and Yahav call this *static* attention {cite}`brody2022gatv2`. More heads are more
+# rankings, each for everyone.
+
+
+# %%
+def rankings(values, A):
+    """For each node i those that it hears, by rising values[i]."""
+    return [
+        torch.tensor(sorted(heard, key=lambda j: row[j]))
+        for row, heard in zip(values.tolist(), neighbourhoods(A), strict=True)
+    ]
+
+
+verify.equal(
+    "eq-gnn-static-ranking",
+    [row for A, alpha in zip(graphs, dense, strict=True) for row in rankings(alpha, A)],
+    [row for A, H in cases for row in rankings((H @ W @ a_src).expand(len(A), -1), A)],
+)
+
+# %% [markdown]
+# ### The smallest graph where it matters
+#
+# Two *keys* and two *queries*, an edge from each key to each query, and no loops. Key 1 is named like query 1, key 2
+# like query 2. The names, one-hot, are the features. Each query is to pick the key of its own name: a dictionary with
+# two entries. As a loss take the mean of $-\log \alpha$ over the two right edges,
+#
+# $$
+# L = -\tfrac12 \log \alpha_{11} - \tfrac12 \log \alpha_{22} .
+# $$ (def-gnn-lookup-loss)
+#
+# With GAT, {eq}`eq-gnn-static-ranking` says that both queries prefer the same key (or neither prefers any). At most
+# one of the two can be right. Not even the loss can become small. Let $\Delta = s_1 - s_2$, say $\Delta \ge 0$ (else
+# swap the names). LeakyReLU has slopes between $\gamma$ and 1. So for query 1 the right key leads by at most $\Delta$,
+# and for query 2 the wrong key leads by at least $\gamma \Delta$. A softmax over two is a sigmoid of the lead $x$, and
+# $-\log \operatorname{sigmoid}(x) = \log(1 + e^{-x})$:
+#
+# $$
+# L \;\ge\; \min_{\Delta \ge 0} \; \tfrac12 \log\big(1 + e^{-\Delta}\big) + \tfrac12 \log\big(1 + e^{\gamma \Delta}\big)
+# \;=\; L_{\text{GAT}} .
+# $$ (eq-gnn-lookup-bound)
+#
+# It is sharp: a large $r_1$ and a very negative $r_2$ put query 1 on the slope 1, query 2 on the slope $\gamma$. The
+# cell minimises over $\Delta$, then tries $(r_1, r_2, s_1, s_2)$ by the ten thousand: none is below the bound, and
+# the one described meets it.
+
+
+# %%
+def lookup_loss(e):
+    """The loss of scores e [..., 2, 2]: query i is right to pick key i."""
+    right = e.softmax(dim=-1).diagonal(dim1=-2, dim2=-1)  # [..., 2]
+    return -right.log().mean(dim=-1)
+
+
+delta = torch.linspace(0, 10, 100_001)
+curve = 0.5 * softplus(-delta) + 0.5 * softplus(0.2 * delta)
+bound, best_delta = curve.min(), delta[curve.argmin()]
+
+r, s = 8 * torch.randn(20_000, 2, 1), 8 * torch.randn(20_000, 1, 2)
+tried = lookup_loss(leaky_relu(r + s, 0.2))
+r, s = torch.tensor([[100.0], [-100.0]]), torch.stack([best_delta, torch.tensor(0.0)])
+described = lookup_loss(leaky_relu(r + s, 0.2))
+verify.holds(
+    "eq-gnn-lookup-bound",
+    bool((tried >= bound - 1e-9).all()) and abs(described - bound) < 1e-9,
+)
+glue("gnn-att-bound", f"{bound:.3f}", display=False)
+glue("gnn-att-coin", f"{math.log(2):.3f}", display=False)
+
+# %% [markdown]
+# $L_{\text{GAT}}$ is {glue:text}`gnn-att-bound`; not to choose at all costs $\log 2 = $ {glue:text}`gnn-att-coin`.
+#
+# ### The bend inside
+#
+# The remedy is to put the non-linearity where it does not commute with the choice: between the two linear maps, not
+# after them. That is GATv2 {cite}`brody2022gatv2`:
+#
+# $$
+# e_{ij} = a^\top \operatorname{LeakyReLU}\big( W_{\text{dst}}^\top h_i + W_{\text{src}}^\top h_j \big) ,
+# \qquad a \in \mathbb{R}^{d'} ,
+# $$ (def-gnn-gatv2)
+#
+# with the softmax as before, and the messages $W_{\text{src}}^\top h_j$. In GAT the pair meets in a sum of two
+# numbers; here it meets inside a small MLP. Two units will do for the lookup. Write $\pm 1$ for the names, $x_i$ for
+# query $i$ and $y_j$ for key $j$. The units $x_i - y_j$ and $y_j - x_i$ with $a = -c\,(1, 1)$ give
+# $e_{ij} = -c \big( \operatorname{LeakyReLU}(x_i - y_j) + \operatorname{LeakyReLU}(y_j - x_i) \big)
+# = -c\,(1 - \gamma)\, |x_i - y_j|$: zero for the right key, $-2 c\,(1 - \gamma)$ for the wrong one. So
+#
+# $$
+# \alpha_{11} = \alpha_{22} = \frac{1}{1 + e^{-2 c (1 - \gamma)}} \;\longrightarrow\; 1
+# \qquad\text{as } c \to \infty .
+# $$ (eq-gnn-lookup-solved)
+#
+# The ranking now depends on who asks. And with loops, as above, our reading of GATv2 is PyG's:
+#
+# $$
+# \sum_j \alpha_{ij}\, W_{\text{src}}^\top h_j = \big( \texttt{GATv2Conv}(H)_{i:} \big)^{\!\top} .
+# $$ (eq-gnn-gatv2)
+
+
+# %%
+def gatv2_scores(X_dst, X_src, a):
+    """e [..., M, N] of H W_dst [..., M, d], H W_src [..., N, d] and a [..., d, 1]."""
+    pairs = X_dst[..., :, None, :] + X_src[..., None, :, :]  # [..., M, N, d]
+    return (leaky_relu(pairs, 0.2) @ a[..., None, :, :])[..., 0]
+
+
+names = torch.tensor([[1.0], [-1.0]])  # x of the queries and y of the keys, [2, 1]
+units = torch.tensor([[1.0, -1.0]])  # [1, 2]
+scales = (0.0, 0.5, 1.0, 4.0)
+verify.equal(
+    "eq-gnn-lookup-solved",
+    [
+        gatv2_scores(names @ units, -names @ units, -c * torch.ones(2, 1))
+        .softmax(dim=1)
+        .diagonal()
+        for c in scales
+    ],
+    [torch.full((2,), 1 / (1 + math.exp(-1.6 * c))) for c in scales],
+    atol=1e-12,
+)
+
+conv = GATv2Conv(3, 5, bias=False)
+W_src, W_dst = conv.lin_l.weight.detach().T, conv.lin_r.weight.detach().T
+verify.equal(
+    "eq-gnn-gatv2",
+    [
+        gatv2_scores(H @ W_dst, H @ W_src, conv.att.detach()[0].T)
+        .masked_fill(A + torch.eye(len(A)) == 0, -torch.inf)
+        .softmax(dim=1)
+        @ H
+        @ W_src
+        for A, H in cases
+    ],
+    [conv(H, A.nonzero().T) for A, H in cases],
+    atol=1e-12,
+)
+
+# %% [markdown]
+# Does training find it? Both layers start from random weights with $d' = 8$ (GAT, too, may have a matrix for each side)
+# and take 200 steps of Adam on {eq}`def-gnn-lookup-loss`. Features are one-hot, so $H W = W$. All seeds train at once:
+# the weights have a leading dimension for them, and no term of the loss mixes two.
+
+
+# %% tags=["nbval-ignore-output"]
+num_seeds = {"smoke": 20, "full": 100}[profile]
+
+
+def glorot(*shape):
+    bound = math.sqrt(6 / (shape[-2] + shape[-1]))
+    return ((2 * torch.rand(shape) - 1) * bound).requires_grad_()
+
+
+def gat_scores(X_dst, X_src, a):
+    """e [..., M, N] as in def-gnn-gat-score; a [..., 2 d, 1]."""
+    a_dst, a_src = a.chunk(2, dim=-2)
+    return leaky_relu(X_dst @ a_dst + (X_src @ a_src).mT, 0.2)
+
+
+def learn_lookup(scores, size_of_a, d=8, steps=200):
+    """Losses [steps, S], and whether both queries end with the right key [S]."""
+    weights = [glorot(num_seeds, *size) for size in ((2, d), (2, d), (size_of_a, 1))]
+    optimizer = torch.optim.Adam(weights, lr=0.05)
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        e = scores(*weights)  # [S, 2, 2]
+        loss = lookup_loss(e)  # [S]
+        loss.sum().backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    correct = (e.argmax(dim=-1) == torch.arange(2)).all(dim=-1)
+    return torch.stack(losses), correct
+
+
+lookup = {
+    "GAT": learn_lookup(gat_scores, size_of_a=16),
+    "GATv2": learn_lookup(gatv2_scores, size_of_a=8),
+}
+
+fig, ax = plt.subplots(figsize=(6.0, 3.0))
+for (name, (losses, _)), style, hue in zip(
+    lookup.items(), ("-", "--"), display.COLORS[:2], strict=True
+):
+    ax.plot(losses[:80:2, :20], color=hue, linestyle=style, marker="", linewidth=0.9)
+    ax.plot([], color=hue, linestyle=style, marker="", label=name)
+for height, label in ((math.log(2), "no choice"), (bound, "$L_{GAT}$")):
+    ax.axhline(height, color=display.INK, linewidth=0.8, linestyle=":")
+    ax.annotate(label, (40, height), va="center", annotation_clip=False)
+ax.set(xlabel="steps of Adam", ylabel="loss", xlim=(0, 39.5), ylim=(0, 1))
+ax.set_xticks(range(0, 40, 10), range(0, 80, 20))
+ax.legend(loc="upper right")
+display.show(
+    fig,
+    alt=f"The lookup loss of 20 seeds by step of Adam. All curves of GAT level out between the bound {bound:.2f} and "
+    f"{math.log(2):.2f}, the loss of no choice; all of GATv2 fall to zero within 50 steps.",
+)
+for name, (losses, correct) in lookup.items():
+    low, high = losses[-1].min(), losses[-1].max()
+    glue(f"gnn-att-lookup-{name}", f"{low:.2g} to {high:.2g}", display=False)
+    glue(f"gnn-att-solved-{name}", f"{correct.sum()}", display=False)
+glue("gnn-att-seeds", f"{num_seeds}", display=False)
+glue("gnn-att-lowest", f"{lookup['GAT'][0].min():.3f}", display=False)
+
+# %% [markdown]
+# Of {glue:text}`gnn-att-seeds` seeds, GATv2 gets both queries right in {glue:text}`gnn-att-solved-GATv2` and GAT in
+# {glue:text}`gnn-att-solved-GAT`. The last losses are {glue:text}`gnn-att-lookup-GATv2` for GATv2 and
+# {glue:text}`gnn-att-lookup-GAT` for GAT, whose lowest is {glue:text}`gnn-att-lowest`: the bound, and not below. (While
+# both queries are on one slope, nothing is better than $\Delta = 0$, and some seeds stay there, at $\log 2$.) This is
+# not a matter of training longer.
+
+# %% [markdown]
+# :::{exercise} Two heads, two rankings
+# :label: ex-gnn-two-heads
+# Give GAT two heads and let $\alpha$ be their mean. Head 1 ranks key 1 first by $\Delta$, head 2 ranks key 2 first by
+# $\Delta$. Can both queries now prefer their own key? How far can $\alpha_{11} = \alpha_{22}$ get?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-two-heads
+# :class: dropdown
+# :::
+# Yes, for the queries may still choose how *sharply* each head chooses. Let query 1 be on the slope 1 in head 1 and on
+# the slope $\gamma$ in head 2, and query 2 the other way round. Then query 1 gives its own key
+# $\operatorname{sigmoid}(\Delta)$ in head 1 and $\operatorname{sigmoid}(-\gamma \Delta)$ in head 2, and query 2 the
+# same with the heads exchanged, so that
+# $\alpha_{11} = \alpha_{22} = \frac{\operatorname{sigmoid}(\Delta) + \operatorname{sigmoid}(-\gamma \Delta)}{2}$.
+# It exceeds $\tfrac12$ for each $\Delta > 0$, as $\operatorname{sigmoid}(\Delta) > \operatorname{sigmoid}(\gamma
+# \Delta) = 1 - \operatorname{sigmoid}(-\gamma \Delta)$. But it tends back to $\tfrac12$ as $\Delta$ grows: the head
+# that is wrong for a query cannot be silenced. The maximum is about 0.65, far from 1.
+
+
+# %% tags=["solution"]
+shares = 0.5 * (torch.sigmoid(delta) + torch.sigmoid(-0.2 * delta))
+print(f"at most {shares.max():.3f}, at a lead of {delta[shares.argmax()]:.1f}")
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} The attention of the Transformer
+# :label: ex-gnn-dot-product
+# A Transformer {cite}`vaswani2017attention` gives each node a query $q_i$, a key $k_i$ and a value $v_i$, and scores
+# $e_{ij} = q_i^\top k_j / \sqrt{d}$. (a) On which graph does it attend when each word of a sentence hears each word?
+# On which when a word hears only itself and the words before it? (b) Is its ranking static? (c) Write
+# `dot_product_attention(Q, K, V, A)` $[N, d_v]$ over the neighbours and the node itself, for a dense $A$ in which
+# $A_{ij} = 1$ lets $i$ hear $j$.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-dot-product
+# :class: dropdown
+# :::
+# (a) On the complete graph with loops; on the directed graph with an edge $j \to i$ for each $j \le i$, a causal mask.
+# A Transformer's layer is attention on a graph that everyone knows, so nobody draws it; the order of the words has to
+# come in as a feature, because the layer is equivariant. (b) No. With $q_i = k_i = x_i$ the two names $\pm 1$ of the
+# lookup get the scores $x_i y_j$, $+1$ for the right key and $-1$ for the wrong one: a product of the two nodes is as
+# good as GATv2's bend.
+
+
+# %% tags=["solution"]
+def dot_product_attention(Q, K, V, A):
+    hears = A + torch.eye(len(A), dtype=A.dtype) > 0  # [N, N]
+    scores = Q @ K.T / math.sqrt(Q.shape[1])  # [N, N]
+    return scores.masked_fill(~hears, -torch.inf).softmax(dim=1) @ V
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/dot_product_attention", dot_product_attention)
+
+# %% [markdown]
+# ## Four labels again
+#
+# Back to the club: four communities, one labelled member of each, $H^{(0)} = I$. The network has two layers, four
+# heads of four features (concatenated, then ReLU) and one head of four classes. Does attention help? Compare it with
+# itself: the same network, with the same starting weights, but the coefficients replaced by fixed ones, once by the
+# mean $\tilde D^{-1} \tilde A$, which is attention with $a = 0$, and once by the GCN's $\hat A$. The paper trains with
+# dropout on coefficients and features, so give attention that help as well.
+
+# %% tags=["nbval-ignore-output"]
+y, labelled = club.y, club.train_mask  # [N] each
+num_heads, width, num_classes = 4, 4, 4
+
+
+def network(weights, fixed=None, drop=0.0):
+    """Class scores [S, N, 4] and the last layer's α [S, N, N] and s [S, N]."""
+    W_1, a_1, W_2, a_2 = weights
+    Z = W_1  # H W with H = I, [S, heads, N, width]
+    alpha = coefficients(A_club, Z, *a_1.unbind(dim=-2)) if fixed is None else fixed
+    H = torch.relu(dropout(alpha, drop) @ Z)  # [S, heads, N, width]
+    H = H.transpose(1, 2).flatten(start_dim=2)  # [S, N, heads·width]
+    Z = dropout(H, drop) @ W_2  # [S, N, classes]
+    alpha = coefficients(A_club, Z, *a_2.unbind(dim=-2)) if fixed is None else fixed
+    return dropout(alpha, drop) @ Z, alpha, (Z @ a_2[:, 1, :, None])[..., 0]
+
+
+def train(fixed=None, drop=0.0, steps=120):
+    """The network after training, and the loss [S] on the four labelled members."""
+    torch.manual_seed(seed)  # the same start for each kind
+    weights = [
+        glorot(num_seeds, num_heads, N, width),
+        glorot(num_seeds, num_heads, 2, width),
+        glorot(num_seeds, num_heads * width, num_classes),
+        glorot(num_seeds, 2, num_classes),
+    ]
+    optimizer = torch.optim.Adam(weights, lr=0.02)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        logits = network(weights, fixed, drop)[0].log_softmax(dim=-1)
+        loss = -logits[:, labelled, y[labelled]].mean(dim=1)  # [S]
+        loss.sum().backward()
+        optimizer.step()
+    with torch.no_grad():
+        return network(weights, fixed), loss.detach()
+
+
+mean_matrix = coefficients(A_club, torch.eye(N), torch.zeros(N), torch.zeros(N))
+trained = {
+    "attention": train(),
+    "with dropout": train(drop=0.3),
+    "mean": train(mean_matrix),
+    "GCN": train(gcn_norm(A_club)),
+}
+accuracy = {
+    name: (out[0].argmax(dim=-1) == y)[:, ~labelled].double().mean(dim=1)
+    for name, (out, _) in trained.items()
+}
+
+fig, ax = plt.subplots(figsize=(6.0, 2.6))
+rng = np.random.default_rng(0)
+for row, values in enumerate(accuracy.values()):
+    ax.plot(values, row + rng.uniform(-0.25, 0.25, num_seeds), linestyle="none")
+ax.set(
+    xlim=(0, 1),
+    ylim=(3.5, -0.5),
+    yticks=range(4),
+    yticklabels=accuracy,
+    xlabel=f"accuracy on {int((~labelled).sum())} members, {num_seeds} seeds",
+)
+display.show(
+    fig,
+    alt="A point a seed, the accuracy on the members without a label: "
+    + ", ".join(f"{name} {v.mean():.2f} on average" for name, v in accuracy.items()),
+)
+for name, v in accuracy.items():
+    key = name.split()[-1]
+    glue(f"gnn-att-{key}", f"{v.mean():.0%} ± {v.std():.0%}", display=False)
+    glue(f"gnn-att-{key}-loss", f"{trained[name][1].mean():.4f}", display=False)
+
+# %% [markdown]
+# Attention gets {glue:text}`gnn-att-attention` of the other members right (mean and standard deviation),
+# {glue:text}`gnn-att-dropout` with dropout; the mean gets {glue:text}`gnn-att-mean` and the GCN's weights
+# {glue:text}`gnn-att-GCN`. Learning whom to listen to *costs* accuracy here. On the four labels it is the other way
+# round: attention has the lowest loss, {glue:text}`gnn-att-attention-loss`, against
+# {glue:text}`gnn-att-mean-loss` and {glue:text}`gnn-att-GCN-loss`. It has the freedom to fit them by preferring some
+# friends to others, and four labels cannot tell a good preference from a lucky one. The features are names, so there
+# is nothing else to prefer by.
+#
+# Look at what one network learned. Turn the slider to choose the member who listens. Lines and bars are the
+# coefficients in the last layer of the first seed; the dashed line is the equal share. The bars stand in the order of
+# $s_j$, the same ranking for everybody; so, whoever listens, they fall from top to bottom.
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+(_, alpha, s), _ = trained["attention"]
+ranks = s.argsort(dim=1).argsort(dim=1).double()  # [S, N]
+between_seeds = np.corrcoef(ranks)[np.triu_indices(num_seeds, k=1)].mean()
+graph = nx.from_numpy_array(A_club.numpy())
+heard_by = neighbourhoods(A_club)
+layout = nx.kamada_kawai_layout(graph)  # no random start: the same picture each time
+looked_from = [0, 1, 5, 8, 13, 16, 31, 33]
+
+
+def segments(pairs):
+    ends = [layout[node] for pair in pairs for node in pair]
+    return Path(ends, [Path.MOVETO, Path.LINETO] * len(pairs))
+
+
+def in_order(i):
+    """The members that i hears, by falling s."""
+    return sorted(heard_by[i], key=lambda j: -s[0, j])
+
+
+def draw_attention(i):
+    fig, (ax, bars) = plt.subplots(1, 2, figsize=(7.0, 3.9), width_ratios=[1.5, 1])
+    line = dict(edgecolor=display.INK, facecolor="none", clip_on=False)
+    ax.add_patch(PathPatch(segments(graph.edges), linewidth=0.5, alpha=0.3, **line))
+    heard = in_order(i)
+    share = alpha[0, i, heard]
+    for j, thickness in zip(heard, 12 * share, strict=True):
+        ax.add_patch(PathPatch(segments([(i, j)]), lw=thickness, alpha=0.6, **line))
+    for group, size, hue, outline in (
+        (sorted(set(graph) - set(heard)), 5, None, 0.6),
+        ([j for j in heard if j != i], 15, display.COLORS[0], 0.9),
+        ([i], 15, display.COLORS[1], 2.4),
+    ):
+        place = np.array([layout[j] for j in group]).T
+        style = dict(linestyle="none", marker="o", markersize=size, clip_on=False)
+        ax.plot(*place, mfc=display.PAPER, mec=display.INK, mew=outline, **style)
+        if hue:
+            ax.plot(*place, mfc=to_rgba(hue, 0.3), mew=0, **style)
+    for j in heard:
+        ax.annotate(f"{j}", layout[j], ha="center", va="center", fontsize=9)
+    ax.set_axis_off()
+    bars.barh(range(len(heard)), share, color=to_rgba(display.COLORS[0], 0.6))
+    bars.axvline(1 / len(heard), color=display.INK, linewidth=0.9, linestyle="--")
+    bars.set_yticks(range(len(heard)), heard, fontsize=9)
+    bars.grid(visible=False)
+    bars.set(xlim=(0, 1), ylim=(max(len(heard), 8) - 0.4, -0.6))
+    bars.set(xlabel=f"$\\alpha_{{ij}}$ of $i$ = {i}", ylabel="member $j$, by $s_j$")
+    return fig
+
+
+def describe(i):
+    heard = in_order(i)
+    shares = ", ".join(f"{j}: {alpha[0, i, j]:.0%}" for j in heard[:3])
+    return (
+        f"The karate club, looked at from member {i}, who hears {len(heard)} members, itself included. An equal share "
+        f"is {1 / len(heard):.0%}; the largest three coefficients are {shares}. The bars fall from top to bottom."
+    )
+
+
+display.slider(draw_attention, looked_from, label="member who listens", alt=describe)
+glue("gnn-att-between-seeds", f"{between_seeds:.2f}", display=False)
+
+# %% [markdown]
+# It is tempting to read friendship into such a picture. Train from another start before you do: the rank correlation
+# of $s$ between two seeds is {glue:text}`gnn-att-between-seeds` on average. What you see is *a* way to fit four labels,
+# not a property of the club. Attention coefficients say what a network uses, not why, and not what it must use
+# {cite}`jain2019attention`.
+#
+# Where does it pay? Where features say whom to hear, and data suffice to learn it. One ranking for all is enough if
+# there is one: sensors, say, that report whether they are broken. "Those whose taste is like mine" takes GATv2.
+
+# %% [markdown]
+# ## What was shown
+#
+# - Attention puts a computed coefficient before each message: a score from the features of both ends, a softmax over
+#   the neighbourhood. Coefficients are shares, so the output is a true average, on one scale for all degrees.
+# - The score splits into $r_i + s_j$: two numbers a node, one addition an edge, $O(E + N)$ in all. Node by node, dense
+#   and on edges it is the same layer, with one head or several, and PyG's `GATConv` on every graph: loops are replaced
+#   by one, edges count at their target and as often as they stand.
+# - It is permutation equivariant. With equal scores it is the mean $\tilde D^{-1} \tilde A$; it is the GCN only where
+#   degrees agree along each edge.
+# - Without the LeakyReLU the listener cancels; with it GAT still ranks its neighbours in one order for everyone. Two
+#   queries cannot each find their own key, and the loss has a floor. GATv2 moves the bend inside and finds them.
+# - On the club with four labels, learned coefficients fit the labels best, and the other members worse than a mean.
+#
+# ## Further reading
+#
+# - Veličković and others {cite}`velickovic2018gat` introduce the layer; their equations 1 to 6 are those of this
+#   chapter.
+# - Brody, Alon and Yahav {cite}`brody2022gatv2` prove that its attention is static, and that GATv2's is not.
+# - Vaswani and others {cite}`vaswani2017attention` build a network from attention alone.
+# - Jain and Wallace {cite}`jain2019attention` ask how far attention explains what a network does.
