@@ -1,3 +1,4 @@
+import io
 import itertools
 import json
 import math
@@ -100,8 +101,16 @@ def die(folder, where, count, every):
         if next(deadly) == count:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def save(state, file):
+        whole = io.BytesIO()
+        save_whole(state, whole)
+        file.write(whole.getvalue()[:1000])
+        file.flush()
+        maybe()
+        file.write(whole.getvalue()[1000:])
+
     if where == "checkpoint":
-        training.os = SimpleNamespace(fsync=maybe, getpid=os.getpid)
+        save_whole, torch.save = torch.save, save
     data = Toy(before=maybe if where == "batch" else lambda call: None)
 
     def validate(model):

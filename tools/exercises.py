@@ -1,8 +1,8 @@
 """Write working copies of the notebooks without the solutions: exercises.py TARGET_FOLDER
 
-What stands between solution-start and solution-end goes; in its place comes one empty cell, with the first line of
-each function or class that the solution defines, so that the check below it has something to call. A copy that is
-already there is a reader's work and stays as it is.
+What stands between solution-start and solution-end goes; in its place comes one empty cell, for words or for code. One
+for code holds the first line of each function or class that the solution defines, so that the check below it has
+something to call. A copy that is already there is a reader's work and stays as it is.
 """
 
 import ast
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import jupytext
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from notebooks import BOOK, sources
 
@@ -24,7 +24,7 @@ def strip(notebook):
             continue
         if solution:
             code = "\n".join(c.source for c in solution if c.cell_type == "code")
-            cells.append(new_code_cell(stubs(code)))
+            cells.append(new_code_cell(stubs(code)) if code else new_markdown_cell())
             solution = []
         if cell is not None:
             cells.append(cell)

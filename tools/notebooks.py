@@ -18,8 +18,9 @@ LOCAL = Config(KernelManager={"transport_encryption": "auto"})  # on a shared ma
 
 
 def sources():
-    """The percent scripts of all notebooks, sorted."""
-    return sorted(BOOK.glob("*/*.py"))
+    """The percent scripts of all notebooks, in the order of the table of contents."""
+    contents = (BOOK / "_toc.yml").read_text()
+    return sorted(BOOK.glob("*/*.py"), key=lambda path: contents.find(f"{path.relative_to(BOOK).with_suffix('')}\n"))
 
 
 def execute(source, target, parameters):

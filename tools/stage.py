@@ -13,7 +13,7 @@ import nbformat
 
 from helpers import records
 from helpers.verify import METADATA_KEY
-from notebooks import BOOK, claims
+from notebooks import BOOK, claims, sources
 
 
 def stage(executed, src, profile):
@@ -21,9 +21,8 @@ def stage(executed, src, profile):
     shutil.rmtree(src, ignore_errors=True)
     shutil.copytree(BOOK, src, ignore=shutil.ignore_patterns("*.py", "*.ipynb", ".*", "__pycache__"))
     now = {"commit": records.commit(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    notebooks = {
-        path.relative_to(executed): nbformat.read(path, as_version=4) for path in sorted(executed.glob("*/*.ipynb"))
-    }
+    paths = [source.relative_to(BOOK).with_suffix(".ipynb") for source in sources()]
+    notebooks = {path: nbformat.read(executed / path, as_version=4) for path in paths}
     appendix = src / "appendix"
     (appendix / "ledger.md").write_text(ledger(notebooks))
     (appendix / "records.md").write_text(records_page())

@@ -29,6 +29,8 @@ from helpers.gnn.layers import gcn_norm
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 rng = np.random.default_rng(seed)
+torch.manual_seed(seed)
+torch.set_default_dtype(torch.float64)
 n = 8  # nodes of the ring
 theta, x = rng.standard_normal((2, n))  # [n] each
 Phi = dft_matrix(n)  # [n, n]
@@ -47,28 +49,24 @@ theta_hat, x_hat = Phi.conj().T @ theta, Phi.conj().T @ x  # [n]
 # $$ (eq-errata-degree)
 
 # %%
-A = torch.tensor(
-    [[0.0, 1, 1], [1, 0, 0], [1, 0, 0]]
-)  # a path with its middle at node 0
+A = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]])  # a path, its middle at node 0
 d, d_tilde = A.sum(dim=1), 1 + A.sum(dim=1)
 corrected = (A + torch.eye(3)) / torch.outer(d_tilde, d_tilde).sqrt()
-verify.equal("eq-errata-degree", corrected, gcn_norm(A), atol=1e-6)
-print(f"weight of edge 0, 1 with the degrees of A:     {1 / (d[0] * d[1]).sqrt():.3f}")
-print(
-    f"weight of edge 0, 1 with the degrees of A + I: {1 / (d_tilde[0] * d_tilde[1]).sqrt():.3f}"
-)
+verify.equal("eq-errata-degree", corrected, gcn_norm(A), atol=1e-12)
+for name, degree in {"A": d, "A + I": d_tilde}.items():
+    weight = 1 / (degree[0] * degree[1]).sqrt()
+    print(f"weight of edge 0, 1 with the degrees of {name}: {weight:.3f}")
 
 # %% [markdown]
 # ### A subscript below equation 27
 #
-# The sentence that drops the normaliser prints its second factor as $D_{ij}$. The matrix is diagonal, so for
-# $i \neq j$ that factor is 0 and the normaliser infinite. The equation itself has it right: $D_{jj}$.
+# The sentence that drops the normaliser prints its second factor as $D_{ij}$. The matrix is diagonal, so for $i \neq j$
+# that factor is 0 and the normaliser infinite. The equation itself has it right: $D_{jj}$.
 
 # %%
 D = torch.diag(d)
-print(
-    f"with D_ij: {1 / (D[0, 0] * D[0, 1]).sqrt()}   with D_jj: {1 / (D[0, 0] * D[1, 1]).sqrt():.3f}"
-)
+for name, second in {"D_ij": D[0, 1], "D_jj": D[1, 1]}.items():
+    print(f"with {name}: {1 / (D[0, 0] * second).sqrt():.3f}")
 
 # %% [markdown]
 # ### The transpose in equations 27 and 28
@@ -83,10 +81,8 @@ print(
 # %%
 H, W = torch.randn(3, 4), torch.randn(4, 2)
 A_hat = gcn_norm(A)
-rows = torch.stack(
-    [sum(A_hat[i, j] * (W.T @ H[j]) for j in range(3)) for i in range(3)]
-)  # [3, 2]
-verify.equal("eq-errata-transpose", rows, A_hat @ H @ W, atol=1e-5)
+by_node = [sum(A_hat[i, j] * (W.T @ H[j]) for j in range(3)) for i in range(3)]
+verify.equal("eq-errata-transpose", by_node, list(A_hat @ H @ W), atol=1e-12)
 print(f"W has shape {list(W.shape)} and h_j {list(H[1].shape)}: no product W h_j")
 
 # %% [markdown]
@@ -114,50 +110,45 @@ verify.equal(
     Phi @ (np.sqrt(n) * theta_hat.conj() * x_hat),
     atol=1e-12,
 )
-for reading, value in {
-    "as printed": x * theta_hat,
-    "with parentheses": Phi @ (x_hat * theta_hat),
-}.items():
-    print(f"{reading}: equal to C(theta) x: {np.allclose(y, value)}")
+print("as printed, it holds:", np.allclose(y, x * theta_hat))
+print("with parentheses, it holds:", np.allclose(y, Phi @ (x_hat * theta_hat)))
 
 # %% [markdown]
 # ### The theorem in words
 #
-# The sentence before it says that the DFT of a convolution is the product of the DFTs. That is right for the
-# convolution proper, $(\theta * x)_i = \sum_j \theta_j x_{i-j}$, and for a DFT without the factor $1/\sqrt n$ in front.
-# With the unitary one of equation 25,
+# The sentence before it says that the DFT of a convolution is the product of the DFTs (of "two signals", of which it
+# names one, $x$; the other is $\theta$). That is right for the convolution proper,
+# $(\theta * x)_i = \sum_j \theta_j x_{i-j}$, and for a DFT without the factor $1/\sqrt n$ in front. With the unitary
+# one of equation 25,
 #
 # $$
 # \Phi^* (\theta * x) = \sqrt n\; \hat\theta \odot \hat x .
 # $$ (eq-errata-convolution)
 
 # %%
-linear = np.append(
-    np.convolve(theta, x), 0.0
-)  # 2 n values; on the ring the second half wraps onto the first
-verify.equal(
-    "eq-errata-convolution",
-    Phi.conj().T @ (linear[:n] + linear[n:]),
-    np.sqrt(n) * theta_hat * x_hat,
-    atol=1e-12,
-)
+linear = np.append(np.convolve(theta, x), 0.0)  # [2n]
+transformed = Phi.conj().T @ (linear[:n] + linear[n:])  # wrapped around the ring
+by_modes = np.sqrt(n) * theta_hat * x_hat
+verify.equal("eq-errata-convolution", transformed, by_modes, atol=1e-12)
 
 # %% [markdown]
 # ### Eigenvalues and eigenvectors
 #
-# The box before question 3.4 calls the columns of $\Phi$ the *eigenvalues* of all circulant matrices. They are the
-# eigenvectors; the eigenvalues differ from matrix to matrix. Question 3.4 (a) gives them as the entries of
-# $\hat\theta$. For a real $\theta$ they are those of its conjugate, times $\sqrt n$:
+# The box before question 3.4 calls the columns of $\Phi$ the *eigenvalues* of all circulant matrices. They are
+# eigenvectors, a basis that all share; the eigenvalues differ from matrix to matrix. (A matrix that has one of them
+# twice has other eigenvectors besides. For the identity every vector is one.) Question 3.4 (a) gives the eigenvalues as
+# the entries of $\hat\theta$. For a real $\theta$ they are those of its conjugate, times $\sqrt n$:
 #
 # $$
 # C(\theta)\, \Phi = \Phi \operatorname{diag}(\lambda) , \qquad \lambda = \sqrt n\; \overline{\hat\theta} .
 # $$ (eq-errata-eigenvalues)
 
 # %%
+by_transform = np.sqrt(n) * theta_hat.conj()
 verify.equal(
     "eq-errata-eigenvalues",
     [circulant(theta) @ Phi, eigenvalues(theta)],
-    [Phi * (np.sqrt(n) * theta_hat.conj()), np.sqrt(n) * theta_hat.conj()],
+    [Phi @ np.diag(by_transform), by_transform],
     atol=1e-12,
 )
 
@@ -166,40 +157,37 @@ verify.equal(
 #
 # ### The printed matrix $\Phi$
 #
-# Column 0 of $\Phi$ belongs to frequency 0 and is constant. The printed rows start with $\omega^1$ and with
-# $\omega^{n-1}$ instead, and row 1 runs from $\omega^1$ to $\omega^{n-1}$, one entry too few. The base $\omega_n$ is
-# printed with $k$ and $u$ in it, which are the row and the column, and with the sign of the *forward* transform, while
-# $\Phi$ is the inverse one. What is meant is
+# Column 0 of $\Phi$ belongs to frequency 0 and is constant. The printed rows below the first start with the exponent 1,
+# $n - 2$ or $n - 1$ instead of 0, and row 1 runs from 1 to $n - 1$, one entry too few. The base $\omega_n$ is printed
+# with $k$ and $u$ in it, which are the column and the row, and with the sign of the *forward* transform, while $\Phi$
+# is the inverse one (equation 26; for the same reason question 3.4 (a) should not call it the DFT matrix). What is
+# meant is
 #
 # $$
-# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi i / n} , \qquad\text{so that}\quad
-# \Phi^* \Phi = I \quad\text{and}\quad \Phi \hat x = x .
+# \begin{gathered}
+# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi i / n} , \\
+# \text{so that} \quad \Phi^* \Phi = I \quad \text{and} \quad \Phi \hat x = x .
+# \end{gathered}
 # $$ (eq-errata-dft-matrix)
 
 # %%
 u = np.arange(n)
-inverse_transform = np.fft.ifft(
-    np.eye(n), norm="ortho", axis=0
-)  # its columns: unit impulses, transformed back
+meant = np.exp(2j * np.pi / n) ** np.outer(u, u) / np.sqrt(n)
+# The columns of the inverse transform are the unit impulses, transformed back
+inverse_transform = np.fft.ifft(np.eye(n), norm="ortho", axis=0)
 verify.equal(
     "eq-errata-dft-matrix",
-    [
-        np.exp(2j * np.pi / n) ** np.outer(u, u) / np.sqrt(n),
-        Phi.conj().T @ Phi,
-        Phi @ x_hat,
-    ],
-    [inverse_transform, np.eye(n).astype(complex), x.astype(complex)],
+    [meant, meant.conj().T @ meant, meant @ np.fft.fft(x, norm="ortho")],
+    [inverse_transform, np.eye(n), x],
     atol=1e-12,
 )
 
-exponents = np.where(
-    u == 0, u[:, None], np.outer(u, u)
-)  # as printed: row u starts with the exponent u, not 0,
-exponents[1] = np.minimum(u + 1, n - 1)  # and row 1 with 1, 2, 3
+exponents = np.outer(u, u)
+exponents[:, 0] = u  # as printed
+exponents[1] = np.minimum(u + 1, n - 1)  # 1 to n − 1; the last twice, to fill up
 printed = np.exp(-2j * np.pi / n) ** exponents / np.sqrt(n)
-print(
-    f"distance of the printed matrix from unitary: {np.linalg.norm(printed.conj().T @ printed - np.eye(n)):.2f}"
-)
+distance = np.linalg.norm(printed.conj().T @ printed - np.eye(n))
+print(f"distance of the printed matrix from unitary: {distance:.2f}")
 
 # %% [markdown]
 # ### Which way the matrices stand
@@ -207,21 +195,17 @@ print(
 # $H$ is introduced as a $D \times n$ matrix below equation 23, where its rows are the features of the nodes. It is
 # $n \times D$: otherwise $C(\theta) H$ is not defined.
 #
-# The number of nodes is $N$ in one line and the indices are taken modulo $n$ in the next. It is one number. With
-# another modulus the graph is no ring, and not even undirected:
+# The number of nodes is $N$ where the ring is introduced, and $n$ where its indices wrap around, in the same sentence.
+# It is one number. With another modulus the graph is no ring, and not even undirected.
 
 # %%
 H = rng.standard_normal((n, 3))
 print("C(theta) H has shape", (circulant(theta) @ H).shape)
 
-nodes, modulus = 6, 5
-A = np.array(
-    [
-        [j in ((i + 1) % modulus, (i - 1) % modulus) for j in range(nodes)]
-        for i in range(nodes)
-    ]
-)
-print(f"{nodes} nodes, indices modulo {modulus}: symmetric is {np.array_equal(A, A.T)}")
+i = np.arange(6)
+A = np.zeros((6, 6))
+A[i, (i + 1) % 5] = A[i, (i - 1) % 5] = 1
+print("6 nodes, indices modulo 5: symmetric is", np.array_equal(A, A.T))
 
 # %% [markdown]
 # ### The general form of an equivariant layer
@@ -229,9 +213,9 @@ print(f"{nodes} nodes, indices modulo {modulus}: symmetric is {np.array_equal(A,
 # After equation 23 the assignment gives $\phi(h_i, \mathcal{N}_i)$ as the general form of a permutation equivariant
 # layer and asks for the $\phi$ of the ring layer. Two things are loose. On the undirected ring, $\mathcal{N}_i$ is a
 # set, so it does not tell the next node from the previous one, and no such $\phi$ has $w_1 \neq w_{-1}$. The reflection
-# $i \mapsto -i$ is an {term}`automorphism` of the undirected ring, and the layer commutes with it only if $w_1 =
-# w_{-1}$; the ring of the layer is a *directed* one. And not every equivariant layer has the form: applied twice, it
-# uses the neighbours' neighbours.
+# $i \mapsto -i$ is an {term}`automorphism` of the undirected ring, and the layer commutes with it only if
+# $w_1 = w_{-1}$; the ring of the layer is a *directed* one. And not every equivariant layer has the form: two such
+# layers, one after the other, are an equivariant map that uses the neighbours' neighbours.
 
 # %%
 J = np.eye(6)[-np.arange(6)]  # the reflection
@@ -239,9 +223,8 @@ A = circulant([0.0, 1, 0, 0, 0, 1])
 print("the reflection keeps the undirected ring:", np.array_equal(J @ A @ J.T, A))
 for w_1, w_minus_1 in ((2.0, 3.0), (2.0, 2.0)):
     C = circulant([1.0, w_1, 0, 0, 0, w_minus_1])
-    print(
-        f"w_1 = {w_1:g}, w_-1 = {w_minus_1:g}: commutes with it: {np.allclose(C @ J, J @ C)}"
-    )
+    commutes = np.allclose(C @ J, J @ C)
+    print(f"w_1 = {w_1:g}, w_-1 = {w_minus_1:g}: commutes with it: {commutes}")
 
 # %% [markdown]
 # ### Smaller points
@@ -251,25 +234,13 @@ for w_1, w_minus_1 in ((2.0, 3.0), (2.0, 2.0)):
 # - The filter $(w_0, w_1, 0, \dots, 0, w_{-1})$ needs $n \ge 3$. For $n = 2$ both neighbours are the same node.
 # - The $k$-th entry of $\hat x$ is said to measure similarity with a sinusoid of frequency $k / n$. For $k > n / 2$
 #   that is the frequency $(n - k) / n$, turning the other way: column $n - 1$ is the conjugate of column 1.
-# - Question 3.4 (b) takes from a common basis of eigenvectors that two matrices commute. The converse holds only for
-#   matrices that can be diagonalised: the last line is a matrix that commutes with itself and has no basis of
-#   eigenvectors.
 # - Question 3.3 has two parts (b).
 
 # %%
 A = circulant([0, 1, 1, 0, 0, 1, 1])
 print("neighbours a node:", A.sum(axis=1), "  undirected:", np.array_equal(A, A.T))
-print(
-    "column n - 1 is the conjugate of column 1:",
-    np.allclose(Phi[:, n - 1], Phi[:, 1].conj()),
-)
-nilpotent = np.array([[0.0, 1], [0, 0]])
-print(
-    "eigenvalues",
-    np.linalg.eigvals(nilpotent),
-    "  rank",
-    np.linalg.matrix_rank(nilpotent),
-)
+conjugate = np.allclose(Phi[:, n - 1], Phi[:, 1].conj())
+print("column n - 1 is the conjugate of column 1:", conjugate)
 
 # %% [markdown]
 # ## Report, section 3.1
@@ -299,7 +270,7 @@ print("what node 1 takes from nodes 0, 1, 2, 3:", np.round(A_hat[1].numpy(), 3))
 # %%
 for layers in (2, 3, 4):
     arrives = torch.linalg.matrix_power(A_hat, layers)[0, 3]
-    print(f"{layers} layers: {arrives:.3f} of a feature travels from node 3 to node 0")
+    print(f"{layers} layers: {arrives:.3f} of a feature gets from node 3 to node 0")
 
 # %% [markdown]
 # ## What was shown

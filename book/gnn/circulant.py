@@ -17,7 +17,7 @@
 # replaced by any graph, and what can be kept is the layer of {doc}`message_passing`.
 #
 # Two conventions hold throughout. Nodes are counted from 0, and every index is taken modulo $n$: $x_n$ is $x_0$, and
-# $x_{-1}$ is $x_{n-1}$. And $\Phi^*$ is the conjugate transpose of $\Phi$.
+# $x_{-1}$ is $x_{n-1}$. And $M^*$ is the conjugate transpose of a matrix $M$.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -32,9 +32,8 @@ import numpy as np
 import torch
 from myst_nb import glue
 
-warnings.filterwarnings(
-    "ignore", "`torch.jit.script` is deprecated"
-)  # PyG calls it as it is imported
+# PyG calls it as it is imported
+warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
 from torch_geometric.nn import GCNConv, RGCNConv
 
 import helpers.gnn.circulant as fast
@@ -44,9 +43,11 @@ from helpers.gnn.layers import gcn_norm
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 rng = np.random.default_rng(seed)
-sizes = (
-    (3, 4, 5, 8, 13) if profile == "smoke" else (3, 4, 5, 8, 13, 64, 129)
-)  # rings on which claims are checked
+torch.manual_seed(seed)
+torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
+sizes = (3, 4, 5, 8, 13)  # the rings on which they are checked
+if profile == "full":
+    sizes += (64, 129)
 
 # %% [markdown]
 # ## A ring of nodes
@@ -55,10 +56,10 @@ sizes = (
 # $i - 1$, so the adjacency matrix is
 #
 # $$
-# A_{ij} = \begin{cases} 1 & j \equiv i + 1 \text{ or } j \equiv i - 1 \pmod n , \\ 0 & \text{otherwise.} \end{cases}
+# A_{ij} = \begin{cases} 1 & j - i \equiv 1 \text{ or } {-1} \pmod n , \\ 0 & \text{otherwise.} \end{cases}
 # $$ (def-gnn-ring-adjacency)
 #
-# Nothing in it depends on $i$ and $j$ but their difference. Everything below follows from that. A ring has at least 3
+# It depends on the difference of $i$ and $j$ alone. Everything below follows from that. A ring has at least 3
 # nodes in this chapter; the first exercise looks at what happens with fewer.
 
 # %% [markdown]
@@ -88,17 +89,15 @@ sizes = (
 # The dots repeat along the diagonals: $A_{ij}$ is 1 where $j - i$ is one of $1, -1, n - 1, 1 - n$, and 0 elsewhere.
 #
 # For $n = 2$ the next node and the previous node are the same one, so each row holds a single 1:
-# $A = \begin{bmatrix} 0 & 1 \\ 1 & 0 \end{bmatrix}$. For $n = 1$ the only node is its own neighbour: $A = [1]$, a
-# loop.
+# $A = \begin{bmatrix} 0 & 1 \\ 1 & 0 \end{bmatrix}$. For $n = 1$ the only node is its own neighbour: $A = [1]$, a loop.
 
 
 # %% tags=["solution"]
 def ring_adjacency(n):
     A = np.zeros((n, n))
     for i in range(n):
-        A[i, (i + 1) % n] = (
-            1  # set, not added: for n = 2 both lines name the same entry
-        )
+        # Set, not added: for n = 2 both lines name the same entry
+        A[i, (i + 1) % n] = 1
         A[i, (i - 1) % n] = 1
     return A
 
@@ -123,8 +122,8 @@ exercises.check("gnn/ring_adjacency", ring_adjacency)
 # $$ (def-gnn-circulant)
 #
 # and the layer with three weights has $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$: the last entry is $\theta_{n-1}$,
-# that is, $\theta_{-1}$. In row $i$ of the product $C(\theta) H$ only three terms survive, those with
-# $j - i \equiv 0$, $1$ and $-1$:
+# that is, $\theta_{-1}$. In row $i$ of the product $C(\theta) H$ only three terms survive, those with $j - i \equiv 0$,
+# $1$ and $-1$:
 #
 # $$
 # \big( C(\theta) H \big)_i = \underbrace{w_0\, h_i + w_1\, h_{i+1} + w_{-1}\, h_{i-1}}_{\phi(h_i, \mathcal{N}_i)} .
@@ -148,14 +147,10 @@ for n in sizes:
     H = rng.standard_normal((n, 2))  # [n, D]
     w_minus, w_0, w_plus = rng.standard_normal(3)
     by_matrix.append(circulant(three_taps(n, w_minus, w_0, w_plus)) @ H)
-    by_node.append(
-        np.array(
-            [
-                w_0 * H[i] + w_plus * H[(i + 1) % n] + w_minus * H[i - 1]
-                for i in range(n)
-            ]
-        )
-    )
+    H_new = np.empty_like(H)
+    for i in range(n):
+        H_new[i] = w_0 * H[i] + w_plus * H[(i + 1) % n] + w_minus * H[i - 1]
+    by_node.append(H_new)
 verify.equal("eq-gnn-ring-layer", by_matrix, by_node, atol=1e-12)
 
 
@@ -176,20 +171,14 @@ def draw_nodes(ax, places, highlighted=None):
 
 
 def draw_arrow(ax, start, end, color, style):
-    arrow = dict(
-        arrowstyle="-|>",
-        color=color,
-        lw=1.6,
-        ls=style,
-        shrinkA=13,
-        shrinkB=13,
-        connectionstyle="arc3,rad=0.22",
-    )
+    arrow = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=0.22"}
+    arrow |= {"color": color, "lw": 1.6, "ls": style, "shrinkA": 13, "shrinkB": 13}
     ax.annotate("", end, start, arrowprops=arrow)
 
 
 tap_names = {0: r"$w_0$", 1: r"$w_1$", -1: r"$w_{-1}$"}
 tap_colors = {0: display.COLORS[0], 1: display.COLORS[1], -1: display.COLORS[2]}
+centred = {"ha": "center", "va": "center"}
 
 
 def draw_layer(n=6):
@@ -199,30 +188,16 @@ def draw_layer(n=6):
         draw_arrow(ring, places[(i + 1) % n], places[i], tap_colors[1], style="-")
         draw_arrow(ring, places[i - 1], places[i], tap_colors[-1], style="--")
     draw_nodes(ring, places)
-    ring.text(
-        0,
-        0,
-        "solid: $w_1$\n" + "dashed: $w_{-1}$",
-        ha="center",
-        va="center",
-        linespacing=1.8,
-    )
+    ring.text(0, 0, "solid: $w_1$\n" + "dashed: $w_{-1}$", linespacing=1.8, **centred)
     ring.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
     ring.axis("off")
     for i in range(n):
         for tap, name in tap_names.items():
-            j = (i + tap) % n
-            grid.add_patch(
-                plt.Rectangle((j, i), 1, 1, fc=tap_colors[tap], alpha=0.3, lw=0)
-            )
-            grid.text(j + 0.5, i + 0.5, name, ha="center", va="center")
-    grid.set(
-        xlim=(0, n),
-        ylim=(n, 0),
-        aspect="equal",
-        xlabel="$j$: from node",
-        ylabel="$i$: to node",
-    )
+            j, color = (i + tap) % n, tap_colors[tap]
+            grid.add_patch(plt.Rectangle((j, i), 1, 1, fc=color, alpha=0.3, lw=0))
+            grid.text(j + 0.5, i + 0.5, name, **centred)
+    grid.set(xlim=(0, n), ylim=(n, 0), aspect="equal")
+    grid.set(xlabel="$j$: from node", ylabel="$i$: to node")
     grid.set_xticks(np.arange(n) + 0.5, range(n))
     grid.set_yticks(np.arange(n) + 0.5, range(n))
     grid.grid(False)
@@ -231,9 +206,11 @@ def draw_layer(n=6):
 
 display.show(
     draw_layer(),
-    alt="Left, six nodes on a ring; each receives a solid arrow with weight w1 from the next node and a dashed arrow "
-    "with weight w minus 1 from the previous one. Right, the 6 by 6 matrix of the layer: w0 on the diagonal, w1 right "
-    "above it, w minus 1 right below it, and one weight in each of the two corners where the diagonals wrap around.",
+    alt="Left, six nodes on a ring; each receives a solid arrow with weight w1 "
+    "from the next node and a dashed arrow with weight w minus 1 from the "
+    "previous one. Right, the 6 by 6 matrix of the layer: w0 on the diagonal, "
+    "w1 right above it, w minus 1 right below it, and one weight in each of "
+    "the two corners where the diagonals wrap around.",
 )
 
 # %% [markdown]
@@ -247,57 +224,60 @@ display.show(
 # $$ (def-gnn-relational)
 #
 # where $\mathcal{N}_r(i)$ holds the nodes with an edge of kind $r$ *into* $i$. On the ring each of these sets has one
-# member, so the mean is the message itself. With $W_{\text{root}} = W_0$ and the kinds $+1$ and $-1$,
+# member, so the mean is the message itself. With $W_{\text{root}} = W_0$, the kinds $+1$ and $-1$, and all three
+# matrices of shape $D \times D'$,
 #
 # $$
-# h_i' = h_i W_0 + h_{i+1} W_1 + h_{i-1} W_{-1} , \qquad W_0, W_1, W_{-1} \in \mathbb{R}^{D \times D'} .
+# h_i' = h_i W_0 + h_{i+1} W_1 + h_{i-1} W_{-1} .
 # $$ (eq-gnn-ring-channels)
 #
-# The layer with three numbers is the case $W_r = w_r I$. The check builds the messages edge by edge, and compares
-# with PyG.
+# The layer with three numbers is the case $W_r = w_r I$. The check compares the sum at each node with the
+# `RGCNConv` of PyTorch Geometric (PyG), which is given the two kinds of edges.
 
 
 # %%
+def ring_layer_by_node(H, W_minus, W_0, W_plus):  # [n, D] → [n, D']
+    n = len(H)
+    return torch.stack(
+        [H[i] @ W_0 + H[(i + 1) % n] @ W_plus + H[i - 1] @ W_minus for i in range(n)]
+    )
+
+
 def ring_edges(n):
-    """Edges [2, 2n] as (source, target), and their kinds [2n]: 0 for those from i + 1 to i, 1 for those from i − 1."""
+    """edge_index [2, 2n], and kind [2n]: 0 from i + 1 to i, 1 from i − 1 to i."""
     i = torch.arange(n)
-    edge_index = torch.stack([torch.cat([(i + 1) % n, (i - 1) % n]), torch.cat([i, i])])
-    return edge_index, torch.arange(2).repeat_interleave(n)
+    sources, targets = torch.cat([(i + 1) % n, (i - 1) % n]), torch.cat([i, i])
+    return torch.stack([sources, targets]), torch.arange(2).repeat_interleave(n)
 
 
 D_in, D_out = 3, 2
-by_messages, by_pyg = [], []
+by_node, by_pyg = [], []
 for n in sizes:
-    H = torch.from_numpy(rng.standard_normal((n, D_in)))
-    W_0, W_plus, W_minus = torch.from_numpy(rng.standard_normal((3, D_in, D_out)))
-    edge_index, kind = ring_edges(n)
+    H = torch.randn(n, D_in)
+    W_minus, W_0, W_plus = torch.randn(3, D_in, D_out)
+    by_node.append(ring_layer_by_node(H, W_minus, W_0, W_plus))
 
-    h = H @ W_0  # [n, D_out]
-    for (j, i), r in zip(edge_index.T, kind, strict=True):
-        h[i] += H[j] @ (W_plus, W_minus)[r]
-    by_messages.append(h)
-
-    layer = RGCNConv(D_in, D_out, num_relations=2, bias=False).double()
+    layer = RGCNConv(D_in, D_out, num_relations=2, bias=False)
     with torch.no_grad():
         layer.root.copy_(W_0)
         layer.weight.copy_(torch.stack([W_plus, W_minus]))
-    by_pyg.append(layer(H, edge_index, kind))
-verify.equal("eq-gnn-ring-channels", by_messages, by_pyg, atol=1e-12)
+    by_pyg.append(layer(H, *ring_edges(n)))
+verify.equal("eq-gnn-ring-channels", by_node, by_pyg, atol=1e-12)
 
 # %% [markdown]
 # ## Why the ring must be directed
 #
-# Names of nodes mean nothing. Rename them by a permutation $\pi$, with the matrix $P_{ij} = [j = \pi(i)]$, so that
-# $(PH)_i = h_{\pi(i)}$ and $(P A P^\top)_{ij} = A_{\pi(i) \pi(j)}$. A layer $F$ that looks at nothing but the graph
-# and the features gives renamed results for renamed nodes, $F(P A P^\top, P H) = P\, F(A, H)$: this is its
-# {term}`equivariance`.
+# Names of nodes mean nothing. Rename them by a permutation $\pi$, with the matrix $P$ that has a 1 in row $i$ at column
+# $\pi(i)$ and zeros elsewhere. Then $(PH)_i = h_{\pi(i)}$ and $(P A P^\top)_{ij} = A_{\pi(i) \pi(j)}$. A layer $F$ that
+# looks at nothing but the graph and the features gives renamed results for renamed nodes,
+# $F(P A P^\top, P H) = P\, F(A, H)$: this is its {term}`equivariance`.
 #
 # Now choose a $\pi$ that leaves the graph as it is, $P A P^\top = A$, an {term}`automorphism`. Then
 # $F(A, PH) = P\,F(A, H)$: *on a graph, a layer must commute with every automorphism of it*. It cannot tell apart what
 # the graph does not.
 #
-# On the undirected ring the reflection $J$, with $(Jx)_i = x_{-i}$, is an automorphism: $j$ is next to $i$ exactly
-# when $-j$ is next to $-i$. Does the layer commute with it? Row $i$ of $CJH$ is
+# On the undirected ring the reflection $J$, with $(Jx)_i = x_{-i}$, is an automorphism: $j$ is next to $i$ exactly when
+# $-j$ is next to $-i$. Does the layer commute with it? Row $i$ of $CJH$ is
 # $w_0 h_{-i} + w_1 h_{-i-1} + w_{-1} h_{-i+1}$, and row $i$ of $JCH$ is row $-i$ of $CH$, which is
 # $w_0 h_{-i} + w_1 h_{-i+1} + w_{-1} h_{-i-1}$. The difference is
 #
@@ -306,28 +286,29 @@ verify.equal("eq-gnn-ring-channels", by_messages, by_pyg, atol=1e-12)
 # $$ (eq-gnn-reflection)
 #
 # For $n \ge 3$ the nodes $1 - i$ and $-1 - i$ are different, so this vanishes for all $H$ only if $w_1 = w_{-1}$. A
-# layer that knows the neighbours of $i$ only as a set $\mathcal{N}_i$, in no order, cannot weigh left and right
+# layer that knows the neighbours of $i$ only as a set $\mathcal{N}_i$, in no order, cannot weigh next and previous
 # differently. Ours can, so it does not live on the undirected ring.
 #
 # It lives on the directed one, which keeps the edges from $i + 1$ to $i$ alone; those from $i - 1$ are its edges read
 # backwards. There an automorphism must map the successor of $i$ to the successor of $\pi(i)$, so
 # $\pi(i + 1) = \pi(i) + 1$ and $\pi(i) = \pi(0) + i$: a shift. On the undirected ring $\pi(0)$ is any of $n$ nodes,
-# $\pi(1)$ either of its two neighbours, and the rest follows one by one. Hence
+# $\pi(1)$ either of its two neighbours, and the rest follows one by one: $\pi(i) = \pi(0) + i$, or
+# $\pi(i) = \pi(0) - i$, a reflection and then a shift. So for $n \ge 3$
 #
 # $$
-# |\mathrm{Aut}(\text{directed ring})| = n , \qquad |\mathrm{Aut}(\text{undirected ring})| = 2n \qquad (n \ge 3) .
+# |\mathrm{Aut}(\text{directed ring})| = n , \qquad |\mathrm{Aut}(\text{undirected ring})| = 2n .
 # $$ (eq-gnn-automorphisms)
 
 # %%
-measured, derived = [], []
+by_product, by_formula = [], []
 for n in sizes:
     H, i = rng.standard_normal((n, 2)), np.arange(n)
     w_minus, w_0, w_plus = rng.standard_normal(3)
     C = circulant(three_taps(n, w_minus, w_0, w_plus))
     J = np.eye(n)[-i]  # row i is the unit vector of node −i
-    measured.append((C @ J - J @ C) @ H)
-    derived.append((w_minus - w_plus) * (H[(1 - i) % n] - H[(-1 - i) % n]))
-verify.equal("eq-gnn-reflection", measured, derived, atol=1e-12)
+    by_product.append((C @ J - J @ C) @ H)
+    by_formula.append((w_minus - w_plus) * (H[(1 - i) % n] - H[(-1 - i) % n]))
+verify.equal("eq-gnn-reflection", by_product, by_formula, atol=1e-12)
 
 
 def count_automorphisms(A):
@@ -335,25 +316,22 @@ def count_automorphisms(A):
     return sum(np.array_equal(A[np.ix_(pi, pi)], A) for pi in renamings)
 
 
-small = (3, 4, 5, 6)  # n! renamings are tried
-directed = [
-    circulant(three_taps(n, 0, 0, 1)) for n in small
-]  # [n, n] each: the edges i + 1 → i
-counts = [[count_automorphisms(A), count_automorphisms(A + A.T)] for A in directed]
-verify.equal(
-    "eq-gnn-automorphisms", np.array(counts), np.array([[n, 2 * n] for n in small])
-)
+counted, expected = [], []
+for n in (3, 4, 5, 6):  # all n! renamings are tried
+    A = circulant(three_taps(n, 0, 0, 1))  # the edges from i + 1 to i
+    counted.append([count_automorphisms(A), count_automorphisms(A + A.T)])
+    expected.append([n, 2 * n])
+verify.equal("eq-gnn-automorphisms", counted, expected)
 
 # %% [markdown]
-# The $n$ shifts are all the symmetry that there is. Keep that in mind: they come back as the cause of the whole
-# layer.
+# The $n$ shifts are all the symmetry that there is. They come back below as the cause of the whole layer.
 
 # %% [markdown]
 # :::{exercise} What a node computes
 # :label: ex-gnn-ring-phi
 # Give $\phi(h_i, \mathcal{N}_i)$ for the layer $C(\theta) H$ with $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$, as a
-# function of the features. For which weights does it need the features of the neighbours only as a *multiset*, in no
-# order? Then write the layer with matrices, `ring_layer(H, W_minus, W_0, W_plus)` for $H$ $[n, D]$ and weights
+# function of the features. For which weights does it need the features of the neighbours only as a *multiset*, that is,
+# in no order? Then write the layer with matrices, `ring_layer(H, W_minus, W_0, W_plus)` for $H$ $[n, D]$ and weights
 # $[D, D']$, without a loop over nodes and without an $n \times n$ matrix.
 # :::
 
@@ -366,15 +344,16 @@ verify.equal(
 #
 # A function of the multiset gives the same value when the two neighbours change places, so
 # $w_1 a + w_{-1} b = w_1 b + w_{-1} a$ for all $a$ and $b$, which is $(w_1 - w_{-1})(a - b) = 0$: the weights must be
-# equal. Then $\phi = w_0 h_i + w_1 \sum_{j \in \mathcal{N}_i} h_j$. Otherwise $\mathcal{N}_i$ must say which
-# neighbour is the next one.
+# equal. Then $\phi = w_0 h_i + w_1 \sum_{j \in \mathcal{N}_i} h_j$. Otherwise $\mathcal{N}_i$ must say which neighbour
+# is the next one.
 #
 # Rolling the rows of $H$ by $-1$ puts $h_{i+1}$ into row $i$.
 
 
 # %% tags=["solution"]
 def ring_layer(H, W_minus, W_0, W_plus):
-    return H @ W_0 + np.roll(H, -1, axis=0) @ W_plus + np.roll(H, 1, axis=0) @ W_minus
+    H_next, H_previous = np.roll(H, -1, axis=0), np.roll(H, 1, axis=0)
+    return H @ W_0 + H_next @ W_plus + H_previous @ W_minus
 
 
 # %% [markdown] tags=["solution"]
@@ -400,49 +379,34 @@ exercises.check("gnn/ring_layer", ring_layer)
 # the order of the window, from the previous node to the next:
 #
 # $$
-# \texttt{Conv1d}(H^\top)^\top = H'
-# \quad \text{for} \quad
-# \texttt{weight[:, :, m]} = W_{m-1}^\top , \quad m = 0, 1, 2 .
+# \begin{gathered}
+# \texttt{Conv1d}(H^\top)^\top = H' \\
+# \text{for} \quad \texttt{weight[:, :, m]} = W_{m-1}^\top , \quad m = 0, 1, 2 .
+# \end{gathered}
 # $$ (eq-gnn-conv1d)
 
+
 # %%
-by_matrix, by_sum, by_conv1d, by_taps = [], [], [], []
+def conv1d(H, weight):  # [n, D], [D', D, 3] → [n, D']
+    out_channels, in_channels, width = weight.shape
+    options = {"padding": 1, "padding_mode": "circular", "bias": False}
+    layer = torch.nn.Conv1d(in_channels, out_channels, width, **options)
+    layer.weight = torch.nn.Parameter(weight)
+    return layer(H.T[None])[0].T  # Conv1d takes [1, D, n]
+
+
+by_matrix, by_sum, by_conv1d, by_node = [], [], [], []
 for n in sizes:
     theta, x = rng.standard_normal((2, n))
+    j = np.arange(n)
     by_matrix.append(circulant(theta) @ x)
-    by_sum.append(
-        np.array([sum(theta[j] * x[(i + j) % n] for j in range(n)) for i in range(n)])
-    )
+    by_sum.append(np.array([theta @ x[(i + j) % n] for i in range(n)]))
 
-    H = rng.standard_normal((n, D_in))
-    W_minus, W_0, W_plus = rng.standard_normal((3, D_in, D_out))
-    eye = np.eye(n)
-    to_next, to_previous = (
-        eye[(np.arange(n) + 1) % n],
-        eye[np.arange(n) - 1],
-    )  # (to_next @ H)_i = h_{i+1}
-    by_taps.append(
-        H @ W_0 + to_next @ H @ W_plus + to_previous @ H @ W_minus
-    )  # [n, D_out]
-
-    conv = torch.nn.Conv1d(
-        D_in,
-        D_out,
-        3,
-        padding=1,
-        padding_mode="circular",
-        bias=False,
-        dtype=torch.float64,
-    )
-    with torch.no_grad():
-        conv.weight.copy_(
-            torch.from_numpy(np.stack([W_minus.T, W_0.T, W_plus.T], axis=2))
-        )  # [D_out, D_in, 3]
-        by_conv1d.append(
-            conv(torch.from_numpy(H.T)[None])[0].T
-        )  # [1, D_in, n] in, [n, D_out] out
+    H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)  # W_{−1}, W_0, W_1
+    by_conv1d.append(conv1d(H, weight=W.permute(2, 1, 0)))
+    by_node.append(ring_layer_by_node(H, *W))
 verify.equal("eq-gnn-cross-correlation", by_matrix, by_sum, atol=1e-12)
-verify.equal("eq-gnn-conv1d", by_conv1d, by_taps, atol=1e-12)
+verify.equal("eq-gnn-conv1d", by_conv1d, by_node, atol=1e-12)
 
 # %% [markdown]
 # Move the slider to let the three taps $(w_{-1}, w_0, w_1) = (-\tfrac12, 1, 1)$ travel around a ring of 6. At $i = 0$
@@ -452,48 +416,37 @@ verify.equal("eq-gnn-conv1d", by_conv1d, by_taps, atol=1e-12)
 ring_x = np.array([0.2, 0.8, 1.0, 0.4, -0.6, -0.2])
 taps = {-1: -0.5, 0: 1.0, 1: 1.0}
 ring_y = circulant(three_taps(6, taps[-1], taps[0], taps[1])) @ ring_x
+line = {"ls": "-", "lw": 0.8, "marker": "", "color": display.INK}
 
 
 def draw_window(i, n=6):
     fig, (ring, signal) = plt.subplots(1, 2, figsize=(7, 2.8), width_ratios=(1, 1.6))
     places = on_circle(n)
-    ring.plot(
-        *np.append(places, places[:1], axis=0).T,
-        color=display.INK,
-        lw=0.8,
-        ls="-",
-        marker="",
-        alpha=0.5,
-    )
-    draw_nodes(
-        ring, places, {(i + tap) % n: color for tap, color in tap_colors.items()}
-    )
+    ring.plot(*np.append(places, places[:1], axis=0).T, **line, alpha=0.5)
+    draw_nodes(ring, places, {(i + tap) % n: c for tap, c in tap_colors.items()})
     for tap, name in tap_names.items():
-        ring.text(*(1.4 * places[(i + tap) % n]), name, ha="center", va="center")
+        ring.text(*(1.4 * places[(i + tap) % n]), name, **centred)
     ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     ring.axis("off")
-    signal.bar(range(i + 1), ring_y[: i + 1], width=0.5, color=display.INK, alpha=0.25)
-    signal.bar(
-        i, ring_y[i], width=0.5, color=display.COLORS[0], label=r"output $C(\theta)\,x$"
-    )
+    bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
+    signal.bar(range(i), ring_y[:i], width=0.5, color=display.INK, alpha=0.25)
+    signal.bar(i, ring_y[i], **bar)
     signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
     signal.axhline(0, color=display.INK, lw=0.8)
-    signal.set(
-        xlim=(-0.5, n - 0.5),
-        ylim=(-1.6, 2.6),
-        xticks=range(n),
-        yticks=(-1, 0, 1, 2),
-        xlabel="node",
-    )
+    signal.set(xlim=(-0.5, n - 0.5), ylim=(-1.6, 2.6), xlabel="node")
+    signal.set(xticks=range(n), yticks=(-1, 0, 1, 2))
     signal.legend(loc="upper right", ncols=2, frameon=False)
     signal.grid(False)
     return fig
 
 
 def describe_window(i, n=6):
-    terms = " + ".join(f"({taps[t]:g})({ring_x[(i + t) % n]:g})" for t in (-1, 0, 1))
+    terms = " + ".join(f"({w:g})({ring_x[(i + tap) % n]:g})" for tap, w in taps.items())
     nodes = f"{(i - 1) % n}, {i} and {(i + 1) % n}"
-    return f"The taps stand on nodes {nodes} of the ring; output {i} is {terms} = {ring_y[i]:.2f}."
+    return (
+        f"The taps stand on nodes {nodes} of the ring; "
+        f"output {i} is {terms} = {ring_y[i]:.2f}."
+    )
 
 
 display.slider(draw_window, range(6), label="node i", alt=describe_window)
@@ -506,23 +459,23 @@ display.slider(draw_window, range(6), label="node i", alt=describe_window)
 # \big( C(\theta)^\top x \big)_i = \sum_{j=0}^{n-1} \theta_j\, x_{i-j} =: (\theta * x)_i .
 # $$ (eq-gnn-true-convolution)
 #
-# It is the rule for multiplying polynomials whose powers wrap around, $z^n = 1$. The check does just that.
+# It is the rule for multiplying polynomials with coefficients $\theta_j$ and $x_m$ when powers wrap around, $z^n = 1$.
+# The check does just that.
 
 
 # %%
 def wrapped_product(a, b):
-    """Coefficients [n] of the product of the polynomials with coefficients a and b, with z^n replaced by 1."""
+    """The product of two polynomials with z^n = 1, all by their coefficients [n]."""
     product = np.append(np.convolve(a, b), 0.0)  # powers 0 to 2n − 1
     return product[: len(a)] + product[len(a) :]
 
 
-pairs = [rng.standard_normal((2, n)) for n in sizes]
-verify.equal(
-    "eq-gnn-true-convolution",
-    [circulant(theta).T @ x for theta, x in pairs],
-    [wrapped_product(theta, x) for theta, x in pairs],
-    atol=1e-12,
-)
+by_transpose, by_polynomials = [], []
+for n in sizes:
+    theta, x = rng.standard_normal((2, n))
+    by_transpose.append(circulant(theta).T @ x)
+    by_polynomials.append(wrapped_product(theta, x))
+verify.equal("eq-gnn-true-convolution", by_transpose, by_polynomials, atol=1e-12)
 
 # %% [markdown]
 # A network that learns $\theta$ does not care which of the two it is given, since it can learn the turned kernel as
@@ -551,10 +504,9 @@ verify.equal(
 
 # %% tags=["solution"]
 def true_convolution(theta, x):
-    n = len(theta)
-    return np.array(
-        [sum(theta[j] * x[(i - j) % n] for j in range(n)) for i in range(n)]
-    )
+    n = len(x)
+    j = np.arange(n)
+    return np.array([theta @ x[(i - j) % n] for i in range(n)])
 
 
 # %% [markdown] tags=["solution"]
@@ -567,17 +519,17 @@ exercises.check("gnn/true_convolution", true_convolution)
 # %% [markdown]
 # ## The shift
 #
-# The simplest kernel with an effect is $(0, 1, 0, \dots, 0)$. Call its matrix $S$. By {eq}`eq-gnn-cross-correlation`
-# with $\theta_j = [j = 1]$,
+# The simplest kernel with an effect is $(0, 1, 0, \dots, 0)$. Call its matrix $S$. In
+# {eq}`eq-gnn-cross-correlation` the term with $j = 1$ is left,
 #
 # $$
 # S := C\big((0, 1, 0, \dots, 0)\big) , \qquad (S x)_i = x_{i+1} .
 # $$ (eq-gnn-shift)
 #
-# Every value moves one place, from node $i + 1$ to node $i$. $S$ is also the adjacency matrix of the directed ring,
-# and a product with it is one round of messages. Apply it $j$ times and values have come $j$ places:
-# $(S^j x)_i = x_{i+j}$. After $n$ times they are home, $S^n = I$, so $S^{-1} = S^{n-1}$, which moves one place back.
-# $S$ is a permutation matrix, a single 1 in each row and each column, so $S^{-1}$ is also $S^\top$. Compare
+# Every value moves one place, from node $i + 1$ to node $i$. $S$ is also the adjacency matrix of the directed ring (row
+# $i$ holds the edges into $i$), and a product with it is one round of messages. Apply it $j$ times and values have come
+# $j$ places: $(S^j x)_i = x_{i+j}$. After $n$ times they are home, $S^n = I$, so $S^{-1} = S^{n-1}$, which moves one
+# place back. $S$ is a permutation matrix, a single 1 in each row and each column, so $S^{-1}$ is also $S^\top$. Compare
 # $(S^j x)_i = x_{i+j}$ with {eq}`eq-gnn-cross-correlation`: it is the sum of such terms, weighted with $\theta_j$.
 #
 # $$
@@ -586,24 +538,17 @@ exercises.check("gnn/true_convolution", true_convolution)
 
 # %%
 shifts = {n: circulant(np.eye(n)[1]) for n in sizes}
-signals = {n: rng.standard_normal(n) for n in sizes}
-verify.equal(
-    "eq-gnn-shift",
-    [shifts[n] @ signals[n] for n in sizes],
-    [np.roll(signals[n], -1) for n in sizes],
-)
+x = {n: rng.standard_normal(n) for n in sizes}
+moved = [np.roll(x[n], -1) for n in sizes]
+verify.equal("eq-gnn-shift", [shifts[n] @ x[n] for n in sizes], moved)
 
-kernels = {n: rng.standard_normal(n) for n in sizes}
-powers = {n: [np.linalg.matrix_power(shifts[n], j) for j in range(n)] for n in sizes}
-verify.equal(
-    "eq-gnn-shift-polynomial",
-    [circulant(kernels[n]) for n in sizes],
-    [
-        sum(theta_j * S_j for theta_j, S_j in zip(kernels[n], powers[n], strict=True))
-        for n in sizes
-    ],
-    atol=1e-12,
-)
+powers, by_powers, by_entries = {}, [], []
+for n in sizes:
+    theta = rng.standard_normal(n)
+    powers[n] = np.stack([np.linalg.matrix_power(shifts[n], j) for j in range(n)])
+    by_powers.append(np.einsum("j,jab->ab", theta, powers[n]))  # Σ_j θ_j S^j
+    by_entries.append(circulant(theta))
+verify.equal("eq-gnn-shift-polynomial", by_powers, by_entries, atol=1e-12)
 
 # %% [markdown]
 # A layer on the ring is *a polynomial in one matrix*, and the kernel is its list of coefficients. Whoever understands
@@ -650,8 +595,9 @@ exercises.check("gnn/shift_kernel", shift_kernel)
 # 1. $v_{i+1} = \mu v_i$ at every node, so $v_i = \mu^i v_0$ for $i = 0, \dots, n - 1$. In particular $v_0 \ne 0$, or
 #    all of $v$ would vanish.
 # 2. The ring closes: at $i = n - 1$ the equation says $v_0 = \mu v_{n-1} = \mu^n v_0$. Divide by $v_0$: $\mu^n = 1$.
-# 3. There are exactly $n$ such numbers, the powers of $\omega = e^{2\pi i / n}$: $\mu = \omega^k$ for
-#    $k = 0, \dots, n - 1$.
+# 3. With the imaginary unit $i$ in the exponent, let $\omega = e^{2\pi i / n}$, an $n$-th of a full turn in the complex
+#    plane. Its powers $\mu = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of $\mu^n = 1$, and an
+#    equation of degree $n$ has no more.
 # 4. Conversely each of them works: $v_u = \omega^{ku}$ satisfies the equation at every node, at the seam too as
 #    $\omega^{kn} = 1$.
 #
@@ -659,10 +605,10 @@ exercises.check("gnn/shift_kernel", shift_kernel)
 # $\sqrt n$) and make them the columns of a matrix:
 #
 # $$
-# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi i / n} , \qquad u, k = 0, \dots, n - 1 .
+# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi i / n} .
 # $$ (def-gnn-dft-matrix)
 #
-# Here $i$ in the exponent is the imaginary unit, $u$ is a node and $k$ a frequency. The four steps say that
+# Here $u = 0, \dots, n - 1$ is a node and $k = 0, \dots, n - 1$ a frequency. The four steps say that
 #
 # $$
 # S\, \Phi = \Phi\, \mathrm{diag}(1, \omega, \omega^2, \dots, \omega^{n-1}) .
@@ -683,27 +629,19 @@ exercises.check("gnn/shift_kernel", shift_kernel)
 # %%
 def dft_matrix(n):
     omega = np.exp(2j * np.pi / n)
-    return np.array(
-        [[omega ** ((u * k) % n) for k in range(n)] for u in range(n)]
-    ) / np.sqrt(n)
+    entries = [[omega ** (u * k % n) for k in range(n)] for u in range(n)]
+    return np.array(entries) / np.sqrt(n)
 
 
 modes = {n: dft_matrix(n) for n in sizes}  # [n, n] each
-roots = {
-    n: np.exp(2j * np.pi * np.arange(n) / n) for n in sizes
-}  # [n] each: 1, ω, ω², …
-verify.equal(
-    "eq-gnn-shift-modes",
-    [shifts[n] @ modes[n] for n in sizes],
-    [modes[n] @ np.diag(roots[n]) for n in sizes],
-    atol=1e-12,
-)
-verify.equal(
-    "eq-gnn-orthonormal",
-    [Phi.conj().T @ Phi for Phi in modes.values()],
-    [np.eye(n) for n in sizes],
-    atol=1e-12,
-)
+frequency = {n: 2 * np.pi * np.arange(n) / n for n in sizes}  # [n] each: 2πk/n
+shifted = [shifts[n] @ modes[n] for n in sizes]
+turned = [modes[n] @ np.diag(np.exp(1j * frequency[n])) for n in sizes]
+verify.equal("eq-gnn-shift-modes", shifted, turned, atol=1e-12)
+
+products = [Phi.conj().T @ Phi for Phi in modes.values()]
+identities = [np.eye(n) for n in sizes]
+verify.equal("eq-gnn-orthonormal", products, identities, atol=1e-12)
 
 # %% [markdown]
 # A square matrix with $\Phi^* \Phi = I$ also has $\Phi \Phi^* = I$, so the two products $\hat x = \Phi^* x$ and
@@ -713,87 +651,53 @@ verify.equal(
 # frequency, with two directions of travel.
 
 # %% tags=["hide-input"]
-MODE_N = 8
+wave_styles = (
+    ("real part", np.cos, {"color": display.COLORS[0], "ls": "-", "marker": "o"}),
+    ("imaginary part", np.sin, {"color": display.COLORS[1], "ls": "--", "marker": "s"}),
+)
 
 
-def draw_mode(k, n=MODE_N):
+def draw_mode(k, n=8):
     fig, (plane, wave) = plt.subplots(1, 2, figsize=(7, 2.7), width_ratios=(1, 1.7))
-    plane.plot(
-        *on_circle(37).T, color=display.INK, lw=0.8, ls="-", marker="", alpha=0.5
-    )
-    roots = np.exp(2j * np.pi * np.arange(n) / n)
-    plane.plot(roots.real, roots.imag, color=display.INK, ls="", marker="o", ms=3)
-    factor = (roots[k].real, roots[k].imag)
-    plane.plot(
-        *zip((0, 0), factor, strict=True),
-        color=display.COLORS[2],
-        lw=2,
-        ls="-",
-        marker="",
-    )
-    plane.plot(*factor, color=display.COLORS[2], marker="o", ms=7)
-    plane.text(
-        1.3 * factor[0], 1.3 * factor[1], rf"$\omega^{{{k}}}$", ha="center", va="center"
-    )
+    plane.plot(*on_circle(37).T, **line, alpha=0.5)
+    plane.plot(*on_circle(n).T, color=display.INK, ls="", marker="o", ms=3)
+    factor = np.array([np.cos(2 * np.pi * k / n), np.sin(2 * np.pi * k / n)])
+    radius = {"color": display.COLORS[2], "ls": "-", "lw": 2, "marker": "o", "ms": 7}
+    plane.plot(*np.stack([0 * factor, factor], axis=1), markevery=[1], **radius)
+    plane.text(*(1.3 * factor), rf"$\omega^{{{k}}}$", **centred)
     plane.text(0, 0.12, "0", ha="center")
     plane.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     plane.axis("off")
 
-    u, turns = (
-        np.linspace(0, n, 49),
-        k if k <= n // 2 else k - n,
-    )  # drawn at the lower of the frequencies that fit
-    for part, name, color, style, marker in (
-        (np.cos, "real part", display.COLORS[0], "-", "o"),
-        (np.sin, "imaginary part", display.COLORS[1], "--", "s"),
-    ):
-        wave.plot(
-            u,
-            part(2 * np.pi * turns * u / n),
-            color=color,
-            lw=1,
-            ls=style,
-            marker="",
-            alpha=0.6,
-        )
-        wave.plot(
-            part(2 * np.pi * k * np.arange(n) / n),
-            color=color,
-            ls="",
-            marker=marker,
-            ms=5,
-            label=name,
-        )
+    turns = k if k <= n // 2 else k - n  # the lower of the two frequencies that fit
+    between, nodes = np.linspace(0, n, 49), np.arange(n)
+    for name, part, style in wave_styles:
+        curve = part(2 * np.pi * turns * between / n)
+        wave.plot(between, curve, **style | {"marker": ""}, lw=1, alpha=0.6)
+        values = part(2 * np.pi * k * nodes / n)
+        wave.plot(nodes, values, **style | {"ls": ""}, ms=5, label=name)
     wave.axhline(0, color=display.INK, lw=0.8)
-    wave.set(
-        ylim=(-1.25, 1.7),
-        xticks=range(0, n + 1, 2),
-        yticks=(-1, 0, 1),
-        xlabel="node $u$",
-    )
-    wave.set_ylabel(rf"$\sqrt{{n}}\,\Phi_{{u,{k}}}$")
+    wave.set(ylim=(-1.25, 1.7), xticks=range(0, n + 1, 2), yticks=(-1, 0, 1))
+    wave.set(xlabel="node $u$", ylabel=rf"$\sqrt{{n}}\,\Phi_{{u,{k}}}$")
     wave.legend(loc="upper right", ncols=2, frameon=False)
     wave.grid(False)
     return fig
 
 
-def describe_mode(k, n=MODE_N):
+def describe_mode(k, n=8):
     turns = min(k, n - k)
     way = (
-        ""
-        if k in (0, n // 2)
-        else ", counter-clockwise"
-        if k < n // 2
-        else ", clockwise"
+        "" if k in (0, n // 2) else " counter-clockwise" if k < n / 2 else " clockwise"
     )
     return (
-        f"Mode {k} of a ring of {n}: its real and imaginary parts are a cosine and a sine with {turns} full "
-        f"wave{'s' * (turns != 1)} around the ring; a shift multiplies it by the number of modulus 1 at an angle of "
+        f"Mode {k} of a ring of {n}: its real and imaginary parts are a cosine and a "
+        f"sine with {turns} full wave{'s' * (turns != 1)} around the ring; a shift "
+        "multiplies it by the number of modulus 1 at an angle of "
         f"{360 * turns // n} degrees{way}."
     )
 
 
-display.slider(draw_mode, range(MODE_N), label="mode k", alt=describe_mode)
+display.slider(draw_mode, range(8), label="mode k", alt=describe_mode)
 
 # %% [markdown]
 # ## All circulants at once
@@ -802,11 +706,11 @@ display.slider(draw_mode, range(MODE_N), label="mode k", alt=describe_mode)
 # Put this into {eq}`eq-gnn-shift-polynomial`:
 #
 # $$
-# C(\theta)\, \Phi_{:,k} = \sum_{j=0}^{n-1} \theta_j\, S^j\, \Phi_{:,k} = \lambda_k\, \Phi_{:,k} ,
+# C(\theta)\, \Phi_{:,k} = \lambda_k\, \Phi_{:,k} ,
 # \qquad \lambda_k = \sum_{j=0}^{n-1} \theta_j\, \omega^{jk} .
 # $$ (eq-gnn-eigenvalues)
 #
-# The kernel enters the eigenvalues only. *The eigenvectors are the columns of $\Phi$, for every circulant matrix.*
+# The kernel enters only the eigenvalues. *The eigenvectors are the columns of $\Phi$, for every circulant matrix.*
 # Write the $n$ equations side by side, $C(\theta)\, \Phi = \Phi\, \mathrm{diag}(\lambda)$, and multiply by
 # $\Phi^* = \Phi^{-1}$ from the right:
 #
@@ -818,67 +722,48 @@ display.slider(draw_mode, range(MODE_N), label="mode k", alt=describe_mode)
 # %%
 def eigenvalues(theta):
     n = len(theta)
-    omega = np.exp(2j * np.pi / n)
-    return np.array(
-        [sum(theta[j] * omega ** ((j * k) % n) for j in range(n)) for k in range(n)]
-    )
+    j, omega = np.arange(n), np.exp(2j * np.pi / n)
+    return np.array([theta @ omega ** (j * k % n) for k in range(n)])
 
 
-thetas = [
-    theta
-    for n in sizes
-    for theta in (
-        rng.standard_normal(n),
-        rng.standard_normal(n) + 1j * rng.standard_normal(n),
-    )
-]
-verify.equal(
-    "eq-gnn-eigenvalues",
-    [circulant(theta) @ modes[len(theta)] for theta in thetas],
-    [eigenvalues(theta) * modes[len(theta)] for theta in thetas],  # λ_k times column k
-    atol=1e-12,
-)
-verify.equal(
-    "eq-gnn-diagonalisation",
-    [
-        fast.dft_matrix(len(theta))
-        @ np.diag(fast.eigenvalues(theta))
-        @ fast.dft_matrix(len(theta)).conj().T
-        for theta in thetas
-    ],
-    [circulant(theta) for theta in thetas],
-    atol=1e-12,
-)
+thetas = [rng.standard_normal(n) for n in sizes]
+thetas += [theta + 1j * rng.standard_normal(len(theta)) for theta in thetas]
+matrices = [circulant(theta) for theta in thetas]
+filtered, scaled, composed = [], [], []
+for theta, C in zip(thetas, matrices, strict=True):
+    Phi = modes[len(theta)]
+    filtered.append(C @ Phi)
+    scaled.append(eigenvalues(theta) * Phi)  # λ_k times column k
+
+    Phi = fast.dft_matrix(len(theta))
+    composed.append(Phi @ np.diag(fast.eigenvalues(theta)) @ Phi.conj().T)
+verify.equal("eq-gnn-eigenvalues", filtered, scaled, atol=1e-12)
+verify.equal("eq-gnn-diagonalisation", composed, matrices, atol=1e-12)
 
 # %% [markdown]
-# The second check took $\Phi$ and $\lambda$ from `helpers.gnn.circulant`, where the loops of this chapter are
-# replaced by array operations and the sum for $\lambda$ by a fast Fourier transform.
+# The second check takes $\Phi$ and $\lambda$ from `helpers.gnn.circulant`, where the loops of this chapter are array
+# operations and the sum for $\lambda$ is a fast Fourier transform.
 #
-# The eigenvalues tell what a layer does to each frequency: $|\lambda_k|$ is how much of it passes, the angle of
-# $\lambda_k$ how far it is moved. With three taps, $\omega^k = \cos\alpha + i \sin\alpha$ and
+# The eigenvalues tell what a layer does to each frequency: the *gain* $|\lambda_k|$ is how much of it passes, the
+# angle of $\lambda_k$ how far it is moved. With three taps, $\omega^k = \cos\alpha + i \sin\alpha$ and
 # $\omega^{-k} = \cos\alpha - i \sin\alpha$ for $\alpha = 2\pi k / n$, so
 #
 # $$
-# \lambda_k = w_0 + w_1 \omega^k + w_{-1} \omega^{-k}
-# = w_0 + (w_1 + w_{-1}) \cos\alpha + i\, (w_1 - w_{-1}) \sin\alpha .
+# \begin{aligned}
+# \lambda_k &= w_0 + w_1 \omega^k + w_{-1} \omega^{-k} \\
+# &= w_0 + (w_1 + w_{-1}) \cos\alpha + i\, (w_1 - w_{-1}) \sin\alpha .
+# \end{aligned}
 # $$ (eq-gnn-ellipse)
 
 # %%
-many_taps = [(n, *rng.standard_normal(3)) for n in sizes]
-formula = []
-for n, w_minus, w_0, w_plus in many_taps:
-    alpha = 2 * np.pi * np.arange(n) / n
-    formula.append(
-        w_0
-        + (w_plus + w_minus) * np.cos(alpha)
-        + 1j * (w_plus - w_minus) * np.sin(alpha)
-    )
-verify.equal(
-    "eq-gnn-ellipse",
-    [eigenvalues(three_taps(*taps)) for taps in many_taps],
-    formula,
-    atol=1e-12,
-)
+by_sum, by_angle = [], []
+for n in sizes:
+    w_minus, w_0, w_plus = rng.standard_normal(3)
+    by_sum.append(eigenvalues(three_taps(n, w_minus, w_0, w_plus)))
+    even, odd = (w_plus + w_minus), (w_plus - w_minus)
+    alpha = frequency[n]
+    by_angle.append(w_0 + even * np.cos(alpha) + 1j * odd * np.sin(alpha))
+verify.equal("eq-gnn-ellipse", by_sum, by_angle, atol=1e-12)
 
 # %% tags=["hide-input"]
 n = 24
@@ -889,50 +774,37 @@ shown = {
     "lopsided $(0.1, 0.5, 0.4)$": (0.1, 0.5, 0.4),
 }
 fig, (gain, plane) = plt.subplots(1, 2, figsize=(7.2, 3.5), width_ratios=(1.3, 1))
-for (name, (w_minus, w_0, w_plus)), color, marker in zip(
-    shown.items(), display.COLORS, "os^D", strict=False
-):
-    response = fast.eigenvalues(three_taps(n, w_minus, w_0, w_plus))
-    half = np.arange(n // 2 + 1)
-    gain.plot(
-        half / n,
-        np.abs(response[half]),
-        color=color,
-        marker=marker,
-        markevery=2,
-        label=name,
-    )
+half = np.arange(n // 2 + 1)
+for name, kernel in shown.items():
+    response = fast.eigenvalues(three_taps(n, *kernel))
+    gain.plot(half / n, np.abs(response[half]), markevery=2, label=name)
     closed = np.append(response, response[0])
-    plane.plot(closed.real, closed.imag, color=color, marker=marker, markevery=4)
-gain.set(
-    xlabel="frequency $k/n$, waves a node", ylabel=r"gain $|\lambda_k|$", ylim=(0, 1.1)
-)
-plane.set(
-    xlabel=r"real part of $\lambda_k$",
-    ylabel=r"imaginary part",
-    aspect="equal",
-    xticks=(-1, 0, 1),
-    yticks=(-1, 0, 1),
-)
+    plane.plot(closed.real, closed.imag, markevery=4)
+gain.set(xlabel="frequency $k/n$, waves a node", ylabel=r"gain $|\lambda_k|$")
+gain.set(ylim=(0, 1.1))
+plane.set(xlabel=r"real part of $\lambda_k$", ylabel="imaginary part")
+plane.set(aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
 fig.legend(loc="outside lower center", ncols=2, title=r"kernel $(w_{-1}, w_0, w_1)$")
 display.show(
     fig,
-    alt="Left, gain against frequency for four kernels: the average passes low frequencies and is zero at one third; "
-    "the shift passes all alike; the difference passes the middle ones and stops zero and one half; the lopsided one "
-    "falls from 1 to 0. Right, their eigenvalues in the complex plane: the shift's lie on the unit circle, the "
-    "average's on the real axis, the difference's on the imaginary axis, the lopsided kernel's on an ellipse.",
+    alt="Left, gain against frequency for four kernels: the average passes low "
+    "frequencies and is zero at one third; the shift passes all alike; the difference "
+    "passes the middle ones and stops zero and one half; the lopsided one falls from 1 "
+    "to 0. Right, their eigenvalues in the complex plane: the shift's lie on the unit "
+    "circle, the average's on the real axis, the difference's on the imaginary axis, "
+    "the lopsided kernel's on an ellipse.",
 )
 
 # %% [markdown]
-# {eq}`eq-gnn-ellipse` is an ellipse with centre $w_0$ and half axes $|w_1 + w_{-1}|$ and $|w_1 - w_{-1}|$. Ignore the
-# directions of the ring, $w_1 = w_{-1}$, and it collapses to a piece of the real axis: *a layer that cannot tell left
-# from right can amplify and damp a wave, and never move it.*
+# The $\lambda_k$ lie on an ellipse with centre $w_0$ and half axes $|w_1 + w_{-1}|$ and $|w_1 - w_{-1}|$. Ignore the
+# directions of the ring, $w_1 = w_{-1}$, and it collapses to a piece of the real axis: *a layer that cannot tell next
+# from previous can amplify a wave, damp it or turn it upside down, and never move it otherwise.*
 
 # %% [markdown]
 # ## The convolution theorem
 #
-# Apply {eq}`eq-gnn-diagonalisation` to a signal, from right to left: transform it, multiply each frequency by a
-# number, transform back. With $\odot$ for the entry-wise product,
+# Apply {eq}`eq-gnn-diagonalisation` to a signal, from right to left: transform it, multiply each frequency by a number,
+# transform back. With $\odot$ for the entry-wise product,
 # $C(\theta) x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x = \Phi (\lambda \odot \hat x)$. It remains to say $\lambda$
 # through the transform of the kernel, $\hat\theta = \Phi^* \theta$, whose entries are
 # $\hat\theta_k = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{-jk}$. The sum for $\lambda_k$ has the other sign in the
@@ -958,13 +830,8 @@ display.show(
 # \theta * x = C(\theta)^\top x = \Phi \big( \sqrt n\; \hat\theta \odot \hat x \big) .
 # $$ (eq-gnn-convolution-theorem-proper)
 
+
 # %%
-real_pairs = [rng.standard_normal((2, n)) for n in sizes]
-complex_pairs = [
-    rng.standard_normal((2, n)) + 1j * rng.standard_normal((2, n)) for n in sizes
-]
-
-
 def transform(x):
     return fast.dft_matrix(len(x)).conj().T @ x  # x̂ = Φ* x
 
@@ -973,83 +840,38 @@ def transform_back(x_hat):
     return fast.dft_matrix(len(x_hat)) @ x_hat  # x = Φ x̂
 
 
+real, complex_, proper = [], [], []  # both sides of each claim, ring by ring
+for n in sizes:
+    theta, imaginary, x = rng.standard_normal((3, n))
+    spectrum = np.sqrt(n) * transform(theta).conj() * transform(x)
+    real.append((circulant(theta) @ x, transform_back(spectrum)))
+
+    theta, x = theta + 1j * imaginary, x - 1j * imaginary
+    spectrum = np.sqrt(n) * transform_back(theta) * transform(x)
+    complex_.append((circulant(theta) @ x, transform_back(spectrum)))
+    spectrum = np.sqrt(n) * transform(theta) * transform(x)
+    proper.append((wrapped_product(theta, x), transform_back(spectrum)))
+verify.equal("eq-gnn-convolution-theorem", *zip(*real, strict=True), atol=1e-12)
 verify.equal(
-    "eq-gnn-convolution-theorem",
-    [circulant(theta) @ x for theta, x in real_pairs],
-    [
-        transform_back(np.sqrt(len(x)) * transform(theta).conj() * transform(x))
-        for theta, x in real_pairs
-    ],
-    atol=1e-12,
+    "eq-gnn-convolution-theorem-complex", *zip(*complex_, strict=True), atol=1e-12
 )
 verify.equal(
-    "eq-gnn-convolution-theorem-complex",
-    [circulant(theta) @ x for theta, x in complex_pairs],
-    [
-        transform_back(np.sqrt(len(x)) * transform_back(theta) * transform(x))
-        for theta, x in complex_pairs
-    ],
-    atol=1e-12,
-)
-verify.equal(
-    "eq-gnn-convolution-theorem-proper",
-    [wrapped_product(theta, x) for theta, x in complex_pairs],
-    [
-        transform_back(np.sqrt(len(x)) * transform(theta) * transform(x))
-        for theta, x in complex_pairs
-    ],
-    atol=1e-12,
+    "eq-gnn-convolution-theorem-proper", *zip(*proper, strict=True), atol=1e-12
 )
 
 # %% [markdown]
 # You will meet the theorem as "$C(\theta) x = \Phi (\hat\theta \odot \hat x)$", without the root and without the bar.
-# If the transform has no factor in front there is no root, and if $\theta$ is the first column there is no bar. In
-# the conventions of this chapter both are needed. Compare with {eq}`eq-gnn-convolution-theorem-proper` to see what
-# that product is for a real kernel: the convolution instead of the cross-correlation, and too small by $\sqrt n$.
-#
-# $$
-# \Phi \big( \hat\theta \odot \hat x \big) = \frac{1}{\sqrt n}\, C(\theta)^\top x .
-# $$ (eq-gnn-printed-theorem)
-#
-# A pulse shows the difference: $C(\theta)$ places the kernel before it, read backwards, the transpose after it.
-
-# %%
-verify.equal(
-    "eq-gnn-printed-theorem",
-    [transform_back(transform(theta) * transform(x)).real for theta, x in real_pairs],
-    [wrapped_product(theta, x) / np.sqrt(len(x)) for theta, x in real_pairs],
-    atol=1e-12,
-)
-
-
-def relative_error(wrong, right):
-    return np.linalg.norm(wrong - right) / np.linalg.norm(right)
-
-
-n = 64
-theta, x = rng.standard_normal((2, n))
-right, printed = (
-    circulant(theta) @ x,
-    transform_back(transform(theta) * transform(x)).real,
-)
-glue(
-    "gnn-printed-size",
-    f"{np.linalg.norm(printed) / np.linalg.norm(right):.3f}",
-    display=False,
-)
-glue("gnn-printed-error", f"{100 * relative_error(printed, right):.0f}%", display=False)
-glue(
-    "gnn-rooted-error",
-    f"{100 * relative_error(np.sqrt(n) * printed, right):.0f}%",
-    display=False,
-)
+# If the transform has no factor in front there is no root, and if $\theta$ is the first column there is no bar. In the
+# conventions of this chapter both are needed: by {eq}`eq-gnn-convolution-theorem-proper` that product is
+# $\frac{1}{\sqrt n}\, \theta * x$, the convolution instead of the cross-correlation, and too small by the factor
+# $\sqrt n$. A pulse shows the difference.
 
 # %% tags=["hide-input"]
 n = 32
 theta, x = np.zeros(n), np.eye(n)[16]
 theta[:6] = 1 - np.arange(6) / 6
 printed = transform_back(transform(theta) * transform(x)).real
-fig, ax = plt.subplots(figsize=(7, 2.8))
+fig, ax = plt.subplots(figsize=(7, 2.6))
 for values, color, marker, offset, name in (
     (circulant(theta) @ x, display.COLORS[0], "o", -0.15, r"$C(\theta)\,x$"),
     (printed, display.COLORS[1], "s", 0.15, r"$\Phi(\hat\theta \odot \hat x)$"),
@@ -1063,16 +885,16 @@ ax.set(xlabel="node", ylabel="output", xlim=(-0.5, n - 0.5), ylim=(-0.05, 1.15))
 ax.legend(loc="upper right")
 display.show(
     fig,
-    alt="Response to a pulse at node 16 of 32. C of theta times x rises in six steps from node 11 to a height of 1 at "
-    "node 16. The product without root and conjugate falls from node 16 to node 21 instead, and is less than a fifth "
-    "as high.",
+    alt="Response to a pulse at node 16 of 32. C of theta times x rises in six "
+    "steps from node 11 to a height of 1 at node 16. The product without root "
+    "and conjugate falls from node 16 to node 21 instead, and is less than a "
+    "fifth as high.",
 )
 
 # %% [markdown]
-# On a random kernel and signal with $n = 64$ the product without both has {glue:text}`gnn-printed-size` times the
-# right length and is {glue:text}`gnn-printed-error` wrong, in the norm of the difference over the norm of the right
-# answer. Putting back the root alone does not help: {glue:text}`gnn-rooted-error`. Only for a kernel that is its own
-# mirror image is the root all that is missing.
+# The layer puts the kernel before the pulse, read backwards; the product without root and bar puts it after the pulse,
+# at $1/\sqrt{32}$ of the height. The root alone would make it as tall, on the wrong side still. Only for a kernel that
+# is its own mirror image, $\theta_j = \theta_{-j}$, is the root all that is missing.
 
 # %% [markdown]
 # :::{exercise} The theorem in one line, and in code
@@ -1081,7 +903,7 @@ display.show(
 # $\lambda = \sqrt n\,\overline{\hat\theta}$ as eigenvalues, for a real $\theta$. Derive
 # {eq}`eq-gnn-convolution-theorem` in one line. Then write `fast_product(theta, x)`, which returns $C(\theta) x$ with
 # `np.fft` and without an $n \times n$ matrix, for real and complex arrays. NumPy's `fft` has no $1/\sqrt n$ and its
-# `ifft` has $1/n$: what becomes of the root? The last test has $n = 2^{20}$.
+# `ifft` has $1/n$: what becomes of the root? The check goes up to $n = 2^{20}$.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -1089,7 +911,7 @@ display.show(
 # :class: dropdown
 # :::
 # $$
-# C(\theta)\, x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x = \Phi\, \mathrm{diag}(\lambda)\, \hat x
+# C(\theta)\, x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x
 # = \Phi(\lambda \odot \hat x) = \Phi(\sqrt n\,\overline{\hat\theta} \odot \hat x) .
 # $$
 #
@@ -1130,16 +952,13 @@ exercises.check("gnn/fast_product", fast_product)
 # Two layers without a non-linearity between them are one layer with a wider kernel.
 
 # %%
-kernel_pairs = [rng.standard_normal((2, n)) for n in sizes]
-products = [
-    (circulant(a) @ circulant(b), circulant(b) @ circulant(a)) for a, b in kernel_pairs
-]
-verify.equal(
-    "eq-gnn-commute",
-    [product for both in products for product in both],
-    [circulant(wrapped_product(a, b)) for a, b in kernel_pairs for _ in range(2)],
-    atol=1e-12,
-)
+products, wider = [], []
+for n in sizes:
+    theta, eta = rng.standard_normal((2, n))
+    A, B = circulant(theta), circulant(eta)
+    products += [A @ B, B @ A]
+    wider += [circulant(wrapped_product(theta, eta))] * 2
+verify.equal("eq-gnn-commute", products, wider, atol=1e-12)
 
 # %% [markdown]
 # The general statement goes both ways.
@@ -1152,50 +971,45 @@ verify.equal(
 #
 # :::{prf:proof}
 # *A common basis, then they commute.* With the basis as the columns of $V$, $A = V \Lambda V^{-1}$ and
-# $B = V M V^{-1}$ with diagonal $\Lambda$ and $M$. Then $AB = V \Lambda M V^{-1} = V M \Lambda V^{-1} = BA$, because
-# diagonal matrices commute.
+# $B = V \Gamma V^{-1}$ with diagonal $\Lambda$ and $\Gamma$. Then
+# $AB = V \Lambda \Gamma V^{-1} = V \Gamma \Lambda V^{-1} = BA$, because diagonal matrices commute.
 #
 # *They commute, then there is a common basis.* Let $E = \{ v : Av = \alpha v \}$ be an eigenspace of $A$. For
 # $v \in E$, $A(Bv) = B(Av) = \alpha\, Bv$, so $Bv \in E$: $B$ maps $E$ into itself, and so does every polynomial in
-# $B$. Since $B$ is diagonalisable, $v = \sum_\beta v_\beta$ with $B v_\beta = \beta v_\beta$, the sum over the
-# distinct eigenvalues of $B$. The polynomial $p_\beta(z) = \prod_{\gamma \ne \beta} (z - \gamma)/(\beta - \gamma)$ is
-# 1 at $\beta$ and 0 at the other eigenvalues, so $p_\beta(B)\, v = v_\beta$. Hence $v_\beta \in E$: each $v \in E$ is
-# a sum of vectors that are eigenvectors of $A$ *and* of $B$. Pick a basis of each intersection of an eigenspace of
-# $A$ with one of $B$. Together they span all eigenspaces of $A$, and these span everything.
+# $B$. Since $B$ is diagonalisable, $v = \sum_\beta v_\beta$ with $B v_\beta = \beta v_\beta$, the sum over the distinct
+# eigenvalues of $B$. The polynomial $p_\beta(z) = \prod_{\gamma \ne \beta} (z - \gamma)/(\beta - \gamma)$ is 1 at
+# $\beta$ and 0 at the other eigenvalues, so $p_\beta(B)\, v = v_\beta$. Hence $v_\beta \in E$: each $v \in E$ is a sum
+# of vectors that are eigenvectors of $A$ *and* of $B$. Pick a basis of each intersection of an eigenspace of $A$ with
+# one of $B$. Together they span all eigenspaces of $A$, and these span everything; and they are independent, because
+# eigenvectors of different eigenvalues are.
 # :::
 #
-# With $A = S$ it becomes short, and needs nothing of $B$: the eigenspaces of $S$ are lines, so if $B$ commutes with
-# $S$, $B\Phi_{:,k}$ is a multiple of $\Phi_{:,k}$ for every $k$. Then $B = \Phi\,\mathrm{diag}(\mu)\,\Phi^*$ for some
-# $\mu$. Is that a circulant? Look at the entries. Those of $S M S^\top$ are $M_{i+1, j+1}$, and $SM = MS$ is the same
-# as $S M S^\top = M$, since $S^\top = S^{-1}$. So $M$ commutes with $S$ exactly when $M_{i+1,j+1} = M_{ij}$ for all
-# $i$ and $j$. Take this $i$ steps back, to row 0, and $M_{ij} = M_{i-1,j-1} = \dots = M_{0,j-i}$; and where the
-# entries depend on $j - i$ alone, a step along the diagonal changes nothing. Entries $M_{0,j-i}$ are those of a
-# circulant:
+# When one of the two is $S$, look at the entries instead, and you need no eigenvectors at all. Those of $S M S^\top$
+# are $M_{i+1, j+1}$, and since $S^\top = S^{-1}$, $SM = MS$ is the same as $S M S^\top = M$. So $M$ commutes with $S$
+# exactly when $M_{i+1,j+1} = M_{ij}$ for all $i$ and $j$. Take this $i$ steps back, to row 0:
+# $M_{ij} = M_{i-1,j-1} = \dots = M_{0,j-i}$. Those are the entries of a circulant with kernel $\theta_j = M_{0j}$; and
+# the entries of a circulant, which depend on $j - i$ alone, do not change by a step along the diagonal.
 #
 # $$
-# M S = S M \quad \Longleftrightarrow \quad M = C(\theta) \ \text{ with } \theta_j = M_{0j} .
+# M S = S M \quad \Longleftrightarrow \quad M = C(\theta) \ \text{ for some } \theta .
 # $$ (eq-gnn-shift-equivariance)
 #
 # The check solves the linear equations $MS - SM = 0$ for the $n^2$ unknown entries of $M$, and compares the space of
 # solutions with the span of $I, S, \dots, S^{n-1}$, both as orthogonal projections.
 
 # %%
-solved, derived = [], []
+solved, spanned = [], []
 for n in (3, 4, 5, 8):
-    S, identity = circulant(np.eye(n)[1]), np.eye(n)
-    equations = np.kron(identity, S.T) - np.kron(
-        S, identity
-    )  # times M.ravel() they give (M S − S M).ravel(); [n², n²]
+    S, identity = shifts[n], np.eye(n)
+    # Times M.ravel(), this [n², n²] matrix gives (M S − S M).ravel()
+    equations = np.kron(identity, S.T) - np.kron(S, identity)
     _, singular_values, V = np.linalg.svd(equations)
-    solutions = V[
-        singular_values < 1e-10
-    ]  # [number of solutions, n²], orthonormal rows
+    solutions = V[singular_values < 1e-10]  # orthonormal rows, [solutions, n²]
     solved.append(solutions.T @ solutions)
-    span = np.stack([np.linalg.matrix_power(S, j).ravel() for j in range(n)]) / np.sqrt(
-        n
-    )  # orthonormal as well
-    derived.append(span.T @ span)
-verify.equal("eq-gnn-shift-equivariance", solved, derived, atol=1e-12)
+
+    span = powers[n].reshape(n, n * n) / np.sqrt(n)  # orthonormal rows as well
+    spanned.append(span.T @ span)
+verify.equal("eq-gnn-shift-equivariance", solved, spanned, atol=1e-12)
 
 # %% [markdown]
 # Read $C(\theta) S x = S\, C(\theta) x$ aloud: *move the input, and the output moves along*. This is what a
@@ -1215,8 +1029,8 @@ verify.equal("eq-gnn-shift-equivariance", solved, derived, atol=1e-12)
 # :::{solution-start} ex-gnn-commuting
 # :class: dropdown
 # :::
-# They commute: $AB = V\Lambda M V^{-1} = V M \Lambda V^{-1} = BA$. Conversely, if two *diagonalisable* matrices
-# commute, a common basis exists ({prf:ref}`thm-gnn-commuting`). Without that word the converse is false:
+# They commute: $AB = V\Lambda \Gamma V^{-1} = V \Gamma \Lambda V^{-1} = BA$. Conversely, if two *diagonalisable*
+# matrices commute, a common basis exists ({prf:ref}`thm-gnn-commuting`). Without that word the converse is false:
 # $\begin{bmatrix} 0 & 1 \\ 0 & 0 \end{bmatrix}$ commutes with itself and has no basis of eigenvectors.
 #
 # With the shift as one of the two, $C(\theta) S = S\, C(\theta)$: shifting a signal and then filtering it gives the
@@ -1242,61 +1056,61 @@ exercises.check("gnn/is_circulant", is_circulant)
 # ## Sharing is symmetry
 #
 # Nothing in the last argument was special to shifts. Let $M$ be any linear layer on $n$ nodes, one number each, and
-# $\pi$ a renaming with the matrix $P$. Then $MP = PM$ is the same as $P M P^\top = M$, or
-# $M_{\pi(i)\pi(j)} = M_{ij}$. Ask it for all $\pi$ in a group, and $M$ has *one free weight for each class of pairs
-# $(i, j)$ that the group carries into one another* {cite}`ravanbakhsh2017equivariance`. Count the classes:
+# $\pi$ a renaming with the matrix $P$. Then $MP = PM$ is the same as $P M P^\top = M$, or $M_{\pi(i)\pi(j)} = M_{ij}$.
+# Ask it for all $\pi$ in a group (a set of renamings that contains all inverses and compositions of its members). Then
+# $M$ has *one free weight for each class of pairs $(i, j)$ that the group carries into one another*
+# {cite}`ravanbakhsh2017equivariance`. Count the classes:
 #
 # - no symmetry: each pair is a class of its own;
 # - the shifts: a pair can be moved wherever its difference $j - i$ is kept, so a class is a difference;
-# - shifts and reflections: the difference may also change its sign;
-# - all permutations: any pair goes to any other, except that $i = j$ stays so.
+# - shifts and reflections: the difference may also change its sign, so the kernel is symmetric;
+# - all permutations: any pair goes to any other, except that $i = j$ stays so:
+#   $M = a I + b\, \mathbf{1}\mathbf{1}^\top$ with the vector $\mathbf{1}$ of ones.
 #
 # $$
-# \text{free weights} =
+# \text{weights} =
 # \begin{cases}
-# n^2 & \text{no symmetry: a dense layer,} \\
+# n^2 & \text{no symmetry: dense,} \\
 # n & \text{shifts: a convolution,} \\
-# \lfloor n/2 \rfloor + 1 & \text{shifts and reflections: a symmetric kernel,} \\
-# 2 & \text{all permutations: } a I + b\, \mathbf{1}\mathbf{1}^\top .
+# \lfloor n/2 \rfloor + 1 & \text{shifts, reflections,} \\
+# 2 & \text{all permutations.}
 # \end{cases}
 # $$ (eq-gnn-free-weights)
 #
-# The check counts the solutions of $P M P^\top = M$ numerically; it is enough to ask for permutations that generate
-# the group.
+# The check counts the solutions of $P M P^\top = M$ numerically; it is enough to ask for some permutations from which
+# the others can be composed.
 
 
 # %%
 def free_weights(n, generators):
-    equations = [
-        np.kron(P, P) - np.eye(n * n) for P in generators
-    ]  # times M.ravel(): (P M Pᵀ − M).ravel()
-    return n * n - (
-        np.linalg.matrix_rank(np.concatenate(equations)) if generators else 0
-    )
+    equations = [np.zeros((1, n * n))]  # no condition yet
+    for P in generators:  # times M.ravel(): (P M Pᵀ − M).ravel()
+        equations.append(np.kron(P, P) - np.eye(n * n))
+    return n * n - np.linalg.matrix_rank(np.concatenate(equations))
 
 
-counted, formula = [], []
+counted, expected = [], []
 for n in (3, 4, 5, 6, 7):
     S, J = circulant(np.eye(n)[1]), np.eye(n)[-np.arange(n)]
-    swap = np.eye(n)[
-        [1, 0, *range(2, n)]
-    ]  # one exchange of neighbours and the shifts generate all permutations
-    counted.append([free_weights(n, group) for group in ([], [S], [S, J], [S, swap])])
-    formula.append([n * n, n, n // 2 + 1, 2])
-verify.equal("eq-gnn-free-weights", np.array(counted), np.array(formula))
+    # The shifts and one exchange of neighbours compose to all permutations
+    exchange = np.eye(n)[[1, 0, *range(2, n)]]
+    groups = ([], [S], [S, J], [S, exchange])
+    counted.append([free_weights(n, generators) for generators in groups])
+    expected.append([n * n, n, n // 2 + 1, 2])
+verify.equal("eq-gnn-free-weights", counted, expected)
 
 # %% [markdown]
-# This is the idea of the whole book in one equation. A convolution shares weights along shifts in space. A recurrent
+# This is the idea of the book in one equation. A convolution shares weights along shifts in space. A recurrent
 # network shares them along shifts in time. A layer on graphs shares them along renamings of nodes, and how much
 # depends on how symmetric the graph is: on a set without edges only $a$ and $b$ are left {cite}`zaheer2017deepsets`.
-# Looking one hop far is a second, separate restriction, which leaves 3 of the $n$ weights of a convolution.
+# To look only one hop far is a second, separate restriction, which leaves 3 of the $n$ weights of a convolution.
 
 # %% [markdown]
 # ## What the diagonal form buys
 #
 # A dense product takes $n^2$ multiplications. The spectral one takes three transforms, of $\theta$, of $x$ and back,
-# and the fast Fourier transform {cite}`cooley1965algorithm` does each in a number of steps that grows like
-# $n \log n$. The benchmark times both products.
+# and the fast Fourier transform {cite}`cooley1965algorithm` does each in a number of steps that grows like $n \log n$.
+# The benchmark times both products; the dense one finds its matrix ready made.
 
 # %% tags=["hide-input"]
 record = records.load("benchmarks", "circulant")
@@ -1304,93 +1118,83 @@ curves, metrics, settings = record["curves"], record["metrics"], record["paramet
 dense_seconds = dict(zip(curves["dense_n"], curves["dense_seconds"], strict=True))
 fft_seconds = dict(zip(curves["fft_n"], curves["fft_seconds"], strict=True))
 largest_dense, largest_fft = max(dense_seconds), max(fft_seconds)
+dense_from, fft_from = settings["dense_fit_from"], settings["fft_fit_from"]
+in_cache = 256  # its matrix takes half a mebibyte
 
 
 def order(name):
     return f"{metrics[name]:.2f} ± {metrics[name + '_standard_error']:.2f}"
 
 
-provenance = record["provenance"]
-glue("gnn-dense-order", order("dense_order"), display=False)
-glue("gnn-fft-order", order("fft_order"), display=False)
-glue("gnn-fft-order-n-log-n", order("fft_order_in_n_log_n"), display=False)
-glue("gnn-dense-fit-from", f"{settings['dense_fit_from']:,}", display=False)
-glue("gnn-fft-fit-from", f"{settings['fft_fit_from']:,}", display=False)
-glue(
-    "gnn-fft-speedup",
-    f"{dense_seconds[largest_dense] / fft_seconds[largest_dense]:.0f}",
-    display=False,
-)
-glue("gnn-largest-dense", f"{largest_dense:,}", display=False)
-glue("gnn-largest-fft", f"{largest_fft:,}", display=False)
-glue("gnn-largest-fft-time", f"{1e3 * fft_seconds[largest_fft]:.0f} ms", display=False)
-glue(
-    "gnn-first-win",
-    f"{min(n for n in dense_seconds if fft_seconds[n] < dense_seconds[n]):,}",
-    display=False,
-)
-glue(
-    "gnn-benchmark-machine",
-    f"{provenance['processor']}, {settings['threads']} thread",
-    display=False,
-)
-glue("gnn-benchmark-date", provenance["date"][:10], display=False)
+def gigabytes_a_second(n):
+    return f"{8e-9 * n**2 / dense_seconds[n]:.0f}"
 
-# %% tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(7, 3.6))
-ax.loglog(
-    curves["dense_n"],
-    curves["dense_seconds"],
-    marker="s",
-    ls="--",
-    color=display.COLORS[1],
-    label="dense",
-)
-ax.loglog(
-    curves["fft_n"],
-    curves["fft_seconds"],
-    marker="o",
-    ls="-",
-    color=display.COLORS[0],
-    label="FFT",
-)
-for seconds, fit_from, work in (
-    (dense_seconds, settings["dense_fit_from"], lambda n: n**2),
-    (fft_seconds, settings["fft_fit_from"], lambda n: n * np.log2(n)),
-):
-    upper = np.array([n for n in seconds if n >= fit_from])
-    guide = 3 * seconds[upper[-1]] * work(upper) / work(upper[-1])
-    ax.loglog(upper, guide, color=display.INK, lw=0.9, ls=":", marker="")
-    ax.annotate(
-        "$n^2$" if len(upper) < 5 else r"$n \log n$",
-        (upper[0], guide[0]),
-        xytext=(-4, 4),
-        textcoords="offset points",
-        ha="right",
-    )
+
+first_win = min(n for n in dense_seconds if fft_seconds[n] < dense_seconds[n])
+speedup = dense_seconds[largest_dense] / fft_seconds[largest_dense]
+processor, date = record["provenance"]["processor"], record["provenance"]["date"][:10]
+for name, text in {
+    "dense-order": order("dense_order"),
+    "fft-order": order("fft_order"),
+    "fft-order-n-log-n": order("fft_order_in_n_log_n"),
+    "dense-fit-from": f"{dense_from:,}",
+    "fft-fit-from": f"{fft_from:,}",
+    "dense-rate-in-cache": gigabytes_a_second(in_cache),
+    "dense-rate": gigabytes_a_second(largest_dense),
+    "in-cache": f"{in_cache}",
+    "fft-speedup": f"{speedup:.0f}",
+    "largest-dense": f"{largest_dense:,}",
+    "largest-fft": f"{largest_fft:,}",
+    "largest-fft-time": f"{1e3 * fft_seconds[largest_fft]:.0f} ms",
+    "largest-fft-dense-size": f"{8 * largest_fft**2 / 2**40:.0f} TiB",
+    "first-win": f"{first_win:,}",
+    "benchmark-machine": f"{processor}, {settings['threads']} thread",
+    "benchmark-date": date,
+}.items():
+    glue(f"gnn-{name}", text, display=False)
+
+fig, ax = plt.subplots(figsize=(7, 3.4))
+
+
+def draw_times(name, seconds, style, fit_from, law, work):
+    """A measured curve, and above its fitted range a dotted guide of the law."""
+    ax.loglog(list(seconds), list(seconds.values()), style, label=name)
+    fitted = np.array([n for n in seconds if n >= fit_from])
+    guide = 3 * seconds[fitted[-1]] * work(fitted) / work(fitted[-1])
+    ax.loglog(fitted, guide, color=display.INK, lw=0.9, ls=":", marker="")
+    shifted = {"xytext": (-4, 4), "textcoords": "offset points", "ha": "right"}
+    ax.annotate(law, (fitted[0], guide[0]), **shifted)
+
+
+n_log_n = r"$n \log n$", lambda n: n * np.log2(n)
+draw_times("dense", dense_seconds, "s--", dense_from, "$n^2$", np.square)
+draw_times("FFT", fft_seconds, "o-", fft_from, *n_log_n)
 ax.set(xlabel="nodes $n$", ylabel="seconds a product")
 ax.set_xscale("log", base=2)
 ax.minorticks_off()
 ax.legend()
 display.show(
     fig,
-    alt="Seconds a product against the number of nodes, both axes logarithmic. The dense product is the faster one on "
-    "small rings, then climbs twice as steeply as the FFT product, which goes on to about a million nodes. "
-    "Dotted guides show the slopes of n squared and n log n.",
+    alt="Seconds a product against the number of nodes, both axes logarithmic. The "
+    "dense product is the faster one on small rings, then climbs about twice as "
+    "steeply as the FFT product, which goes on to about a million nodes. Dotted "
+    "guides show the slopes of n squared and n log n.",
 )
 
 # %% [markdown]
-# Over the upper range (dense from $n =$ {glue:text}`gnn-dense-fit-from`, FFT from {glue:text}`gnn-fft-fit-from`) the
-# dense product grows like $n$ to the power {glue:text}`gnn-dense-order`, the fast one like $n$ to the power
-# {glue:text}`gnn-fft-order`. Against $n \log n$ the fast one has the exponent {glue:text}`gnn-fft-order-n-log-n`; an
-# exponent of 1 would be the theory to the letter. Where a measured exponent lies above the count of operations,
-# memory is the likely cause: as $n$ grows the data no longer fit into one cache after another, and each next one is
-# slower. (The uncertainty is the standard error of the straight line.)
+# A straight line through the logarithms over the upper range (dense from $n =$ {glue:text}`gnn-dense-fit-from`, FFT
+# from {glue:text}`gnn-fft-fit-from`) gives the order of growth. The dense product grows like $n$ to the power
+# {glue:text}`gnn-dense-order`, the fast one like $n$ to the power {glue:text}`gnn-fft-order`, or like $n \log n$ to the
+# power {glue:text}`gnn-fft-order-n-log-n`; counting operations gives 2 for the first and 1 for the last. The ± is the
+# standard error of the line: how well one power describes these sizes, on this machine. What the count leaves out is
+# memory. As $n$ grows the data no longer fit into one cache after another, and each next one is slower: the dense
+# product reads its matrix at {glue:text}`gnn-dense-rate-in-cache` GB/s for $n =$ {glue:text}`gnn-in-cache` and at
+# {glue:text}`gnn-dense-rate` GB/s for $n =$ {glue:text}`gnn-largest-dense`.
 #
 # From {glue:text}`gnn-first-win` nodes on the FFT wins, at {glue:text}`gnn-largest-dense` nodes
 # {glue:text}`gnn-fft-speedup` times over, and a ring of {glue:text}`gnn-largest-fft` takes
-# {glue:text}`gnn-largest-fft-time`; as a dense matrix it would fill 8 TiB. Measured on
-# {glue:text}`gnn-benchmark-date` on {glue:text}`gnn-benchmark-machine`, in double precision.
+# {glue:text}`gnn-largest-fft-time`; as a dense matrix it would fill {glue:text}`gnn-largest-fft-dense-size`. Measured
+# on {glue:text}`gnn-benchmark-date` on {glue:text}`gnn-benchmark-machine`, in double precision.
 #
 # For three taps neither is the way: the sum {eq}`eq-gnn-ring-layer` itself takes $3n$ multiplications. Short kernels
 # are summed, long ones transformed.
@@ -1398,18 +1202,19 @@ display.show(
 # %% [markdown]
 # ## From the ring to any graph
 #
-# On a graph without symmetry there is no shift, so neither $S$ nor its modes. What does carry over? Give up
-# directions first, that is, take a symmetric kernel, $w_1 = w_{-1}$. Then $S$ and $S^\top$ appear only as their sum,
-# which is the adjacency matrix $A$ of the undirected ring. The matrix that every undirected graph has is the
-# {term}`graph Laplacian` $L = D - A$, with the degrees of the nodes on the diagonal of $D$; on the ring all of them
+# On a graph without symmetry there is no shift, so neither $S$ nor its modes. What does carry over? Give up directions
+# first, that is, take a symmetric kernel, $w_1 = w_{-1}$. Then $S$ and $S^\top$ appear only as their sum, which is the
+# adjacency matrix $A$ of the undirected ring, and an adjacency matrix every graph has. It is usual to write things with
+# the {term}`graph Laplacian` $L = D - A$ instead, where $D$ has the degrees on its diagonal, because $x^\top L\, x$ is
+# the sum of $(x_i - x_j)^2$ over the edges: small for signals that vary slowly, on any graph. On the ring all degrees
 # are 2:
 #
 # $$
 # L = 2I - S - S^\top .
 # $$ (def-gnn-ring-laplacian)
 #
-# It is the circulant with kernel $(2, -1, 0, \dots, 0, -1)$, so {eq}`eq-gnn-ellipse` gives its eigenvalues, which
-# grow with the frequency from 0 to at most 4:
+# It is the circulant with kernel $(2, -1, 0, \dots, 0, -1)$, so {eq}`eq-gnn-ellipse` gives its eigenvalues. They grow
+# with the frequency, from 0 to at most 4:
 #
 # $$
 # L\, \Phi_{:,k} = \big( 2 - 2 \cos \tfrac{2 \pi k}{n} \big)\, \Phi_{:,k} .
@@ -1423,48 +1228,43 @@ display.show(
 # $$ (eq-gnn-symmetric-kernel)
 
 # %%
-i = {n: np.arange(n) for n in sizes}
-adjacency = {
-    n: ((i[n][:, None] - i[n]) % n == 1) | ((i[n] - i[n][:, None]) % n == 1)
-    for n in sizes
-}  # by definition
-laplacian = {n: np.diag(A.sum(axis=1)) - A for n, A in adjacency.items()}  # L = D − A
-frequency = {n: 2 * np.pi * i[n] / n for n in sizes}
-verify.equal(
-    "eq-gnn-laplacian-modes",
-    [laplacian[n] @ modes[n] for n in sizes],
-    [(2 - 2 * np.cos(frequency[n])) * modes[n] for n in sizes],
-    atol=1e-12,
-)
-w_0, w_1 = rng.standard_normal(2)
-verify.equal(
-    "eq-gnn-symmetric-kernel",
-    [circulant(three_taps(n, w_1, w_0, w_1)) for n in sizes],
-    [(w_0 + 2 * w_1) * np.eye(n) - w_1 * laplacian[n] for n in sizes],
-    atol=1e-12,
-)
+laplacian, by_laplacian, scaled, by_taps, by_degree_1 = {}, [], [], [], []
+for n in sizes:
+    difference = np.subtract.outer(np.arange(n), np.arange(n)) % n
+    A = np.isin(difference, (1, n - 1)).astype(float)  # by its definition
+    laplacian[n] = L = np.diag(A.sum(axis=1)) - A
+    by_laplacian.append(L @ modes[n])
+    scaled.append((2 - 2 * np.cos(frequency[n])) * modes[n])
+
+    w_0, w_1 = rng.standard_normal(2)
+    by_taps.append(circulant(three_taps(n, w_1, w_0, w_1)))
+    by_degree_1.append((w_0 + 2 * w_1) * np.eye(n) - w_1 * L)
+verify.equal("eq-gnn-laplacian-modes", by_laplacian, scaled, atol=1e-12)
+verify.equal("eq-gnn-symmetric-kernel", by_taps, by_degree_1, atol=1e-12)
 
 # %% [markdown]
 # Longer symmetric kernels need $S^j + S^{-j}$. Set $M_j = \frac12 (S^j + S^{-j})$. Then $M_0 = I$ and
-# $M_1 = \frac12 (S + S^\top) = I - \frac12 L$. Multiply out $2 M_1 M_j = \frac12 (S + S^{-1})(S^j + S^{-j})$: the
-# four products are $S^{j+1}$, $S^{-(j+1)}$, $S^{j-1}$ and $S^{-(j-1)}$, so it is $M_{j+1} + M_{j-1}$, and
+# $M_1 = \frac12 (S + S^\top) = I - \frac12 L$. Multiply out $2 M_1 M_j = \frac12 (S + S^{-1})(S^j + S^{-j})$: the four
+# products are $S^{j+1}$, $S^{-(j+1)}$, $S^{j-1}$ and $S^{-(j-1)}$, so it is $M_{j+1} + M_{j-1}$, and
 #
 # $$
-# M_0 = I , \qquad M_1 = I - \tfrac12 L , \qquad M_{j+1} = 2 M_1 M_j - M_{j-1} .
+# \begin{gathered}
+# M_0 = I , \qquad M_1 = I - \tfrac12 L , \\
+# M_{j+1} = 2 M_1 M_j - M_{j-1} .
+# \end{gathered}
 # $$ (eq-gnn-chebyshev)
 #
 # This is the recursion of the Chebyshev polynomials $T_j$, those with $T_j(\cos\alpha) = \cos j\alpha$. So
-# $M_j = T_j\big(I - \frac12 L\big)$, a polynomial of degree $j$ in $L$. A kernel with $\theta_j = \theta_{-j}$ gives
-# a symmetric matrix, which is the mean of itself and its transpose,
-# $C(\theta) = \frac12 \sum_j \theta_j (S^j + S^{-j})$. Every undirected convolution on the ring is a polynomial in
-# the Laplacian:
+# $M_j = T_j\big(I - \frac12 L\big)$, a polynomial of degree $j$ in $L$. A kernel with $\theta_j = \theta_{-j}$ gives a
+# symmetric matrix, which is the mean of itself and its transpose, $C(\theta) = \frac12 \sum_j \theta_j (S^j + S^{-j})$.
+# Every undirected convolution on the ring is a polynomial in the Laplacian:
 #
 # $$
 # C(\theta) = \sum_{j=0}^{n-1} \theta_j\, T_j\big( I - \tfrac12 L \big) \qquad (\theta_j = \theta_{-j}) .
 # $$ (eq-gnn-laplacian-polynomial)
 #
-# The converse is clear: $L$ is a symmetric circulant, and so is every polynomial in it. The check of the sum takes
-# $T_j$ from NumPy and applies it to eigenvalues that LAPACK computes from $L$.
+# The converse is clear: $L$ is a symmetric circulant, and so is every polynomial in it. The check takes $T_j$
+# from NumPy and applies it to eigenvalues that NumPy finds from $L$.
 
 # %%
 by_recursion, by_shifts, by_polynomial, by_circulant = [], [], [], []
@@ -1473,22 +1273,22 @@ for n in sizes:
     while len(M) < n:
         M.append(2 * M[1] @ M[-1] - M[-2])
     by_recursion.append(np.stack(M))  # [n, n, n]
-    by_shifts.append(np.stack([(S_j + S_j.T) / 2 for S_j in powers[n]]))
+    by_shifts.append((powers[n] + powers[n].transpose(0, 2, 1)) / 2)
 
     theta = rng.standard_normal(n)
     theta = (theta + theta[-np.arange(n)]) / 2  # now θ_j = θ_{−j}
     eigenvalue, U = np.linalg.eigh(laplacian[n])
-    by_polynomial.append(
-        U @ np.diag(np.polynomial.chebyshev.chebval(1 - eigenvalue / 2, theta)) @ U.T
-    )
+    # Σ_j θ_j T_j at the eigenvalues of I − L/2
+    values = np.polynomial.chebyshev.chebval(1 - eigenvalue / 2, theta)
+    by_polynomial.append(U @ np.diag(values) @ U.T)
     by_circulant.append(circulant(theta))
 verify.equal("eq-gnn-chebyshev", by_recursion, by_shifts, atol=1e-12)
 verify.equal("eq-gnn-laplacian-polynomial", by_polynomial, by_circulant, atol=1e-10)
 
 # %% [markdown]
 # The right-hand side of {eq}`eq-gnn-laplacian-polynomial` mentions no ring any more. With any graph's Laplacian it is
-# a layer that shares one list of coefficients over all nodes, and whose degree is the number of hops that it sees,
-# because each product with $L$ reaches one hop further. Up to the scaling of $L$ this is the Chebyshev layer of
+# a layer that shares one list of coefficients over all nodes. Its degree is the number of hops that it sees, because
+# each product with $L$ reaches one hop further. Up to the scaling of $L$ this is the Chebyshev layer of
 # {cite:t}`defferrard2016chebnet`.
 #
 # ## The step to the GCN
@@ -1496,80 +1296,65 @@ verify.equal("eq-gnn-laplacian-polynomial", by_polynomial, by_circulant, atol=1e
 # Three simplifications lead from there to the graph convolution {cite}`kipf2017gcn`. Follow them on the ring.
 #
 # 1. **Degree 1.** Nodes of different degree are put on one scale by
-#    $L_{\text{sym}} = D^{-1/2} L D^{-1/2} = I - D^{-1/2} A D^{-1/2}$, whose eigenvalues lie in $[0, 2]$, because
-#    $x^\top L_{\text{sym}}\, x$ is the sum of $(x_i / \sqrt{d_i} - x_j / \sqrt{d_j})^2$ over the edges and each
-#    square is at most $2 x_i^2 / d_i + 2 x_j^2 / d_j$. Keep two terms,
-#    $c_0 I + c_1 (L_{\text{sym}} - I) = c_0 I - c_1 D^{-1/2} A D^{-1/2}$. On the ring, where $D = 2I$, the kernel is
-#    $(w_{-1}, w_0, w_1) = (-\frac{c_1}{2}, c_0, -\frac{c_1}{2})$: two free weights are left.
-# 2. **One weight.** Tie $c_1 = -c_0$: $c_0 (I + D^{-1/2} A D^{-1/2})$. On the ring the kernel is
-#    $c_0 (\frac12, 1, \frac12)$, and its eigenvalues $c_0 (1 + \cos\alpha)$ go up to $2 c_0$: layer upon layer, low
-#    frequencies grow like $2^m$.
+#    $L_{\text{sym}} = D^{-1/2} L D^{-1/2} = I - D^{-1/2} A D^{-1/2}$, which is $\frac12 L$ on the ring. Its eigenvalues
+#    lie in $[0, 2]$ on every graph, because $x^\top L_{\text{sym}}\, x$ is the sum of
+#    $(x_i / \sqrt{d_i} - x_j / \sqrt{d_j})^2$ over the edges and each square is at most
+#    $2 x_i^2 / d_i + 2 x_j^2 / d_j$. Keep $T_0$ and $T_1$ of $I - L_{\text{sym}}$: $c_0 I + c_1 D^{-1/2} A D^{-1/2}$.
+#    On the ring, where $D = 2I$, the kernel is $(w_{-1}, w_0, w_1) = (\frac{c_1}{2}, c_0, \frac{c_1}{2})$: two free
+#    weights are left.
+# 2. **One weight.** Tie $c_1 = c_0$: $c_0 (I + D^{-1/2} A D^{-1/2})$. On the ring the kernel is
+#    $c_0 (\frac12, 1, \frac12)$, and its eigenvalues $c_0 (1 + \cos\alpha)$ go up to $2 c_0$: in a stack of $m$ such
+#    layers with $c_0 = 1$, low frequencies grow like $2^m$.
 # 3. **Renormalise.** Count each node among its own neighbours, $\tilde A = A + I$, and divide by the new degrees:
 #    $\hat A = \tilde D^{-1/2} \tilde A \tilde D^{-1/2}$. On the ring $\tilde D = 3I$, and the largest eigenvalue is 1.
 #
-# So the propagation matrix of the GCN, on a ring, is the plainest convolution that there is, the moving average of
-# three:
+# So the propagation matrix of the GCN is, on a ring, the moving average of three, with eigenvalues by
+# {eq}`eq-gnn-ellipse`:
 #
 # $$
-# \hat A = \tfrac13 (I + A) = C\big( \tfrac13 (1, 1, 0, \dots, 0, 1) \big) ,
-# \qquad \lambda_k = \tfrac13 \big( 1 + 2 \cos \tfrac{2\pi k}{n} \big) .
+# \begin{gathered}
+# \hat A = \tfrac13 (I + A) = C\big( \tfrac13 (1, 1, 0, \dots, 0, 1) \big) , \\
+# \lambda_k = \tfrac13 \big( 1 + 2 \cos \tfrac{2\pi k}{n} \big) .
+# \end{gathered}
 # $$ (eq-gnn-gcn-ring)
 #
 # With a matrix $W \in \mathbb{R}^{D \times D'}$ for the channels, the layer $\hat A H W$ is
 # {eq}`eq-gnn-ring-channels` with one matrix three times,
 #
 # $$
-# \texttt{GCNConv}(H) = \texttt{Conv1d}(H^\top)^\top
-# \quad \text{for} \quad
-# W_{-1} = W_0 = W_1 = \tfrac13 W .
+# \begin{gathered}
+# \texttt{GCNConv}(H) = \texttt{Conv1d}(H^\top)^\top \\
+# \text{for} \quad W_{-1} = W_0 = W_1 = \tfrac13 W .
+# \end{gathered}
 # $$ (eq-gnn-gcn-conv)
 
 # %%
-normalised = [
-    gcn_norm(torch.from_numpy(adjacency[n].astype(float))) for n in sizes
-]  # Â by its definition
-spectral = [
-    (modes[n] * (1 + 2 * np.cos(frequency[n])) / 3 @ modes[n].conj().T).real
-    for n in sizes
-]  # Φ diag(λ) Φ*
-averages = [circulant(three_taps(n, 1, 1, 1)) / 3 for n in sizes]
-verify.equal(
-    "eq-gnn-gcn-ring", normalised + normalised, averages + spectral, atol=1e-12
-)
-
-by_gcn, by_conv1d = [], []
+normalised, averages, spectral, by_gcn, by_conv1d = {}, {}, [], [], []
 for n in sizes:
-    H, W = (
-        torch.from_numpy(rng.standard_normal((n, D_in))),
-        torch.from_numpy(rng.standard_normal((D_in, D_out))),
-    )
-    edge_index, _ = ring_edges(n)
-    gcn = GCNConv(D_in, D_out, bias=False).double()
-    conv = torch.nn.Conv1d(
-        D_in,
-        D_out,
-        3,
-        padding=1,
-        padding_mode="circular",
-        bias=False,
-        dtype=torch.float64,
-    )
-    with torch.no_grad():
-        gcn.lin.weight.copy_(W.T)
-        conv.weight.copy_(W.T[:, :, None].expand(-1, -1, 3) / 3)
-        by_gcn.append(gcn(H, edge_index))
-        by_conv1d.append(conv(H.T[None])[0].T)
+    A = 2 * np.eye(n) - laplacian[n]
+    normalised[n] = gcn_norm(torch.from_numpy(A))  # Â by its definition
+    averages[n] = circulant(three_taps(n, 1, 1, 1)) / 3
+    response = (1 + 2 * np.cos(frequency[n])) / 3
+    spectral.append((modes[n] @ np.diag(response) @ modes[n].conj().T).real)
+
+    H, W = torch.randn(n, D_in), torch.randn(D_in, D_out)
+    layer = GCNConv(D_in, D_out, bias=False)
+    layer.lin.weight = torch.nn.Parameter(W.T)
+    by_gcn.append(layer(H, ring_edges(n)[0]))
+    by_conv1d.append(conv1d(H, weight=W.T[:, :, None].repeat(1, 1, 3) / 3))
+left, right = list(normalised.values()) * 2, [*averages.values(), *spectral]
+verify.equal("eq-gnn-gcn-ring", left, right, atol=1e-12)
 verify.equal("eq-gnn-gcn-conv", by_gcn, by_conv1d, atol=1e-12)
 
 # %% [markdown]
 # Of the three matrices that a convolution with three taps learns, the GCN learns one. That is the price for a layer
-# that runs on any graph: it knows neither left from right nor near from self.
+# that runs on any graph: it tells neither the next node from the previous one, nor a neighbour from the node itself.
 #
-# The frequency response also shows what happens when you stack it. $\hat A^m$ has the eigenvalues $\lambda_k^m$. Mode
-# 0 is constant and has $\lambda_0 = 1$; all others have $|\lambda_k| < 1$, since $-1 \le \cos\alpha < 1$ puts
+# The frequency response also shows what happens when you stack it. $\hat A^m$ has the eigenvalues $\lambda_k^m$. Mode 0
+# is constant and has $\lambda_0 = 1$; all others have $|\lambda_k| < 1$, since $-1 \le \cos\alpha < 1$ puts
 # $\frac13(1 + 2\cos\alpha)$ into $[-\frac13, 1)$. Write $\bar x$ for the mean of $x$. The difference
-# $x - \bar x \mathbf 1$ is made of the modes $k \ne 0$; each is damped at least by
-# $\rho = \max_{k \ne 0} |\lambda_k|$ a layer, and $\Phi$ keeps lengths:
+# $x - \bar x \mathbf 1$ is made of the modes $k \ne 0$; each is damped at least by $\rho = \max_{k \ne 0} |\lambda_k|$
+# a layer, and $\Phi$ keeps lengths:
 #
 # $$
 # \big\| \hat A^m x - \bar x\, \mathbf{1} \big\| \le \rho^m\, \big\| x - \bar x\, \mathbf{1} \big\| .
@@ -1577,55 +1362,44 @@ verify.equal("eq-gnn-gcn-conv", by_gcn, by_conv1d, atol=1e-12)
 
 # %%
 within = []
-for n, A_hat in zip(sizes, averages, strict=True):
+for n, A_hat in averages.items():
     x = rng.standard_normal(n)
+    distance = np.linalg.norm(x - x.mean())
     rho = np.sort(np.abs(np.linalg.eigvalsh(A_hat)))[-2]
     for m in (1, 2, 5, 20):
-        distance = np.linalg.norm(np.linalg.matrix_power(A_hat, m) @ x - x.mean())
-        within.append(distance <= rho**m * np.linalg.norm(x - x.mean()) + 1e-12)
+        after = np.linalg.norm(np.linalg.matrix_power(A_hat, m) @ x - x.mean())
+        within.append(after <= rho**m * distance + 1e-12)
 verify.holds("eq-gnn-smoothing", all(within))
 
 # %% tags=["hide-input"]
 cycles = np.linspace(0, 0.5, 51)
-response = (1 + 2 * np.cos(2 * np.pi * cycles)) / 3
+cosine = np.cos(2 * np.pi * cycles)
 fig, ax = plt.subplots(figsize=(7, 3.2))
-ax.plot(
-    cycles,
-    1 + np.cos(2 * np.pi * cycles),
-    color=display.INK,
-    ls=":",
-    marker="",
-    label=r"$I + \frac{1}{2}A$, before step 3",
-)
-for m, color, style, marker in zip(
-    (1, 2, 4, 16),
-    display.COLORS,
-    ("-", "--", "-.", (0, (5, 1, 1, 1))),
-    "os^D",
-    strict=False,
-):
-    ax.plot(
-        cycles,
-        response**m,
-        color=color,
-        ls=style,
-        marker=marker,
-        markevery=5,
-        label=rf"$\hat A^{{{m}}}$" if m > 1 else r"$\hat A$",
-    )
+before = {
+    "label": r"$I + \frac{1}{2}A$, before step 3",
+    "color": display.INK,
+    "ls": ":",
+}
+ax.plot(cycles, 1 + cosine, marker="", **before)
+ax.set_prop_cycle(plt.rcParams["axes.prop_cycle"])
+for m in (1, 2, 4, 16):
+    name = rf"$\hat A^{{{m}}}$" if m > 1 else r"$\hat A$"
+    ax.plot(cycles, ((1 + 2 * cosine) / 3) ** m, markevery=5, label=name)
 ax.axhline(0, color=display.INK, lw=0.8)
 ax.set(xlabel="frequency $k/n$, waves a node", ylabel="eigenvalue", ylim=(-0.5, 2.1))
 ax.legend()
 display.show(
     fig,
-    alt="Eigenvalues against frequency. I plus half A falls from 2 to 0. The propagation matrix falls from 1 through 0 "
-    "at one third to minus one third; its powers 2, 4 and 16 are ever narrower peaks at frequency 0, where they are 1.",
+    alt="Eigenvalues against frequency. I plus half A falls from 2 to 0. The "
+    "propagation matrix falls from 1 through 0 at one third to minus one "
+    "third; its powers 2, 4 and 16 are ever narrower peaks at frequency 0, "
+    "where they are 1.",
 )
 
 # %% [markdown]
 # A stack of GCN layers without non-linearities is a low-pass filter that sharpens with depth: after 16 of them only
 # the slowest waves are left. This is the over-smoothing that you saw on the karate club in {doc}`message_passing`,
-# here with its cause in plain view.
+# here with its cause.
 
 # %% [markdown]
 # ## What was shown
@@ -1768,24 +1542,19 @@ exercises.check("gnn/real_modes", real_modes)
 # :::{solution-start} ex-gnn-laplacian-filter
 # :class: dropdown
 # :::
-# Apply {eq}`eq-gnn-chebyshev` to the vectors $t_j = T_j\big(I - \frac12 L\big) x$: $t_0 = x$,
-# $t_1 = x - \frac12 L x$, $t_{j+1} = 2 \big( t_j - \frac12 L t_j \big) - t_{j-1}$. For $K \ge 1$ coefficients that
-# takes $K - 1$ products. $L$ has entries only on the diagonal and where there are edges, so each product carries a
-# value one hop further: $x_i$ reaches the nodes at most $K - 1$ hops from $i$.
+# Apply {eq}`eq-gnn-chebyshev` to the vectors $t_j = T_j\big(I - \frac12 L\big) x$: $t_0 = x$, $t_1 = x - \frac12 L x$,
+# $t_{j+1} = 2 \big( t_j - \frac12 L t_j \big) - t_{j-1}$. For $K \ge 2$ coefficients that takes $K - 1$ products, and
+# none for $K = 1$. $L$ has entries only on the diagonal and where there are edges, so each product carries a value one
+# hop further: $x_i$ reaches the nodes at most $K - 1$ hops from $i$.
 
 
 # %% tags=["solution"]
 def laplacian_filter(c, L, x):
-    previous, current = (
-        np.zeros_like(x),
-        x,
-    )  # the first step makes t_1 = M_1 t_0, the later ones 2 M_1 t_j − t_{j−1}
-    result = c[0] * x
-    for j, c_j in enumerate(c[1:]):
-        factor = 1 if j == 0 else 2
-        previous, current = current, factor * (current - L @ current / 2) - previous
-        result = result + c_j * current
-    return result
+    t = [x, x - L @ x / 2]
+    while len(t) < len(c):
+        t.append(2 * t[-1] - L @ t[-1] - t[-2])
+    # With a single coefficient t_1 is left over
+    return sum(c_j * t_j for c_j, t_j in zip(c, t, strict=False))
 
 
 # %% [markdown] tags=["solution"]
@@ -1798,11 +1567,11 @@ exercises.check("gnn/laplacian_filter", laplacian_filter)
 # %% [markdown]
 # :::{exercise} Images are rings of rings
 # :label: ex-gnn-torus
-# Join the left edge of an image to its right edge and the top to the bottom: the pixels are nodes of a torus, and
-# there are two shifts, $S_{\text{down}}$ and $S_{\text{right}}$. Which linear maps on images of $h \times w$ pixels
-# commute with both, and how many free weights do they have? What are their common eigenvectors? Write
-# `torus_product(kernel, image)`, both $[h, w]$ and real, with entries
-# $\sum_{a,b} \texttt{kernel}_{ab}\, \texttt{image}_{i+a,\,j+b}$, in $O(hw \log hw)$.
+# Join the left edge of an image to its right edge and the top to the bottom: the pixels are nodes of a torus, and there
+# are two shifts, $S_{\text{down}}$ and $S_{\text{right}}$. Which linear maps on images of $h \times w$ pixels commute
+# with both, and how many free weights do they have? What are their common eigenvectors? Write `torus_product(kernel,
+# image)`, both $[h, w]$ and real, with entries $\sum_{a,b} \texttt{kernel}_{ab}\, \texttt{image}_{i+a,\,j+b}$, in
+# $O(hw \log hw)$.
 # :::
 
 # %% [markdown] tags=["solution"]

@@ -5,6 +5,7 @@ import re
 import jupytext
 import nbformat
 import pytest
+import yaml
 
 from helpers.records import PROJECT
 
@@ -16,8 +17,10 @@ CHECK = re.compile(r"verify\.(?:equal|holds)\(\s*\"(eq-[\w-]+)\"")
 notebooks = pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
-def test_there_are_notebooks():
-    assert SOURCES
+def test_every_notebook_is_in_the_table_of_contents():
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    listed = {BOOK / f"{chapter['file']}.py" for part in toc["parts"] for chapter in part["chapters"]}
+    assert SOURCES and set(SOURCES) <= listed
 
 
 @notebooks
@@ -44,7 +47,7 @@ def test_reference_keeps_nothing_that_changes_from_run_to_run(source):
     reference = read_reference(source)
     assert set(reference.metadata) == {"kernelspec"}
     for cell in reference.cells:
-        assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata) <= {"tags", "lines_to_next_cell"}  # the second: how the .py is laid out
         for output in cell.get("outputs", ()):
             assert not output.get("metadata")
             assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})

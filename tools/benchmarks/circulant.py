@@ -1,15 +1,15 @@
 """Time the product of a circulant matrix with a vector, dense and by FFT, and fit the orders of growth.
 
-    python tools/benchmarks/circulant.py
+    make benchmark
 
-writes ``records/benchmarks/circulant.json``. `make benchmark` runs it with all other work stopped.
+writes ``records/benchmarks/circulant.json``, with all other work stopped and on one thread.
 """
 
+import os
 import time
 from statistics import median
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from helpers import records
 from helpers.gnn.circulant import circulant
@@ -49,34 +49,37 @@ def _time_loop(product, x, loops):
     return time.perf_counter() - start
 
 
-def order(work, seconds):
-    """The exponent p of seconds ~ work^p, by least squares in logarithms, and its standard error."""
-    (slope, _), covariance = np.polyfit(np.log(work), np.log(seconds), deg=1, cov=True)
-    return float(slope), float(np.sqrt(covariance[0, 0]))
-
-
 def measure(make_product, sizes):
     generator = np.random.default_rng(SEED)
     seconds = []
     for n in sizes:
         theta, x = generator.standard_normal((2, n))
-        seconds.append(seconds_per_call(make_product(theta), x))
+        product = make_product(theta)
+        first = theta @ x  # entry 0 of the result: what is timed is the right thing
+        np.testing.assert_allclose(product(x)[0], first, atol=1e-9 * n)
+        seconds.append(seconds_per_call(product, x))
     return seconds
 
 
-def fit(sizes, seconds, fit_from, work=lambda n: n):
+def order(sizes, seconds, fit_from, work=lambda n: n):
+    """The exponent p of seconds ~ work(n)^p for n >= fit_from, by least squares in logarithms, and its standard error.
+
+    The error says how well a single power describes the times, not how well a second run would repeat them.
+    """
     upper = [(work(n), t) for n, t in zip(sizes, seconds, strict=True) if n >= fit_from]
-    return order(*zip(*upper, strict=True))
+    (slope, _), covariance = np.polyfit(*np.log(upper).T, deg=1, cov=True)
+    return float(slope), float(np.sqrt(covariance[0, 0]))
 
 
 def main():
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        raise SystemExit("One thread is timed: run `make benchmark`, or set OMP_NUM_THREADS=1.")
     start = time.perf_counter()
-    with threadpool_limits(1):
-        dense, fft = measure(dense_product, DENSE_SIZES), measure(fft_product, FFT_SIZES)
+    dense, fft = measure(dense_product, DENSE_SIZES), measure(fft_product, FFT_SIZES)
     orders = {
-        "dense_order": fit(DENSE_SIZES, dense, DENSE_FIT_FROM),
-        "fft_order": fit(FFT_SIZES, fft, FFT_FIT_FROM),
-        "fft_order_in_n_log_n": fit(FFT_SIZES, fft, FFT_FIT_FROM, work=lambda n: n * np.log2(n)),
+        "dense_order": order(DENSE_SIZES, dense, DENSE_FIT_FROM),
+        "fft_order": order(FFT_SIZES, fft, FFT_FIT_FROM),
+        "fft_order_in_n_log_n": order(FFT_SIZES, fft, FFT_FIT_FROM, work=lambda n: n * np.log2(n)),
     }
     metrics = {name: slope for name, (slope, _) in orders.items()}
     metrics |= {f"{name}_standard_error": error for name, (_, error) in orders.items()}

@@ -15,6 +15,8 @@ from helpers.gnn.layers import gcn_norm
 
 # --- message_passing ---
 
+ADDING = "and out[target] += … adds only once to a node that stands in target often: index_add adds them all"
+
 
 def _graphs():
     """Random undirected graphs as (edge list [2, E], number of nodes): sparse, dense, without edges."""
@@ -39,7 +41,7 @@ def k_hop(candidate):
         for node, k in itertools.product(range(num_nodes), range(5)):
             desired = torch.zeros(num_nodes, dtype=torch.bool)
             desired[list(nx.single_source_shortest_path_length(graph, node, cutoff=k))] = True
-            says = "With k = 0 only the node itself is within reach"
+            says = "With k = 0 only the node itself is within reach, and it stays so; the result is boolean"
             expect(candidate, args=(edge_index, num_nodes, node, k), desired=desired, says=says)
 
 
@@ -48,7 +50,7 @@ def mean_aggregation(candidate):
     oracle = SimpleConv(aggr="mean", combine_root="self_loop")
     for edge_index, num_nodes in _graphs():
         x = torch.randn(num_nodes, 3, generator=torch.Generator().manual_seed(num_nodes))
-        says = "The node itself is one of those that are averaged"
+        says = f"The node itself is one of those that are averaged; {ADDING}"
         expect(candidate, args=(x, edge_index), desired=oracle(x, edge_index), atol=1e-6, says=says)
 
 
@@ -59,8 +61,8 @@ def neighbour_counts(candidate):
         desired = torch.zeros(num_nodes, 3)
         for source, target in edge_index.T.tolist():
             desired[target, kind[source]] += 1
-        one_hot = torch.nn.functional.one_hot(kind, 3).float()
-        says = "The node itself is not its own neighbour"
+        one_hot = torch.eye(3)[kind]  # of the default dtype, like what a reader makes with torch.zeros
+        says = f"A sum over the neighbours, and the node itself is not one of them; {ADDING}"
         expect(candidate, args=(one_hot, edge_index), desired=desired, says=says)
 
 
@@ -72,7 +74,7 @@ def layer_jacobian(candidate):
         H = torch.randn(num_nodes, 3, dtype=torch.float64, generator=generator)
         W = torch.randn(3, 2, dtype=torch.float64, generator=generator)
         desired = torch.autograd.functional.jacobian(lambda h: torch.tanh(A_hat @ h @ W), H)  # noqa: B023
-        says = "Entry [i, c, j, d] is the derivative of output c of node i with respect to input d of node j"
+        says = "Entry [i, c, j, b] is the derivative of output c of node i with respect to input b of node j"
         expect(candidate, args=(A_hat, H, W), desired=desired, atol=1e-12, says=says)
 
 
@@ -82,8 +84,10 @@ def layer_jacobian(candidate):
 def ring_adjacency(candidate):
     """The adjacency matrix [n, n] of the ring, against the cycle graph of networkx, rings of 1 and 2 nodes included."""
     for n in (6, 3, 2, 1, 9):
-        hint = "On a ring of 2 both neighbours are one node; on a ring of 1 it is the node itself."
-        expect(candidate, (n,), nx.to_numpy_array(nx.cycle_graph(n)), says=hint if n < 3 else "")
+        hint = "Node i is joined to i + 1 and to i - 1, and the ring closes."
+        if n < 3:
+            hint = "On a ring of 2 both neighbours are one node; on a ring of 1 it is the node itself."
+        expect(candidate, (n,), nx.to_numpy_array(nx.cycle_graph(n)), says=hint)
 
 
 def ring_layer(candidate):
@@ -116,12 +120,13 @@ def shift_kernel(candidate):
 def fast_product(candidate):
     """C(theta) x by FFT, against rolled copies of x; the last case is out of reach of the dense product."""
     generator = np.random.default_rng(0)
-    for n in (1, 5, 8, 15):
-        theta, x, theta_imag, x_imag = generator.standard_normal((4, n))
-        expect(candidate, (theta, x), _rolled_sum(theta, x), atol=1e-12)
-        theta, x = theta + 1j * theta_imag, x + 1j * x_imag
-        hint = "For a complex theta the eigenvalues are not the conjugates of its DFT."
-        expect(candidate, (theta, x), _rolled_sum(theta, x), atol=1e-12, says=hint)
+    for imaginary in (0, 1j):
+        hint = "Entry 0 is the sum of theta[j] x[j]: is the right factor conjugated, and does each root of n cancel?"
+        if imaginary:
+            hint = "For a complex theta the eigenvalues are not the conjugates of its DFT."
+        for n in (5, 8, 15, 1):
+            theta, x = generator.standard_normal((2, n)) + imaginary * generator.standard_normal((2, n))
+            expect(candidate, (theta, x), _rolled_sum(theta, x), atol=1e-12, says=hint)
     theta, x = np.zeros(2**20), generator.standard_normal(2**20)
     theta[[0, 1, 77]] = 0.5, -1.0, 2.0
     expect(candidate, (theta, x), _rolled_sum(theta, x), atol=1e-9)
@@ -166,7 +171,8 @@ def inverse_filter(candidate):
         theta, y = generator.standard_normal((2, n))
         theta[0] += n  # far from a zero eigenvalue
         C = sum(weight * np.roll(np.eye(n), j, axis=1) for j, weight in enumerate(theta))
-        expect(candidate, (theta, y), np.linalg.solve(C, y), atol=1e-12, says="Divide by the eigenvalues.")
+        hint = "Divide by the eigenvalues; np.fft.fft(theta) holds their conjugates."
+        expect(candidate, (theta, y), np.linalg.solve(C, y), atol=1e-12, says=hint)
 
 
 def laplacian_filter(candidate):
@@ -178,7 +184,7 @@ def laplacian_filter(candidate):
         for count in (1, 2, 5):
             c, x = generator.standard_normal(count), generator.standard_normal(len(L))
             desired = U @ (np.polynomial.chebyshev.chebval(1 - eigenvalue / 2, c) * (U.T @ x))
-            hint = f"It has {count} coefficient{'s' * (count > 1)}."
+            hint = f"c has length {count}; T_j is the Chebyshev polynomial, not the power j."
             expect(candidate, (c, L, x), desired, rtol=1e-9, atol=1e-9, says=hint)
 
 
@@ -204,7 +210,8 @@ def torus_product(candidate):
         kernel, image = generator.standard_normal((2, *shape))
         wrapped = torch.from_numpy(np.pad(image, ((0, shape[0] - 1), (0, shape[1] - 1)), mode="wrap"))
         desired = torch.nn.functional.conv2d(wrapped[None, None], torch.from_numpy(kernel)[None, None])[0, 0]
-        expect(candidate, (kernel, image), desired, atol=1e-12, says="The result is real: drop the imaginary part.")
+        hint = "Entry [0, 0] is the sum of kernel[a, b] image[a, b]: is the right factor conjugated?"
+        expect(candidate, (kernel, image), desired, atol=1e-12, says=hint)
 
 
 # --- attention ---

@@ -1,0 +1,92 @@
+"""The working copies of the notebooks, from which the solutions are taken out."""
+
+import importlib.util
+import sys
+
+import jupytext
+import pytest
+from nbclient import NotebookClient
+
+from helpers.records import PROJECT
+
+SOURCES = sorted((PROJECT / "book").glob("*/*.py"))
+NOTEBOOK = """# %% [markdown]
+# # A chapter
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-toy
+# :::
+
+# %% tags=["solution"]
+import math
+
+
+def scale(
+    x,
+    factor=math.pi,  # by default: a half turn
+):
+    # the answer
+    return factor * x
+
+
+class Layer(object):
+    def forward(self, x):
+        return x
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+check(scale)
+
+# %% [markdown] tags=["solution"]
+# The answer in words.
+"""
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    """tools/exercises.py as a module; it is a script, and not part of the package."""
+    monkeypatch.syspath_prepend(str(PROJECT / "tools"))
+    spec = importlib.util.spec_from_file_location("exercises_tool", PROJECT / "tools" / "exercises.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("notebooks", None)
+
+
+def test_solutions_go_and_stubs_stay(tool):
+    cells = tool.strip(jupytext.reads(NOTEBOOK, fmt="py:percent")).cells
+    assert [cell.cell_type for cell in cells] == ["markdown", "code", "code", "markdown"]
+    assert cells[0].source == "# A chapter"
+    scale, layer = cells[1].source.split("\n\n\n")
+    assert scale.startswith("def scale(\n    x,\n    factor=math.pi,") and scale.endswith("):\n    ...")
+    assert layer == "class Layer(object):\n    ..."
+    assert cells[2].source == "check(scale)"
+    assert cells[3].source == ""
+    assert not any("answer" in cell.source for cell in cells)
+
+
+def test_a_readers_work_is_never_overwritten(tool, tmp_path, capsys):
+    tool.main(tmp_path)
+    first, *rest = sorted(tmp_path.glob("*/*.ipynb"))
+    first.write_text("my work")
+    rest[0].unlink()
+    tool.main(tmp_path)
+    assert first.read_text() == "my work"
+    assert rest[0].exists()
+    assert f"kept     {first}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_copy_without_solutions_runs_to_its_end(tool, source):
+    """Nothing but an exercise's own check depends on its solution, and a stub is no mistake."""
+    notebook = tool.strip(jupytext.read(source))
+    if not any("exercises.check(" in cell.source for cell in notebook.cells):
+        pytest.skip("no exercise with a check")
+    NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
+    checks = [cell for cell in notebook.cells if "exercises.check(" in cell.source]
+    for cell in checks:
+        assert ["not attempted yet" in output.get("text", "") for output in cell.outputs] == [True]
