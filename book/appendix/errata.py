@@ -11,7 +11,7 @@
 #
 # Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right? Each
 # entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
-# questions are those of the two documents. So far the page covers their sections on graph convolutions and on the ring;
+# questions are those of the two documents. So far the page covers their sections on graphs;
 # the derivations are in {doc}`/gnn/message_passing` and {doc}`/gnn/circulant`.
 
 # %% tags=["parameters"]
@@ -88,7 +88,34 @@ print(f"W has shape {list(W.shape)} and h_j {list(H[1].shape)}: no product W h_j
 # %% [markdown]
 # The same cell shows a smaller slip: $H^{(l)}$ is called an $N \times d$ matrix, with one $d$ for all layers, while $W$
 # leads from $d_l$ to $d_{l+1}$ features. The width belongs to the layer, $N \times d_l$: here 4 before and 2 after.
+
+# %% [markdown]
+# ### The factor left out of equation 28
 #
+# Equation 28 drops the factor $1/\sqrt{\tilde d_i \tilde d_j}$ for simplicity, and keeps the name. It is then another
+# layer, a sum whose size grows with the number of neighbours. Where all degrees $\tilde d$ are equal, $k$ linear layers
+# differ from those of equation 18 by the factor $\tilde d^k$:
+#
+# $$
+# \tilde A^k H = \tilde d^{\,k} \hat A^k H \qquad\text{if } \tilde d_i = \tilde d \text{ for all } i .
+# $$ (eq-errata-sum)
+#
+# A softmax over the neighbours, as in {doc}`/gnn/attention`, brings the scale back.
+
+# %%
+regular = nx.random_regular_graph(4, 10, seed=0)  # 4 neighbours each: 5 with the loop
+A = torch.from_numpy(nx.to_numpy_array(regular))
+A_tilde, A_hat = A + torch.eye(10), gcn_norm(A)
+H = torch.rand(10, 3)
+powers = range(1, 6)
+verify.equal(
+    "eq-errata-sum",
+    [torch.linalg.matrix_power(A_tilde, k) @ H for k in powers],
+    [5.0**k * torch.linalg.matrix_power(A_hat, k) @ H for k in powers],
+    rtol=1e-12,
+)
+
+# %% [markdown]
 # ## Assignment, section 3.2
 #
 # ### Equation 24, the convolution theorem
@@ -271,6 +298,31 @@ print("what node 1 takes from nodes 0, 1, 2, 3:", np.round(A_hat[1].numpy(), 3))
 for layers in (2, 3, 4):
     arrives = torch.linalg.matrix_power(A_hat, layers)[0, 3]
     print(f"{layers} layers: {arrives:.3f} of a feature gets from node 3 to node 0")
+
+# %% [markdown]
+# ## Report, sections 3.2 and 3.3
+#
+# A sequence is called a chain in which every node is joined to a previous and a next one. The first has no previous
+# node and the last no next one, and in the directed chain that makes a graph network a recurrent one, a node *receives*
+# from its previous node only. With edges both ways and one weight, the direction of time is lost: reversed, the
+# sequence gives the same states in reversed order. {doc}`/gnn/combining` shows both.
+#
+# Data are said to suit a recurrent network when they can be ordered along some axis. Any set of nodes can be numbered;
+# what is needed is an order that *means* something, with the same rule at each place. Below, a recurrent network reads
+# the nodes of one graph in two numberings and ends in two states.
+
+# %%
+X = torch.randn(4, 3)  # features of four nodes
+rnn = torch.nn.RNN(3, 5)
+ends = [rnn(X[order])[1] for order in ([0, 1, 2, 3], [2, 0, 3, 1])]
+chain = np.eye(4, k=1)  # edges from each node to the next
+print("in-degrees of a directed chain of four:", chain.sum(axis=0))
+print("two numberings, one end state:", torch.allclose(*ends))
+
+# %% [markdown]
+# Section 3.2 lists fields of application with a reference each, and does not say what the nodes and edges are;
+# {doc}`/gnn/combining` does. Two of the references have since appeared in print: the survey in 2021, and the paper on
+# dynamic graphs in 2020, as *Streaming Graph Neural Networks*.
 
 # %% [markdown]
 # ## What was shown
