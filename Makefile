@@ -25,7 +25,8 @@ ifdef SHARED_WEIGHTS_DATA  # notebooks run in folders of their own, so a relativ
 export SHARED_WEIGHTS_DATA := $(abspath $(SHARED_WEIGHTS_DATA))
 endif
 
-NOTEBOOKS := $(sort $(wildcard book/*/*.py))
+# The notebooks of the table of contents: one that is not in it is a draft.
+NOTEBOOKS := $(wildcard $(patsubst %,book/%.py,$(shell sed -n 's/.*- file: *//p' book/_toc.yml)))
 EXECUTED := $(NOTEBOOKS:book/%.py=$(BUILD)/executed/%.ipynb)
 PAGES := $(wildcard book/*.* book/*/*.md book/_static/*)
 
@@ -62,11 +63,18 @@ book: $(VENV)/installed  ## execute every notebook and build the pages (PROFILE=
 
 # A page is remade when its notebook, the shared helpers, its part's helpers or a record that it reads has changed.
 .SECONDEXPANSION:
-$(BUILD)/executed/%.ipynb: book/%.py $(wildcard src/helpers/*.py) $$(wildcard src/helpers/$$(*D)/*.py) \
+$(BUILD)/executed/%.ipynb: book/%.py $(wildcard src/helpers/*.py) $$(wildcard src/helpers/$$(*D)/*.py src/helpers/$$(*D)/*/*.py) \
 		tools/execute.py tools/notebooks.py requirements.txt
 	@echo "executing $< ($(PROFILE))"
 	@$(BIN)/python tools/execute.py $< $@ $(PROFILE)
 -include $(EXECUTED:.ipynb=.d)
+
+# The appendix and the experiments are no parts with helpers of their own: they use those of all.
+$(filter $(BUILD)/executed/appendix/% $(BUILD)/executed/experiments/%,$(EXECUTED)): \
+		$(wildcard src/helpers/*/*.py src/helpers/*/*/*.py)
+
+# Experiments are pages too, made in smoke whatever the profile: only `make rerun` trains in full.
+$(BUILD)/executed/experiments/%.ipynb: override PROFILE := smoke
 
 # What is under html/ is always one complete build: sphinx writes beside it, from a clean slate (an incremental
 # build would return 0 on the warnings of the one before), and only a build without warnings takes its place.
@@ -96,6 +104,24 @@ $(NOTEBOOKS:book/%.py=reference/%): reference/%: book/%.py
 .PHONY: benchmark
 benchmark: $(VENV)/installed  ## time what the chapters compare and write records/benchmarks/ (leave the machine alone)
 	@for script in tools/benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+
+# --- the experiments: training in full ---
+
+.PHONY: rerun
+rerun: $(VENV)/installed  ## make the missing records of an experiment, on all cores or JOBS=1: EXPERIMENT=qm9
+	@runs=$$($(BIN)/python tools/rerun.py --list "$(EXPERIMENT)"); \
+		$(MAKE) --no-print-directory -k -j$(JOBS) RUNS="$$runs" $$runs
+
+# One target a run, so that make does what is missing, side by side, and goes on when one fails. A run trains for
+# hours and is not remade because a file is newer: delete its record to have it anew. The cores are shared out evenly.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+$(RUNS): export OMP_NUM_THREADS = $(shell echo $$(($(CORES) > $(JOBS) ? $(CORES) / $(JOBS) : 1)))
+$(RUNS):
+	@$(BIN)/python tools/rerun.py $@
+
+.PHONY: status
+status: $(VENV)/installed  ## tell what experiments are done, running, failed or missing, and how long is left
+	@$(BIN)/python tools/status.py
 
 # --- the checks ---
 

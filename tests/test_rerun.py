@@ -73,11 +73,13 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("Makefile", "experiments.mk", "requirements.txt", "tools", "src"):
+        for name in ("Makefile", "requirements.txt", "tools", "src"):
             copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
             copy(PROJECT / name, folder / name)
         os.utime(folder / "requirements.txt", (0, 0))  # what is installed is not to be installed again
         (folder / ".venv").symlink_to(PROJECT / ".venv")
+        self.write("book/_toc.yml", "parts:\n  - chapters:\n      - file: experiments/toy\n")
+        self.write("book/_toc.yml", "parts:\n- chapters:\n  - file: experiments/toy\n")
         self.write("book/experiments/toy.py", NOTEBOOK)
         self.write("book/experiments/toy.yaml", RUNS)
         (folder / "records").mkdir()

@@ -1,15 +1,12 @@
 """The working copies of the notebooks, from which the solutions are taken out."""
 
-import importlib.util
-import sys
-
 import jupytext
 import pytest
 from nbclient import NotebookClient
 
-from helpers.records import PROJECT
+import exercises as tool
+from notebooks import sources
 
-SOURCES = sorted((PROJECT / "book").glob("*/*.py"))
 NOTEBOOK = """# %% [markdown]
 # # A chapter
 
@@ -46,18 +43,7 @@ check(scale)
 """
 
 
-@pytest.fixture
-def tool(monkeypatch):
-    """tools/exercises.py as a module; it is a script, and not part of the package."""
-    monkeypatch.syspath_prepend(str(PROJECT / "tools"))
-    spec = importlib.util.spec_from_file_location("exercises_tool", PROJECT / "tools" / "exercises.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("notebooks", None)
-
-
-def test_solutions_go_and_stubs_stay(tool):
+def test_solutions_go_and_stubs_stay():
     cells = tool.strip(jupytext.reads(NOTEBOOK, fmt="py:percent")).cells
     assert [cell.cell_type for cell in cells] == ["markdown", "code", "code", "markdown"]
     assert cells[0].source == "# A chapter"
@@ -69,7 +55,7 @@ def test_solutions_go_and_stubs_stay(tool):
     assert not any("answer" in cell.source for cell in cells)
 
 
-def test_a_readers_work_is_never_overwritten(tool, tmp_path, capsys):
+def test_a_readers_work_is_never_overwritten(tmp_path, capsys):
     tool.main(tmp_path)
     first, *rest = sorted(tmp_path.glob("*/*.ipynb"))
     first.write_text("my work")
@@ -80,8 +66,8 @@ def test_a_readers_work_is_never_overwritten(tool, tmp_path, capsys):
     assert f"kept     {first}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_copy_without_solutions_runs_to_its_end(tool, source):
+@pytest.mark.parametrize("source", sources(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_copy_without_solutions_runs_to_its_end(source):
     """Nothing but an exercise's own check depends on its solution, and a stub is no mistake."""
     notebook = tool.strip(jupytext.read(source))
     if not any("exercises.check(" in cell.source for cell in notebook.cells):

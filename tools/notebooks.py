@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import jupytext
 import nbformat
 import papermill
+import yaml
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -18,9 +19,10 @@ LOCAL = Config(KernelManager={"transport_encryption": "auto"})  # on a shared ma
 
 
 def sources():
-    """The percent scripts of all notebooks, in the order of the table of contents."""
-    contents = (BOOK / "_toc.yml").read_text()
-    return sorted(BOOK.glob("*/*.py"), key=lambda path: contents.find(f"{path.relative_to(BOOK).with_suffix('')}\n"))
+    """The percent scripts of all notebooks, in the order of the table of contents; one that it lacks is a draft."""
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    paths = [BOOK / f"{chapter['file']}.py" for part in toc["parts"] for chapter in part["chapters"]]
+    return [path for path in paths if path.exists()]
 
 
 def execute(source, target, parameters):

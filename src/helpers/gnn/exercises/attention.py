@@ -1,0 +1,56 @@
+"""Oracles of the exercises on attention."""
+
+import torch
+from torch_geometric.nn import GATConv
+from torch_geometric.utils import softmax, to_dense_adj
+
+from helpers.exercises import expect
+from helpers.gnn.exercises.message_passing import graphs
+
+
+def attend(candidate):
+    """The attention of each node of a graph, before σ, against PyG's ``GATConv``."""
+    for edge_index, num_nodes in graphs():
+        with torch.random.fork_rng():  # the reader's own random numbers stay as they are
+            oracle, H = GATConv(3, 2, bias=False).double(), torch.randn(num_nodes, 3, dtype=torch.float64)
+        W, a = oracle.lin.weight.detach().T, torch.cat([oracle.att_dst, oracle.att_src], dim=2).detach().flatten()
+        for i, desired in enumerate(oracle(H, edge_index).detach()):
+            args = i, edge_index[0, edge_index[1] == i].tolist(), H, W, a
+            expect(candidate, args, desired, atol=1e-12, says="Node i hears itself, too; LeakyReLU has the slope 0.2.")
+
+
+def _scored_edges():
+    """Random scores [E] and coefficients by PyG, targets [E] and the number of nodes; some scores are huge."""
+    generator = torch.Generator().manual_seed(0)
+    for num_nodes, num_edges, scale in ((1, 3, 1), (5, 12, 1), (4, 20, 2000), (9, 8, 1)):
+        scores = scale * torch.randn(num_edges, dtype=torch.float64, generator=generator)
+        target = torch.randint(num_nodes, (num_edges,), generator=generator)
+        yield scores, softmax(scores.requires_grad_(), target, num_nodes=num_nodes), target, num_nodes
+
+
+def edge_softmax(candidate):
+    """The softmax over the edges of a target, against PyG's."""
+    for scores, alpha, target, num_nodes in _scored_edges():
+        expect(candidate, (scores.detach(), target, num_nodes), alpha, atol=1e-12, says="Take off the largest first.")
+
+
+def edge_softmax_gradient(candidate):
+    """The gradient of the scores from that of the coefficients, against autograd through PyG's softmax."""
+    for scores, alpha, target, num_nodes in _scored_edges():
+        (desired,) = torch.autograd.grad(alpha, scores, scores.cos())
+        expect(candidate, (alpha.detach(), scores.detach().cos(), target, num_nodes), desired, atol=1e-12)
+
+
+def hydrogen_share(candidate):
+    """The sum of n equal coefficients beside another one, against the softmax of all scores."""
+    for n, e_C, e_H in ((4, 0.0, 0.0), (2, 1.5, -0.5), (1, -2.0, 1.0), (100, 3.0, 0.5)):
+        expect(candidate, (n, e_C, e_H), torch.tensor([e_C] + [e_H] * n).softmax(dim=0)[1:].sum(), atol=1e-5)
+
+
+def dot_product_attention(candidate):
+    """Attention by scaled dot products over a directed graph, against torch's with a mask."""
+    for edge_index, num_nodes in graphs():
+        Q, K, V = torch.randn(3, num_nodes, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(num_nodes))
+        A = to_dense_adj(edge_index[:, ::2], max_num_nodes=num_nodes)[0].double()
+        desired = torch.nn.functional.scaled_dot_product_attention(Q, K, V, (A + torch.eye(num_nodes)).bool())
+        expect(candidate, (Q, K, V, A), desired, atol=1e-12, says="Row i attends over j with A[i, j] = 1, and over i.")

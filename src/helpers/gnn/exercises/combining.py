@@ -1,0 +1,46 @@
+"""Oracles of the exercises on graphs and time."""
+
+import networkx as nx
+import numpy as np
+import torch
+from torch_geometric.nn import RGCNConv
+
+from helpers.exercises import expect
+
+
+def sweep(candidate):
+    """A recurrent network on directed graphs without cycles, against N rounds with a dense adjacency matrix."""
+    generator = np.random.default_rng(0)
+    for nodes, probability in ((1, 0.0), (6, 0.5), (12, 0.3), (9, 0.0)):
+        order = generator.permutation(nodes)
+        A = np.triu(generator.random((nodes, nodes)) < probability, 1)[order][:, order]  # acyclic, in no order
+        X, W_hx, W_hh, b_h = (generator.normal(size=s) for s in ((nodes, 2), (3, 2), (3, 3), 3))
+        desired = np.zeros((nodes, 3))
+        for _ in range(nodes):
+            desired = np.tanh(X @ W_hx.T + A.T @ desired @ W_hh.T + b_h)
+        args = [torch.from_numpy(a) for a in (X, np.argwhere(A).T.copy(), W_hx, W_hh, b_h)]
+        expect(candidate, args, desired, atol=1e-12, says="A node is updated when all that point to it are.")
+
+
+def typed_messages(candidate):
+    """Messages by type and direction, against ``RGCNConv`` with a relation for each of both."""
+    generator = torch.Generator().manual_seed(0)
+    for N, E, R, d in ((1, 0, 1, 2), (5, 8, 2, 3), (9, 30, 4, 2)):
+        edge_index, edge_type = (torch.randint(*s, generator=generator) for s in ((N, (2, E)), (R, (E,))))
+        H, *Theta = (torch.randn(*s, d, generator=generator).double() for s in ((N,), (R, d), (R, d)))
+        oracle = RGCNConv(d, d, 2 * R, aggr="add", root_weight=False, bias=False)
+        oracle.weight.data = torch.cat(Theta)
+        edges_and_types = torch.cat([edge_index, edge_index.flip(0)], 1), torch.cat([edge_type, edge_type + R])
+        desired = oracle(H, *edges_and_types).detach()
+        expect(candidate, (H, edge_index, edge_type, *Theta), desired, atol=1e-12, says="Each edge sends both ways.")
+
+
+def next_frame(candidate):
+    """The next positions of a net, against powers of the matrix that moves positions and velocities."""
+    generator = np.random.default_rng(0)
+    for n in (1, 4, 9):
+        L, (kappa, rho, gamma) = nx.laplacian_matrix(nx.path_graph(n)).toarray() * 1.0, generator.uniform(0, 0.3, 3)
+        pull, keep = -kappa * L - rho * np.eye(n), (1 - gamma) * np.eye(n)
+        F, state = np.block([[np.eye(n) + pull, keep], [pull, keep]]), generator.normal(size=2 * n)
+        before, now, after = (torch.from_numpy((np.linalg.matrix_power(F, k) @ state)[:n]) for k in range(3))
+        expect(candidate, (now, before, torch.from_numpy(L), kappa, rho, gamma), after, atol=1e-12)
