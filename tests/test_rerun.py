@@ -78,7 +78,6 @@ class Project:
             copy(PROJECT / name, folder / name)
         os.utime(folder / "requirements.txt", (0, 0))  # what is installed is not to be installed again
         (folder / ".venv").symlink_to(PROJECT / ".venv")
-        self.write("book/_toc.yml", "parts:\n  - chapters:\n      - file: experiments/toy\n")
         self.write("book/_toc.yml", "parts:\n- chapters:\n  - file: experiments/toy\n")
         self.write("book/experiments/toy.py", NOTEBOOK)
         self.write("book/experiments/toy.yaml", RUNS)
