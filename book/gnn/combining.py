@@ -754,7 +754,7 @@ exercises.check("gnn/next_frame", next_frame)
 # $$
 # X \star \Theta = T_0\, X \big( \Theta_0 + \tfrac{\lambda}{2} \Theta_1 \big) + T_1\, X\, \tfrac{\lambda}{2} \Theta_1
 # = \texttt{ChebConv}(X) .
-# $$ (eq-gnn-chebyshev)
+# $$ (eq-gnn-chebyshev-filter)
 
 
 # %%
@@ -775,7 +775,7 @@ for (_, L), d, e in zip(test_nets, (1, 2, 5), (3, 2, 4), strict=True):
     filtered.append(graph_filter(X, L, Theta))
     chebyshev.append(layer(X, edges, lambda_max=2 * half).detach())
 
-verify.equal("eq-gnn-chebyshev", filtered, chebyshev, atol=1e-12)
+verify.equal("eq-gnn-chebyshev-filter", filtered, chebyshev, atol=1e-12)
 
 # %% [markdown]
 # Now take the GRU and replace each product with a matrix by such a filter {cite}`seo2018structured`. With features

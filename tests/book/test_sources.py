@@ -103,6 +103,13 @@ def read_reference(source):
     return nbformat.read(path, as_version=4)
 
 
+def test_labels_are_unique_in_the_whole_book():
+    text = "\n".join(path.read_text() for path in SOURCES)
+    labels = re.findall(r"\$\$ *\(((?:eq|def)-[\w-]+)\)|:label: ([\w-]+)", text)
+    names = ["".join(pair) for pair in labels]
+    assert sorted(names) == sorted(set(names))
+
+
 ANSWERED = {
     "Assignment of 2021": ["3.1", "3.2", "3.3 (a)", "3.3 (b)", "3.3 (b), second", "3.4 (a)", "3.4 (b)", "3.5"],
     "Report of 2019": ["3.1 (a)", "3.1 (b)", "3.2", "3.3 (a)", "3.3 (b)"],
