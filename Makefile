@@ -57,14 +57,14 @@ requirements:  ## compile requirements.in to requirements.txt, pinned for every 
 
 .PHONY: book
 book: $(VENV)/installed  ## execute every notebook and build the pages (PROFILE=smoke or full)
-	@$(MAKE) --no-print-directory -j$(JOBS) --output-sync=line $(EXECUTED)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(EXECUTED)
 	@$(MAKE) --no-print-directory $(BUILD)/html/index.html
 	@echo "The book is at $(BUILD)/html/index.html"
 
 # A page is remade when its notebook, the shared helpers, its part's helpers or a record that it reads has changed.
 .SECONDEXPANSION:
-$(BUILD)/executed/%.ipynb: book/%.py $(wildcard src/helpers/*.py) $$(wildcard src/helpers/$$(*D)/*.py src/helpers/$$(*D)/*/*.py) \
-		tools/execute.py tools/notebooks.py requirements.txt
+$(BUILD)/executed/%.ipynb: book/%.py $(wildcard src/helpers/*.py) \
+		$$(wildcard src/helpers/$$(*D)/*.py src/helpers/$$(*D)/*/*.py) tools/execute.py tools/notebooks.py requirements.txt
 	@echo "executing $< ($(PROFILE))"
 	@$(BIN)/python tools/execute.py $< $@ $(PROFILE)
 -include $(EXECUTED:.ipynb=.d)
@@ -78,7 +78,7 @@ $(BUILD)/executed/experiments/%.ipynb: override PROFILE := smoke
 
 # What is under html/ is always one complete build: sphinx writes beside it, from a clean slate (an incremental
 # build would return 0 on the warnings of the one before), and only a build without warnings takes its place.
-$(BUILD)/html/index.html: $(EXECUTED) $(PAGES) tools/stage.py
+$(BUILD)/html/index.html: $(EXECUTED) $(PAGES) $(wildcard records/*/*.json) tools/stage.py tools/tidy.py
 	@$(BIN)/python tools/stage.py $(BUILD)/executed $(BUILD)/src $(PROFILE)
 	@rm -rf $(BUILD)/site
 	@$(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null

@@ -2,13 +2,12 @@
 
 import json
 import os
-import shutil
-import subprocess
 
 import pytest
 
 from helpers import training
 from helpers.records import PROJECT
+from project import Project
 
 NOTEBOOK = """# ---
 # jupyter:
@@ -68,34 +67,23 @@ runs:
 """
 
 
-class Project:
-    """A copy of the project with one experiment, in the real environment."""
+class Experiments(Project):
+    """A copy of the project with one experiment."""
 
     def __init__(self, folder):
-        self.folder = folder
-        for name in ("Makefile", "requirements.txt", "tools", "src"):
-            copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
-            copy(PROJECT / name, folder / name)
-        os.utime(folder / "requirements.txt", (0, 0))  # what is installed is not to be installed again
-        (folder / ".venv").symlink_to(PROJECT / ".venv")
+        super().__init__(folder)
         self.write("book/_toc.yml", "parts:\n- chapters:\n  - file: experiments/toy\n")
         self.write("book/experiments/toy.py", NOTEBOOK)
         self.write("book/experiments/toy.yaml", RUNS)
-        (folder / "records").mkdir()
 
-    def write(self, path, text):
-        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / path).write_text(text)
-
-    def call(self, *command):
-        environment = os.environ | {"PYTHONPATH": str(self.folder / "src")}
-        environment = {name: value for name, value in environment.items() if not name.startswith("MAKE")}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600)
+    def call(self, *arguments):
+        """The exit code of make, and all that it printed."""
+        done = self.make(*arguments)
         return done.returncode, done.stdout + done.stderr
 
     def status(self):
         """The state of each run, and the lines of the table."""
-        code, text = self.call("make", "status")
+        code, text = self.call("status")
         assert code == 0, text
         lines = {line.split()[1]: line for line in text.splitlines() if line.startswith("toy ")}
         return {run: line.split()[2] for run, line in lines.items()}, lines
@@ -106,7 +94,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    return Project(tmp_path_factory.mktemp("project"))
+    return Experiments(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +105,14 @@ def story(project):
     chapters = []
     for runs in (RUNS, RUNS.replace("-1", "3"), RUNS.replace("-1", "3")):
         project.write("book/experiments/toy.yaml", runs)
-        code, text = project.call("make", "rerun", "EXPERIMENT=toy", "JOBS=2")
+        code, text = project.call("rerun", "EXPERIMENT=toy", "JOBS=2")
         first = (project.folder / "records/toy/first.json").stat().st_mtime_ns
         chapters.append({"code": code, "text": text, "status": project.status(), "first": first})
     return chapters
 
 
 def test_before_anything_ran_everything_is_missing(tmp_path):
-    assert set(Project(tmp_path).status()[0].values()) == {"missing"}
+    assert set(Experiments(tmp_path).status()[0].values()) == {"missing"}
 
 
 def test_one_failure_does_not_keep_the_others_from_running(story):
@@ -159,7 +147,7 @@ def test_a_run_that_is_running_is_not_started_twice(project, story):
     record.unlink()
     with training.lock(project.folder / "build/full/experiments/toy/first/rerun.lock"):
         assert project.status()[0]["first"] == "running"
-        code, said = project.call("make", "rerun", "EXPERIMENT=toy")
+        code, said = project.call("rerun", "EXPERIMENT=toy")
     record.write_text(text)
     assert code != 0
     assert f"process {os.getpid()} on" in said and "works on this run" in said
@@ -167,14 +155,14 @@ def test_a_run_that_is_running_is_not_started_twice(project, story):
 
 @pytest.mark.parametrize("experiment", ["EXPERIMENT=toys", "EXPERIMENT="])
 def test_an_unknown_experiment_is_told_which_there_are(project, experiment):
-    code, text = project.call("make", "rerun", experiment)
+    code, text = project.call("rerun", experiment)
     assert code != 0
     assert "expected one of toy" in text
 
 
 def test_experiments_are_pages_made_in_smoke_whatever_the_profile(project):
     target = "build/full/executed/experiments/toy.ipynb"
-    code, text = project.call("make", "--dry-run", "PROFILE=full", target)
+    code, text = project.call("--dry-run", "PROFILE=full", target)
     assert code == 0, text
     assert f"tools/execute.py book/experiments/toy.py {target} smoke" in text
 

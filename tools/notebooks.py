@@ -7,6 +7,7 @@ import jupytext
 import nbformat
 import papermill
 import yaml
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -14,7 +15,7 @@ from helpers.records import PROJECT, commit, processor
 from helpers.verify import METADATA_KEY
 
 BOOK = PROJECT / "book"
-START_TIMEOUT, CELL_TIMEOUT = 120, 900  # seconds; a kernel or a cell that takes longer hangs
+START_TIMEOUT, CELL_TIMEOUT = 120, 900  # seconds; a kernel, or a chapter's cell, that takes longer hangs
 LOCAL = Config(KernelManager={"transport_encryption": "auto"})  # on a shared machine, nobody else listens
 
 
@@ -25,11 +26,12 @@ def sources():
     return [path for path in paths if path.exists()]
 
 
-def execute(source, target, parameters):
+def execute(source, target, parameters, timeout=CELL_TIMEOUT):
     """Run the notebook ``source`` (a percent script) with papermill and write it to ``target``, whole or not at all.
 
     The executed notebook's metadata says with which parameters, from which commit, when, where and how long it ran.
-    Raises SystemExit with notebook, cell and traceback when a cell fails.
+    Raises SystemExit with notebook, cell and traceback when a cell fails, CellTimeoutError when one takes longer than
+    ``timeout`` seconds, DeadKernelError when the kernel dies.
     """
     name = source.relative_to(BOOK).with_suffix("")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,12 +47,15 @@ def execute(source, target, parameters):
             kernel_name="python3",
             progress_bar=False,
             start_timeout=START_TIMEOUT,
-            execution_timeout=CELL_TIMEOUT,
+            execution_timeout=timeout,
             config=LOCAL,
         )
     except PapermillExecutionError as error:
         lines = [f"    {line}" for line in error.source.splitlines()]
         raise SystemExit("\n".join([f"{name}: cell {error.cell_index} failed", *lines, "", *error.traceback])) from None
+    except (CellTimeoutError, DeadKernelError) as error:
+        error.add_note(f"while executing {name}")
+        raise
     finally:
         plain.unlink()
     notebook.metadata[METADATA_KEY] = ran | {"seconds": time.perf_counter() - start, "parameters": parameters}

@@ -14,7 +14,7 @@ from helpers import records
 
 EXPERIMENTS = records.PROJECT / "book" / "experiments"
 LOGS = records.PROJECT / "build" / "full" / "experiments"
-CELL_TIMEOUT = 4 * 3600  # seconds; the cell that trains is no chapter's
+TIMEOUT = 4 * 3600  # seconds, of the cell that trains
 
 
 def experiments():
@@ -47,7 +47,6 @@ def main(experiment, run):
     import notebooks
     from helpers import training
 
-    notebooks.CELL_TIMEOUT = CELL_TIMEOUT
     parameters = runs(experiment)[run]
     folder = folder_of(experiment, run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +56,7 @@ def main(experiment, run):
             failure.unlink(missing_ok=True)
             print(f"{experiment}/{run}: started, `make status` says how far it is", flush=True)
             try:
-                notebooks.execute(EXPERIMENTS / f"{experiment}.py", folder / "executed.ipynb", parameters)
+                notebooks.execute(EXPERIMENTS / f"{experiment}.py", folder / "executed.ipynb", parameters, TIMEOUT)
                 records.load(experiment, run)
             except DeadKernelError:
                 raise SystemExit(f"{experiment}/{run}: its process died, `make rerun` resumes it") from None

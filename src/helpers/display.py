@@ -93,7 +93,7 @@ def _live(frames, texts, label):
 
 def _static(frames, texts, label):
     """The face for the built page, moved by ``_static/slider.js``: all frames, of which one is shown."""
-    name = f"slider-{_digest(label, *frames)}"
+    name, first = f"slider-{_digest(label, *frames)}", html.escape(texts[0])
     figures = "".join(
         f'<div class="book-frame" data-value="{html.escape(text)}"{" hidden" * (i > 0)}>{frame}</div>'
         for i, (frame, text) in enumerate(zip(frames, texts, strict=True))
@@ -101,8 +101,8 @@ def _static(frames, texts, label):
     return (
         f'<figure class="book-figure book-slider">{figures}'
         f'<figcaption><label for="{name}">{html.escape(label)}</label> '
-        f'<input id="{name}" type="range" min="0" max="{len(frames) - 1}" value="0" aria-valuetext="{texts[0]}"> '
-        f'<output for="{name}" aria-live="polite">{texts[0]}</output></figcaption></figure>'
+        f'<input id="{name}" type="range" min="0" max="{len(frames) - 1}" value="0" aria-valuetext="{first}"> '
+        f'<output for="{name}" aria-live="polite">{first}</output></figcaption></figure>'
     )
 
 

@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
+from helpers import records
 from helpers.records import PROJECT
+from project import Project
 
 CHAPTER = """# ---
 # jupyter:
@@ -52,15 +54,11 @@ parts:
 """
 
 
-class Project:
-    """A copy of the project around another book, with the real environment."""
+class Book(Project):
+    """A copy of the project around a book of one chapter."""
 
     def __init__(self, folder):
-        self.folder = folder
-        for name in ("Makefile", "requirements.txt", "tools", "src"):
-            copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
-            copy(PROJECT / name, folder / name)
-        (folder / ".venv").symlink_to(PROJECT / ".venv")
+        super().__init__(folder)
         book = folder / "book"
         shutil.copytree(PROJECT / "book" / "_static", book / "_static")
         shutil.copy(PROJECT / "book" / "_config.yml", book / "_config.yml")
@@ -76,24 +74,9 @@ class Project:
         self.record("toy", [1, 2, 3])
         self.record("other", [1])
 
-    def write(self, name, text):
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
     def record(self, experiment, y):
-        from helpers import records
-
         root = self.folder / "records"
         records.save(experiment, "first", parameters={}, metrics={}, curves={"y": y}, seconds=1, root=root)
-
-    def make(self, *arguments):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-        environment["PYTHONPATH"] = str(self.folder / "src")
-        command = ["make", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, start_new_session=True
-        )
 
     def planned(self):
         """What `make book` would do now, without doing it."""
@@ -114,7 +97,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("project"))
+    project = Book(tmp_path_factory.mktemp("project"))
     done = project.make("book")
     assert done.returncode == 0, done.stdout + done.stderr
     return project
@@ -147,6 +130,7 @@ def test_only_what_changed_is_remade(project):
         "src/helpers/toy/__init__.py": {"execute": True, "build": True},
         "src/helpers/gnn/layers.py": {"execute": False, "build": False},
         "records/toy/first.json": {"execute": True, "build": True},
+        "records/other/first.json": {"execute": False, "build": True},
     }.items():
         before = (project.folder / name).stat()
         project.touch(name)
