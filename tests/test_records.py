@@ -1,8 +1,10 @@
 import json
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save
 
 from helpers import records
 from helpers.records import RecordError
@@ -65,3 +67,33 @@ def test_every_committed_record_loads():
     for folder in records.ROOT.iterdir():
         for name, record in records.load(folder.name).items():
             assert (record["experiment"], record["run"]) == (folder.name, name)
+
+
+def test_weights_come_back_with_what_is_said_of_them(tmp_path):
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    network[0].weight.data = network[0].weight.data.T.contiguous().T  # safetensors refuses such a layout
+    about = {"architecture": {"hidden": 2}, "mean": -76.1, "norm": None}
+    records.save_weights("toy", network, about, root=tmp_path)
+    state, said = records.load_weights("toy", root=tmp_path)
+    assert said == about and set(state) == set(network.state_dict())
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(state[name], tensor) and state[name].dtype == tensor.dtype
+
+
+def test_missing_or_damaged_weights_are_named(tmp_path):
+    records.save_weights("toy", torch.nn.Linear(1, 1), {}, root=tmp_path)
+    with pytest.raises(RecordError, match=r"no weights other in .* \(there: toy\); `make rerun"):
+        records.load_weights("other", root=tmp_path)
+    path = tmp_path / "toy.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RecordError, match=r"toy\.safetensors holds no weights"):
+        records.load_weights("toy", root=tmp_path)
+    path.write_bytes(save({"weight": torch.ones(1)}))  # of another kind: it says nothing of itself
+    with pytest.raises(RecordError, match=r"toy\.safetensors holds no weights"):
+        records.load_weights("toy", root=tmp_path)
+
+
+def test_every_committed_file_of_weights_loads():
+    for path in records.WEIGHTS.iterdir():
+        state, about = records.load_weights(path.stem)
+        assert state and about and path.stat().st_size <= 2 * 2**20

@@ -1,7 +1,7 @@
 """Execute one notebook for the book: execute.py SOURCE.py TARGET.ipynb PROFILE
 
-Beside the target it writes a file of make rules that says which records the notebook reads, as a compiler does for
-headers: a page is remade when a record that it shows has changed.
+Beside the target it writes a file of make rules that says which records and weights the notebook reads, as a compiler
+does for headers: a page is remade when one that it shows has changed.
 """
 
 import ast
@@ -13,11 +13,19 @@ from notebooks import execute
 
 
 def records_read(source):
-    """The folders and files of records that the calls ``records.load("experiment", …)`` of a percent script read."""
+    """What the calls ``records.load("experiment", …)`` and ``records.load_weights("name")`` of a percent script read.
+
+    Folders and files of records, and files of weights.
+    """
     calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call)]
-    names = [ast.literal_eval(c.args[0]) for c in calls if ast.unparse(c.func) == "records.load"]
-    folders = [Path("records", name) for name in names]
-    return [str(p) for folder in folders for p in (folder, *sorted(folder.glob("*.json")))]
+    read = []
+    for call in calls:
+        if ast.unparse(call.func) == "records.load":
+            folder = Path("records", ast.literal_eval(call.args[0]))
+            read += folder, *sorted(folder.glob("*.json"))
+        elif ast.unparse(call.func) == "records.load_weights":
+            read.append(Path("weights", f"{ast.literal_eval(call.args[0])}.safetensors"))
+    return [str(path) for path in read]
 
 
 def main(source, target, profile):

@@ -39,12 +39,10 @@ export = True  # keep the weights for other pages
 
 # %%
 import hashlib
-import json
 import warnings
 
 import matplotlib.pyplot as plt
 import torch
-from safetensors.torch import save
 
 # PyG calls what this warns of as it is imported.
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
@@ -234,14 +232,12 @@ for n in molecules.num_atoms[scored].unique().tolist():
 # build the network again and to turn its z-scores into energies.
 
 # %%
-weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-(folder / "model.safetensors").write_bytes(save(weights))
+about = {"architecture": architecture, "run": run}
+about |= {"mean": z_score.mean, "std": z_score.std}
+records.save_weights("model", network, about, root=folder)
 if export:
-    shared = (records.PROJECT if profile == "full" else build) / "weights"
-    shared.mkdir(parents=True, exist_ok=True)
-    scale = {"mean": z_score.mean, "std": z_score.std}
-    about = json.dumps({"architecture": architecture, **scale, "run": run})
-    (shared / f"qm9_{model}.safetensors").write_bytes(save(weights, {"about": about}))
+    root = records.WEIGHTS if profile == "full" else build / "weights"
+    records.save_weights(f"qm9_{model}", network, about, root=root)
 
 # %% [markdown]
 # ## Record

@@ -1,7 +1,8 @@
-"""Results of full runs, as JSON with where and how they were obtained.
+"""Results of full runs, as JSON with where and how they were obtained, and the weights that pages use live.
 
 ``records/<experiment>/<run>.json`` holds ``experiment``, ``run``, ``parameters``, ``metrics``, ``curves`` and
 ``provenance``. Error rates are fractions; times are seconds unless a name says otherwise.
+``weights/<name>.safetensors`` holds a network's state and, as JSON, what one must know to use it.
 """
 
 import json
@@ -15,11 +16,12 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOT = PROJECT / "records"
+WEIGHTS = PROJECT / "weights"
 KEYS = ("experiment", "run", "parameters", "metrics", "curves", "provenance")
 
 
 class RecordError(RuntimeError):
-    """A record that is missing, or is not one."""
+    """A record, or a file of weights, that is missing or is not one."""
 
 
 def save(experiment, run, *, parameters, metrics, seconds, curves=None, data=None, root=ROOT):
@@ -83,10 +85,40 @@ def commit():
         return "unknown"
 
 
-def write_atomically(path, text):
-    """Write a text file so that it is there whole or not at all, whenever the process dies."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text)
+def save_weights(name, network, about, root=WEIGHTS):
+    """Write the state of ``network`` and ``about``, a dictionary of JSON values, to ``root/name.safetensors``."""
+    from safetensors.torch import save
+
+    state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+    root.mkdir(parents=True, exist_ok=True)
+    write_atomically(root / f"{name}.safetensors", save(state, {"about": json.dumps(about)}))
+
+
+def load_weights(name, root=WEIGHTS):
+    """Return ``(state, about)`` as ``save_weights`` wrote them: a ``state_dict``, and a dictionary.
+
+    Raises RecordError when the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(root) / f"{name}.safetensors"
+    try:
+        with safe_open(path, "pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["about"])  # noqa: SIM118
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in Path(root).glob("*.safetensors"))) or "none"
+        raise RecordError(
+            f"no weights {name} in {root} (there: {known}); `make rerun` makes those of the book"
+        ) from None
+    except (SafetensorError, TypeError, KeyError) as error:
+        raise RecordError(f"{path} holds no weights of the book: {error}") from None
+
+
+def write_atomically(path, content):
+    """Write text or bytes so that the file is there whole or not at all, whenever the process dies."""
+    mode = "w" if isinstance(content, str) else "wb"
+    with tempfile.NamedTemporaryFile(mode, dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(content)
     Path(file.name).chmod(0o644)  # temporary files are the owner's alone
     Path(file.name).replace(path)
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+import torch
 
 from helpers import records
 from helpers.records import PROJECT
@@ -42,6 +43,7 @@ verify.equal("eq-toy-sum", np.ones(3) + 1, np.full(3, 2.0))
 display.use_book_style()
 fig, ax = plt.subplots()
 ax.plot(records.load("toy", "first")["curves"]["y"])
+ax.plot(records.load_weights("toy")[0]["weight"][0])
 display.show(fig, alt="a rising line")
 """
 TOC = """format: jb-book
@@ -73,6 +75,8 @@ class Book(Project):
         self.write("src/helpers/toy/__init__.py", "")
         self.record("toy", [1, 2, 3])
         self.record("other", [1])
+        for name in ("toy", "other"):
+            records.save_weights(name, torch.nn.Linear(3, 1), {}, root=folder / "weights")
 
     def record(self, experiment, y):
         root = self.folder / "records"
@@ -131,6 +135,8 @@ def test_only_what_changed_is_remade(project):
         "src/helpers/gnn/layers.py": {"execute": False, "build": False},
         "records/toy/first.json": {"execute": True, "build": True},
         "records/other/first.json": {"execute": False, "build": True},
+        "weights/toy.safetensors": {"execute": True, "build": True},
+        "weights/other.safetensors": {"execute": False, "build": False},
     }.items():
         before = (project.folder / name).stat()
         project.touch(name)

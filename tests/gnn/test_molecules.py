@@ -265,6 +265,12 @@ def test_batch_is_its_molecules_one_after_the_other(index):
     assert_same(molecules.batch(index), Batch.from_data_list([graphs[i] for i in index]))
 
 
+@pytest.mark.parametrize("index", [[0, len(SMILES)], [-1], torch.tensor([True, False])], ids=["late", "early", "mask"])
+def test_batch_of_molecules_that_are_not_there_is_refused(index):
+    with pytest.raises(IndexError, match=f"expected numbers from 0 to {len(SMILES) - 1}"):
+        molecules_of(SMILES).batch(index)
+
+
 @given(picks, seeds)
 @few_examples
 def test_permuted_atoms_are_the_same_molecules(index, seed):

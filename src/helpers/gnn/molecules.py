@@ -10,11 +10,9 @@ import copy
 import hashlib
 import io
 import json
-import tempfile
 import warnings
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +23,7 @@ from torch_geometric.data import Data
 from helpers import data
 from helpers.gnn.molecule_models import MoleculeGNN as MoleculeGNN
 from helpers.gnn.molecule_models import MoleculeMLP as MoleculeMLP
+from helpers.records import write_atomically
 
 ELEMENTS = ("H", "C", "N", "O", "F")
 BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
@@ -80,7 +79,10 @@ class Molecules:
         A PyG ``Data`` with ``x`` [N, 5], ``edge_index`` [2, E], ``edge_attr`` [E, 4], ``y`` [B] (eV), ``batch`` [N]
         and ``ptr`` [B + 1]: what PyG's ``DataLoader`` makes of the same molecules.
         """
-        index = torch.as_tensor(index, dtype=torch.int64)
+        index = torch.as_tensor(index)
+        if index.dtype == torch.bool or (len(index) and not 0 <= index.min() <= index.max() < len(self)):
+            raise IndexError(f"expected numbers from 0 to {len(self) - 1} (of a mask: mask.nonzero().squeeze(1))")
+        index = index.long()
         atoms, owner, ptr = _ranges(self.atom_ptr, index)
         edges, edge_owner, _ = _ranges(self.edge_ptr, index)
         return Data(
@@ -215,10 +217,7 @@ def _write_cache(path, molecules):
     content = safetensors.save(tensors, names)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(hashlib.sha256(content).digest() + content)
-        Path(file.name).chmod(0o644)  # temporary files are the owner's alone
-        Path(file.name).replace(path)
+        write_atomically(path, hashlib.sha256(content).digest() + content)
     except OSError as error:
         warnings.warn(f"the molecules cannot be kept for the next time: {error}", stacklevel=3)
 
@@ -288,10 +287,9 @@ def permute_atoms(batch, generator):
 
     ``batch`` is what ``Molecules.batch`` returns, and is left as it is.
     """
-    order = torch.randperm(batch.num_nodes, generator=generator)
+    order = torch.randperm(batch.num_nodes, generator=generator).to(batch.x.device)
     order = order[batch.batch[order].argsort(stable=True)]  # shuffled, and each molecule's atoms together again
-    new_label = torch.empty_like(order)
-    new_label[order] = torch.arange(len(order))
+    new_label = order.argsort()
     permuted = copy.copy(batch)
     permuted.x = batch.x[order]
     permuted.edge_index = new_label[batch.edge_index]
