@@ -1,4 +1,6 @@
-"""Behaviour and properties of helpers.gnn.layers.GraphAttention."""
+"""Behaviour and properties of helpers.gnn.layers.GraphAttention, and of the oracles of the chapter."""
+
+import math
 
 import pytest
 import torch
@@ -6,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.nn import GATConv
 
+from helpers import exercises
 from helpers.gnn.layers import GraphAttention
 
 
@@ -131,3 +134,24 @@ def test_parameters():
 def test_layer_refuses(edge_index, message):
     with pytest.raises(ValueError, match=message):
         GraphAttention(3, 2)(torch.zeros(3, 3), torch.tensor(edge_index))
+
+
+def test_edge_softmax_must_not_start_the_largest_score_at_zero():
+    def edge_softmax(scores, target, num_nodes, start=0.0):
+        largest = scores.new_full((num_nodes,), start).scatter_reduce(0, target, scores, "amax")
+        weights = (scores - largest[target]).exp()
+        return weights / scores.new_zeros(num_nodes).index_add(0, target, weights)[target]
+
+    exercises.check("gnn/edge_softmax", lambda *args: edge_softmax(*args, start=-math.inf))
+    with pytest.raises(exercises.ExerciseFailed, match="even if all are below zero"):
+        exercises.check("gnn/edge_softmax", edge_softmax)
+
+
+def test_dot_products_are_scaled_by_the_width_of_queries_not_values():
+    def attention(Q, K, V, A, width):
+        hears = A + torch.eye(len(A)) > 0
+        return (Q @ K.T / math.sqrt(width)).masked_fill(~hears, -math.inf).softmax(dim=1) @ V
+
+    exercises.check("gnn/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, Q.shape[1]))
+    with pytest.raises(exercises.ExerciseFailed, match="d is the width of Q"):
+        exercises.check("gnn/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, V.shape[1]))

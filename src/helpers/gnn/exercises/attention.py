@@ -16,14 +16,15 @@ def attend(candidate):
         W, a = oracle.lin.weight.detach().T, torch.cat([oracle.att_dst, oracle.att_src], dim=2).detach().flatten()
         for i, desired in enumerate(oracle(H, edge_index).detach()):
             args = i, edge_index[0, edge_index[1] == i].tolist(), H, W, a
-            expect(candidate, args, desired, atol=1e-12, says="Node i hears itself, too; LeakyReLU has the slope 0.2.")
+            says = "Node i hears itself, too; the first half of a is for i; LeakyReLU has the slope 0.2 below zero"
+            expect(candidate, args, desired, atol=1e-12, says=says)
 
 
 def _scored_edges():
-    """Random scores [E] and coefficients by PyG, targets [E] and the number of nodes; some scores are huge."""
+    """Random scores [E] and coefficients by PyG, targets [E] and the number of nodes; some scores are far from zero."""
     generator = torch.Generator().manual_seed(0)
-    for num_nodes, num_edges, scale in ((1, 3, 1), (5, 12, 1), (4, 20, 2000), (9, 8, 1)):
-        scores = scale * torch.randn(num_edges, dtype=torch.float64, generator=generator)
+    for num_nodes, num_edges, scale, centre in ((1, 3, 1, 0), (5, 12, 1, 0), (4, 20, 2000, 0), (9, 8, 1, -2000)):
+        scores = centre + scale * torch.randn(num_edges, dtype=torch.float64, generator=generator)
         target = torch.randint(num_nodes, (num_edges,), generator=generator)
         yield scores, softmax(scores.requires_grad_(), target, num_nodes=num_nodes), target, num_nodes
 
@@ -31,14 +32,16 @@ def _scored_edges():
 def edge_softmax(candidate):
     """The softmax over the edges of a target, against PyG's."""
     for scores, alpha, target, num_nodes in _scored_edges():
-        expect(candidate, (scores.detach(), target, num_nodes), alpha, atol=1e-12, says="Take off the largest first.")
+        says = "One softmax a target: take off the largest of its scores first, even if all are below zero"
+        expect(candidate, (scores.detach(), target, num_nodes), alpha, atol=1e-12, says=says)
 
 
 def edge_softmax_gradient(candidate):
     """The gradient of the scores from that of the coefficients, against autograd through PyG's softmax."""
     for scores, alpha, target, num_nodes in _scored_edges():
         (desired,) = torch.autograd.grad(alpha, scores, scores.cos())
-        expect(candidate, (alpha.detach(), scores.detach().cos(), target, num_nodes), desired, atol=1e-12)
+        args = alpha.detach(), scores.detach().cos(), target, num_nodes
+        expect(candidate, args, desired, atol=1e-12, says="The sum over k runs over the edges of one target")
 
 
 def hydrogen_share(candidate):
@@ -49,8 +52,10 @@ def hydrogen_share(candidate):
 
 def dot_product_attention(candidate):
     """Attention by scaled dot products over a directed graph, against torch's with a mask."""
+    says = "Row i attends over the j with A[i, j] = 1, and over i; d is the width of Q"
     for edge_index, num_nodes in graphs():
-        Q, K, V = torch.randn(3, num_nodes, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(num_nodes))
+        generator = torch.Generator().manual_seed(num_nodes)
+        Q, K, V = torch.randn(num_nodes, 11, dtype=torch.float64, generator=generator).split([4, 4, 3], dim=1)
         A = to_dense_adj(edge_index[:, ::2], max_num_nodes=num_nodes)[0].double()
         desired = torch.nn.functional.scaled_dot_product_attention(Q, K, V, (A + torch.eye(num_nodes)).bool())
-        expect(candidate, (Q, K, V, A), desired, atol=1e-12, says="Row i attends over j with A[i, j] = 1, and over i.")
+        expect(candidate, (Q, K, V, A), desired, atol=1e-12, says=says)
