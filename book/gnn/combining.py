@@ -169,8 +169,9 @@ def rnn_weights(rnn, suffix=""):
     return W_hx, W_hh, sum(biases)
 
 
+SHAPES = ((1, 2, 3), (2, 1, 1), (7, 3, 4), (12, 2, 6))  # T, d_x, d_h
 windows, k_rounds, states, T_rounds = [], [], [], []
-for T, d_x, d_h in ((1, 2, 3), (2, 1, 1), (7, 3, 4), (12, 2, 6)):
+for T, d_x, d_h in SHAPES:
     rnn, X, path = torch.nn.RNN(d_x, d_h), torch.randn(T, d_x), directed_path(T)
     states.append(rnn(X)[0].detach())
     T_rounds.append(rounds(X, path, rnn_weights(rnn), T, torch.randn(T, d_h)))
@@ -205,18 +206,17 @@ verify.equal("eq-gnn-rnn-path", T_rounds, states, atol=1e-12)
 # **time**. On the path that holds away from the start: what happened ten steps ago is treated alike at whatever hour.
 
 # %%
-T, d_x, d_h = 9, 2, 4
-weights = torch.randn(d_h, d_x), torch.randn(d_h, d_h), torch.randn(d_h)
-X, i = torch.randn(T, d_x), torch.arange(T)
-ring = torch.stack([i, (i + 1) % T])  # [2, T]
-S = torch.eye(T).roll(1, dims=1)  # S[i, i + 1] = 1
+shifted_first, shifted_last = [], []
+for T, d_x, d_h in SHAPES:
+    weights = torch.randn(d_h, d_x), torch.randn(d_h, d_h), torch.randn(d_h)
+    X, i = torch.randn(T, d_x), torch.arange(T)
+    ring = torch.stack([i, (i + 1) % T])  # [2, T]
+    S = torch.eye(T).roll(1, dims=1)  # S[i, i + 1] = 1
+    for k in range(1, T + 2):
+        shifted_first.append(rounds(S @ X, ring, weights, k))
+        shifted_last.append(S @ rounds(X, ring, weights, k))
 
-verify.equal(
-    "eq-gnn-rnn-shift",
-    [rounds(S @ X, ring, weights, k) for k in range(1, 8)],
-    [S @ rounds(X, ring, weights, k) for k in range(1, 8)],
-    atol=1e-12,
-)
+verify.equal("eq-gnn-rnn-shift", shifted_first, shifted_last, atol=1e-12)
 
 # %% [markdown]
 # ### Both directions
@@ -244,23 +244,23 @@ verify.equal(
 # It computes the same for a sentence and for its words in reverse order, read from the other end.
 
 # %%
-rnn, path = torch.nn.RNN(d_x, d_h, bidirectional=True), directed_path(T)
-there = rounds(X, path, rnn_weights(rnn), T)
-back = rounds(X, path.flip(0), rnn_weights(rnn, "_reverse"), T)
-verify.equal(
-    "eq-gnn-bidirectional",
-    torch.cat([there, back], dim=1),
-    rnn(X)[0].detach(),
-    atol=1e-12,
-)
+two_paths, bidirectional, reversed_first, reversed_last = [], [], [], []
+for T, d_x, d_h in SHAPES:
+    rnn, path = torch.nn.RNN(d_x, d_h, bidirectional=True), directed_path(T)
+    X, weights = torch.randn(T, d_x), rnn_weights(rnn)
+    there = rounds(X, path, weights, T)
+    back = rounds(X, path.flip(0), rnn_weights(rnn, "_reverse"), T)
+    two_paths.append(torch.cat([there, back], dim=1))
+    bidirectional.append(rnn(X)[0].detach())
 
-undirected = torch.cat([path, path.flip(0)], dim=1)  # [2, 2 (T - 1)]
-verify.equal(
-    "eq-gnn-undirected-path",
-    [rounds(X.flip(0), undirected, weights, k) for k in (1, 3, T)],
-    [rounds(X, undirected, weights, k).flip(0) for k in (1, 3, T)],
-    atol=1e-12,
-)
+    undirected = torch.cat([path, path.flip(0)], dim=1)  # [2, 2 (T - 1)]
+    for k in range(1, T + 2):
+        reversed_first.append(rounds(X.flip(0), undirected, weights, k))
+        reversed_last.append(rounds(X, undirected, weights, k).flip(0))
+
+verify.equal("eq-gnn-bidirectional", two_paths, bidirectional, atol=1e-12)
+verify.equal("eq-gnn-undirected-path", reversed_first, reversed_last, atol=1e-12)
+
 one_way = [rounds(x, path, weights, T) for x in (X, X.flip(0))]
 print("the directed path tells directions apart:")
 print(not torch.allclose(one_way[0].flip(0), one_way[1]))
@@ -269,9 +269,9 @@ print(not torch.allclose(one_way[0].flip(0), one_way[1]))
 # ### Trees, and beyond
 #
 # Nothing in the sweep needs a single predecessor. On a tree whose edges point to the root, as on the right above, each
-# node sums what its children say, and as many rounds as the tree is deep (or one sweep) suffice: that is a *recursive*
-# network, such as the Tree-LSTM {cite}`tai2015treelstm` for parsed sentences. The same goes for every directed graph
-# without cycles. With cycles the order is gone: you fix a number of rounds.
+# node sums what its children say, and as many rounds as the tree has levels (or one sweep) suffice: that is a
+# *recursive* network, such as the Tree-LSTM {cite}`tai2015treelstm` for parsed sentences. The same goes for every
+# directed graph without cycles. With cycles the order is gone: you fix a number of rounds.
 
 # %% [markdown]
 # :::{exercise} One sweep
@@ -333,8 +333,8 @@ exercises.check("gnn/sweep", sweep)
 # be lost, by {eq}`eq-gnn-undirected-path`; bidirectional networks are two paths, by {eq}`eq-gnn-bidirectional`.
 #
 # (c) You may number the nodes of a graph and feed them to a recurrent network, one after another. The result then
-# depends on the numbering: the network has been given an order that the data do not have. Only on a path is the order
-# a consequence of the edges.
+# depends on the numbering: the network has been given an order that the data do not have. On a path the order follows
+# from the edges; on most graphs it does not.
 #
 # :::{solution-end}
 # :::
@@ -342,10 +342,10 @@ exercises.check("gnn/sweep", sweep)
 # %% [markdown]
 # ## Gates on a graph
 #
-# {eq}`def-gnn-rounds` with many rounds has the trouble of every plain recurrent network: each round multiplies what
-# was known by $W_{hh}$ and squashes it, so it fades or explodes. The gated recurrent unit (GRU) {cite}`cho2014gru`
-# is one answer. Given an input $m$ and a state $h$, it computes a *reset gate* $r$, an *update gate* $z$ and a
-# candidate $\tilde h$, and mixes the candidate with the old state:
+# {eq}`def-gnn-rounds` with many rounds has the trouble of every plain recurrent network: each round multiplies what was
+# known by $W_{hh}$ and squashes it, so that it fades or, if the matrix is large, its gradient explodes. The gated
+# recurrent unit (GRU) {cite}`cho2014gru` is one answer. Given an input $m$ and a state $h$, it computes a *reset gate*
+# $r$, an *update gate* $z$ and a candidate $\tilde h$, and mixes the candidate with the old state:
 #
 # $$
 # \begin{aligned}
@@ -411,9 +411,9 @@ verify.equal("eq-gnn-gated", ours, theirs, atol=1e-12)
 # repeated edge counting twice, and no degree divides anything. A node without incoming edges hears $m = 0$ and turns
 # its GRU by itself.
 #
-# Two things differ from the paper. PyG shares one GRU among all rounds, and has a matrix $\Theta^{(k)}$ a round; the
-# paper has one propagation for all rounds, so that their number can be changed. And the paper's edges have types and
-# are heard from both ends, with a matrix for each type and end.
+# Apart from the form of the GRU, two things differ from the paper. PyG shares one GRU among all rounds, and has a
+# matrix $\Theta^{(k)}$ a round; the paper has one propagation for all rounds, so that their number can be changed. And
+# the paper's edges have types and are heard from both ends, with a matrix for each type and end.
 
 # %% [markdown]
 # :::{exercise} Types and both ends
@@ -485,12 +485,12 @@ def mesh(rows, columns, rng):
 
 
 def film(L, frames, generator):
-    """Positions and what the camera sees of them, [frames, N] each."""
-    x = v = torch.zeros(len(L))
+    """Positions and what the camera sees of them, [frames, N] each; L may change."""
+    x = v = torch.zeros(L.shape[-1])
     positions = []
-    for _ in range(unseen + frames):
-        gusts = q * torch.randn(len(L), generator=generator)
-        v = (1 - gamma) * v - kappa * (L @ x) - rho * x + gusts
+    for L_t in L.expand(unseen + frames, *L.shape[-2:]):
+        gusts = q * torch.randn(len(x), generator=generator)
+        v = (1 - gamma) * v - kappa * (L_t @ x) - rho * x + gusts
         x = x + v
         positions.append(x)
     x = torch.stack(positions[unseen:])
@@ -559,8 +559,8 @@ display.show(
 #
 # Let $y_O$ be what you may look at, $C_{OO}$ its covariance matrix and $c$ its covariances with the target
 # $y_{i,t+1}$. Try a forecast $w^\top y_O$. It is best when its error has nothing to do with what was seen,
-# $c^\top - w^\top C_{OO} = 0$: for normal variables uncorrelated means independent, so no function of $y_O$ could say
-# more about the error. Hence $w = C_{OO}^{-1} c$, and since the forecast and its error are uncorrelated, their
+# $c^\top - w^\top C_{OO} = 0$: as all are jointly normal, uncorrelated means independent, so no function of $y_O$ could
+# say more about the error. Hence $w = C_{OO}^{-1} c$, and since the forecast and its error are uncorrelated, their
 # variances sum to that of the target:
 #
 # $$
@@ -617,9 +617,10 @@ verify.equal("eq-gnn-conditional", solved, inverted, atol=1e-12)
 # spring of strength $\kappa \lambda_k + \rho$. Because $U$ is orthogonal, $U^\top \varepsilon_t$ and $U^\top \eta_t$
 # are again independent standard normal: the $N$ forecasts have nothing to do with each other. For one mass, the best
 # forecast is the *Kalman filter* {cite}`kalman1960filter`: it keeps an estimate $(\hat x, \hat v)$ and its covariance
-# $\Pi \in \mathbb{R}^{2 \times 2}$, corrects the estimate by a gain $\Pi_{:0} / (\Pi_{00} + r^2)$ times the surprise
-# $y - \hat x$, and moves on with the $F$ of this mass. It is itself a small recurrent network, a linear one. Let
-# $g_s(\lambda)$ be the weight that it ends up giving to frame $s$. Back in the old coordinates
+# $\Pi \in \mathbb{R}^{2 \times 2}$. By {eq}`eq-gnn-conditional` for one number seen, the surprise $y - \hat x$ times a
+# gain of $\Pi_{:0} / (\Pi_{00} + r^2)$ is added to the estimate, and the gain times $\Pi_{0:}$ taken off $\Pi$. Then
+# both move on by the $F$ of this mass, and the next gust is added to $\Pi$. It is itself a small recurrent network, a
+# linear one. Let $g_s(\lambda)$ be the weight that it ends up giving to frame $s$. Back in the old coordinates
 #
 # $$
 # \mathbb{E}[y_{t+1} \mid y_0, \dots, y_t] = \sum_{s=0}^{t} G_s\, y_s , \qquad
@@ -627,13 +628,15 @@ verify.equal("eq-gnn-conditional", solved, inverted, atol=1e-12)
 # $$ (eq-gnn-best-forecast)
 #
 # Each $G_s$ is a function of the Laplacian: a **graph filter**, as in {doc}`circulant`. It is permutation equivariant,
-# and the functions $g_s$ are the same for every net. Its error, per knot, is the mean of the errors of the masses,
+# and the functions $g_s$ are the same for every net. Its error, per knot, is the mean of the errors of the masses, with
+# $\Pi$ as it stands before $y_{t+1}$ is seen:
 #
 # $$
 # \operatorname{floor}_t = r^2 + \frac1N \sum_{k=1}^{N} \Pi_{00}(\lambda_k) .
 # $$ (eq-gnn-floor)
 #
-# One route is {eq}`eq-gnn-conditional` with all knots at once, the other goes one mass at a time.
+# One route is {eq}`eq-gnn-conditional` with all knots at once, the other goes one mass at a time. Without threads all
+# $\lambda_k$ are 0, and a knot's own frames must do as well as those of all.
 
 
 # %%
@@ -653,31 +656,12 @@ def kalman(eigenvalues, frames):
     return estimate[:, 0], Pi[:, 0, 0]
 
 
-by_covariance, by_mass, errors, error_sums = [], [], [], []
-for (_, L), t in itertools.product((train_nets[0], test_nets[0]), (1, 2, 8)):
-    N, C = len(L), covariances(L, t + 1)
-    C_OO = C[:t, :, :t].reshape(t * N, t * N) + r**2 * torch.eye(t * N)
-    c = C[:t, :, t].reshape(t * N, N)
-    weights = torch.linalg.solve(C_OO, c)  # [t N, N]
-    eigenvalues, U = torch.linalg.eigh(L)
-    g, Pi_00 = kalman(eigenvalues, t)
-    by_covariance.append(weights.T.reshape(N, t, N))
-    by_mass.append(torch.einsum("ik,ks,jk->isj", U, g, U))
-    errors.append(r**2 + (C[t, :, t].trace() - (c * weights).sum()) / N)
-    error_sums.append(r**2 + Pi_00.mean())
-
-verify.equal("eq-gnn-best-forecast", by_covariance, by_mass, atol=1e-12)
-verify.equal("eq-gnn-floor", torch.stack(errors), torch.stack(error_sums), atol=1e-12)
-
-# %% [markdown]
-# This tells us two things. What to build: something recurrent, made of graph filters, whose weights know no names. And
-# what each part is worth: restrict $y_O$ to a knot's own frames, or to the present frame, and {eq}`eq-gnn-conditional`
-# gives a floor under **every** network that sees no more, however deep, wide or long trained.
-
-
-# %%
 def floor(L, frames, edges, memory):
-    """Least error of a forecast after 1, …, ``frames`` frames, mean over knots."""
+    """Least error after 1, …, ``frames`` frames, mean over knots.
+
+    With ``edges`` a forecast sees all knots, else its own; with ``memory`` all frames
+    so far, else the present one.
+    """
     N, C = len(L), covariances(L, frames + 1)
     alone = C.diagonal(dim1=1, dim2=3).permute(2, 0, 1)[:, :, None, :, None]
     C = C[None] if edges else alone  # one problem with N knots, or N with one
@@ -694,6 +678,31 @@ def floor(L, frames, edges, memory):
     return torch.stack(least)  # [frames]
 
 
+by_covariance, by_mass, errors, error_sums = [], [], [], []
+for _, L in (train_nets[0], test_nets[0]):
+    eigenvalues, U = torch.linalg.eigh(L)
+    for t in (1, 2, 8):
+        N, C = len(L), covariances(L, t + 1)
+        C_OO = C[:t, :, :t].reshape(t * N, t * N) + r**2 * torch.eye(t * N)
+        weights = torch.linalg.solve(C_OO, C[:t, :, t].reshape(t * N, N))  # [t N, N]
+        by_covariance.append(weights.T.reshape(N, t, N))
+        by_mass.append(torch.einsum("ik,ks,jk->isj", U, kalman(eigenvalues, t)[0], U))
+
+    for net, knots in ((L, True), (0 * L, True), (0 * L, False)):
+        strength = torch.linalg.eigvalsh(net)
+        Pi_00 = [kalman(strength, t)[1] for t in range(1, 9)]
+        errors.append(floor(net, 8, edges=knots, memory=True))
+        error_sums.append(r**2 + torch.stack(Pi_00).mean(dim=1))
+
+verify.equal("eq-gnn-best-forecast", by_covariance, by_mass, atol=1e-12)
+verify.equal("eq-gnn-floor", errors, error_sums, atol=1e-12)
+
+# %% [markdown]
+# This tells us two things. What to build: something recurrent, made of graph filters, whose weights know no names. And
+# what each part is worth: restrict $y_O$ to a knot's own frames, or to the present frame, and {eq}`eq-gnn-conditional`
+# gives a floor under **every** network that sees no more, however deep, wide or long trained.
+
+# %%
 ALLOWED = {  # edges, memory
     "neither": (False, False),
     "memory only": (False, True),
@@ -747,7 +756,7 @@ exercises.check("gnn/next_frame", next_frame)
 # X \star \Theta = X \Theta_0 + L X \Theta_1 .
 # $$ (def-gnn-graph-filter)
 #
-# It is a Chebyshev filter of order two {cite}`defferrard2016chebnet`, written in another basis. `ChebConv` uses
+# It is a Chebyshev filter of size two {cite}`defferrard2016chebnet`, written in another basis. `ChebConv` uses
 # $T_0 = I$ and $T_1 = \tfrac{2}{\lambda} L - I$ for a bound $\lambda$ on the eigenvalues. Insert
 # $L = \tfrac{\lambda}{2} (T_1 + I)$ and collect:
 #
@@ -783,9 +792,9 @@ verify.equal("eq-gnn-chebyshev-filter", filtered, chebyshev, atol=1e-12)
 #
 # $$
 # \begin{aligned}
-# R_t &= \operatorname{sigm}(X_t \star \Theta_{xr} + b_{xr} + H_{t-1} \star \Theta_{hr} + b_{hr}) , &
+# R_t &= \operatorname{sigm}(X_t \star \Theta_{xr} + b_{xr} + H_{t-1} \star \Theta_{hr} + b_{hr}) , \\
+# Z_t &= \operatorname{sigm}(X_t \star \Theta_{xz} + b_{xz} + H_{t-1} \star \Theta_{hz} + b_{hz}) , \\
 # \tilde H_t &= \tanh\big(X_t \star \Theta_{xn} + b_{xn} + R_t \odot (H_{t-1} \star \Theta_{hn} + b_{hn})\big) , \\
-# Z_t &= \operatorname{sigm}(X_t \star \Theta_{xz} + b_{xz} + H_{t-1} \star \Theta_{hz} + b_{hz}) , &
 # H_t &= (1 - Z_t) \odot \tilde H_t + Z_t \odot H_{t-1} .
 # \end{aligned}
 # $$ (def-gnn-graph-gru)
@@ -803,14 +812,15 @@ verify.equal("eq-gnn-chebyshev-filter", filtered, chebyshev, atol=1e-12)
 
 # %%
 def graph_gru(X, L, weights, memory=1.0):
-    """States [T, ..., N, d] for features X [T, ..., N, d_x]."""
+    """States [T, ..., N, d]; X [T, ..., N, d_x], L [T, ..., N, N] or [1, ..., N, N]."""
     Theta_x, b_x, Theta_h, b_h = weights  # gates r, z, n side by side: [..., 2 d, 3 d]
     from_x = graph_filter(X, L, Theta_x) + b_x  # [T, ..., N, 3 d], all frames at once
     H = torch.zeros_like(from_x[0]).chunk(3, dim=-1)[0]  # [..., N, d]
     states = []
-    for x_r, x_z, x_n in (x.chunk(3, dim=-1) for x in from_x):
+    for x, L_t in zip(from_x, L.expand(len(X), *L.shape[1:]), strict=True):
         H = memory * H
-        h_r, h_z, h_n = (graph_filter(H, L, Theta_h) + b_h).chunk(3, dim=-1)
+        x_r, x_z, x_n = x.chunk(3, dim=-1)
+        h_r, h_z, h_n = (graph_filter(H, L_t, Theta_h) + b_h).chunk(3, dim=-1)
         R, Z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
         H = (1 - Z) * torch.tanh(x_n + R * h_n) + Z * H
         states.append(H)
@@ -822,46 +832,62 @@ for T, N, d_x, d in ((1, 1, 1, 1), (6, 5, 2, 3), (9, 20, 1, 8)):
     gru, X = torch.nn.GRU(d_x, d), torch.randn(T, N, d_x)
     W_x, W_h, b_x, b_h = (p.detach() for p in gru.parameters())
     Theta_x, Theta_h = (torch.cat([W.T, torch.randn_like(W.T)]) for W in (W_x, W_h))
-    no_edges.append(graph_gru(X, torch.zeros(N, N), (Theta_x, b_x, Theta_h, b_h)))
+    no_edges.append(graph_gru(X, torch.zeros(1, N, N), (Theta_x, b_x, Theta_h, b_h)))
     each_alone.append(gru(X)[0].detach())
 
 verify.equal("eq-gnn-no-edges", no_edges, each_alone, atol=1e-12)
 
 # %% [markdown]
-# How far does it see? At each frame, information takes one hop with the input filter, and one hop more with each step
-# of the state. So, but for unlucky weights,
+# If the edges **change in time**, write $L_t$ for $L$, and nothing else changes. How far does the cell see? At each
+# frame, information takes one hop with the input filter, and one hop more with each step of the state, along the edges
+# of that frame. So, with the adjacency matrix $A_t$ of frame $t$ and but for unlucky weights,
 #
 # $$
 # \frac{\partial h_{i,t}}{\partial x_{j,s}} \ne 0 \iff
-# s \le t \;\text{ and }\; \operatorname{dist}(i, j) \le t - s + 1 .
+# s \le t \;\text{ and }\; \big[ (I + A_t) \cdots (I + A_{s+1}) (I + A_s) \big]_{ij} \ne 0 .
 # $$ (eq-gnn-light-cone)
 #
-# News from afar is old news. You can read this off a larger graph, with a node for each pair of knot and frame, and
-# edges from $(j, t - 1)$ to $(i, t)$ for neighbours and for $j = i$. All its edges point forward in time. It has no
-# cycle, and the loop over $t$ is the sweep of the first section: the graph GRU, too, is message passing, on the
-# product of a graph and a path. If the edges change in time, write $L_t$ for $L$, and nothing else changes.
+# The product counts the ways from $j$ to $i$ with a hop or a pause at each frame, in the order of time. On a graph that
+# stays there is one just when $\operatorname{dist}(i, j) \le t - s + 1$: news from afar is old news. You can read this
+# off a larger graph, with a node for each pair of knot and frame, and edges from $(j, t - 1)$ to $(i, t)$ for $j = i$
+# and for neighbours at frame $t$. All its edges point forward in time. It has no cycle, and the loop over $t$ is the
+# sweep of the first section: the graph GRU, too, is message passing, on the product of a graph and a path.
+#
+# The check takes a net that stays, with its distances, and a graph with new edges at each frame.
+
 
 # %%
-T, N, d = 4, 20, 2
-L = train_nets[0][1]
-weights = [torch.randn(s) for s in ((2, 3 * d), (3 * d,), (2 * d, 3 * d), (3 * d,))]
-weights[0], weights[2] = weights[0] / 4, weights[2] / 4  # keep tanh off its flat ends
-jacobian = torch.autograd.functional.jacobian(
-    lambda X: graph_gru(X, L, weights), torch.randn(T, N, 1), vectorize=True
-)  # [T, N, d, T, N, 1]
-depends = (jacobian != 0).any(dim=5).any(dim=2)  # [t, i, s, j]
+def depends(L, T, d=2):
+    """Whether h[i, t] depends on x[j, s]: [t, i, s, j]."""
+    shapes = (2, 3 * d), (3 * d,), (2 * d, 3 * d), (3 * d,)
+    weights = [torch.randn(s) / 4 for s in shapes]  # tanh away from its flat ends
+    jacobian = torch.autograd.functional.jacobian(
+        lambda X: graph_gru(X, L, weights),
+        torch.randn(T, L.shape[-1], 1),
+        vectorize=True,
+    )  # [T, N, d, T, N, 1]
+    return (jacobian != 0).any(dim=5).any(dim=2)
 
-hops = torch.full((N, N), torch.inf)
-for i, reached in nx.all_pairs_shortest_path_length(
-    nx.from_numpy_array((L < 0).numpy())
-):
-    for j, length in reached.items():
-        hops[i, j] = length
+
+T, L = 4, train_nets[0][1]
+hops = nx.floyd_warshall_numpy(nx.from_numpy_array((L < 0).numpy()))
 t, s = torch.arange(T)[:, None, None, None], torch.arange(T)[None, None, :, None]
+near = (s <= t) & (torch.from_numpy(hops)[None, :, None, :] <= t - s + 1)
+
+N = 12
+A = (torch.rand(T, N, N) < 0.1).double().triu(1)
+A = A + A.mT  # new edges at each frame
+ways = torch.zeros(T, N, T, N)
+for s in range(T):
+    product = torch.eye(N)
+    for t in range(s, T):
+        product = product + A[t] @ product
+        ways[t, :, s] = product
+
 verify.equal(
     "eq-gnn-light-cone",
-    depends,
-    (s <= t) & (hops[None, :, None, :] <= t - s + 1),
+    [depends(L[None], T), depends(torch.diag_embed(A.sum(dim=2)) - A, T)],
+    [near, ways != 0],
 )
 
 # %% [markdown]
@@ -895,7 +921,8 @@ def start(d_in, d_out):
 def forecast(y, L, weights):
     """Forecasts of the next frame, [T, 4 S, N], from frames y [T, N]."""
     Theta_o, b_o = weights[4:]
-    y, L = y[:, None, :, None].float(), edges * L.float()
+    y = y[:, None, :, None].float()
+    L = edges * L.float().reshape(-1, 1, *L.shape[-2:])  # [T, 4 S, N, N] or [1, ...]
     H = graph_gru(y, L, weights[:4], memory)  # [T, 4 S, N, d]
     return (y + graph_filter(H, L, Theta_o) + b_o)[..., 0]
 
@@ -1087,29 +1114,37 @@ display.slider(
 # %% [markdown]
 # :::{exercise} The wrong threads
 # :label: ex-gnn-wrong-threads
-# Does the graph GRU use *these* edges, or would any do? Test the trained networks with the same films, but tell them a
-# Laplacian with the knots renamed at random. What do you expect of each of the four? Measure it.
+# Does the graph GRU use *these* edges, or would any do? Test the trained networks with the same films, but (a) tell
+# them a Laplacian with the knots renamed at random. (b) Let a third of the threads tear after eight frames, and tell
+# the networks the changing $L_t$, or go on telling them $L$. What do you expect of each of the four? Measure it.
 # :::
 
 # %% [markdown] tags=["solution"]
 # :::{solution-start} ex-gnn-wrong-threads
 # :class: dropdown
 # :::
-# The two without edges never look at $L$: not a digit changes. The other two take the pull of strangers for that of
-# their neighbours, and should do worse than with no edges at all. They do: trust in wrong edges costs more than having
-# none.
+# The two without edges never look at $L$: not a digit changes with what they are told. (a) The other two take the pull
+# of strangers for that of their neighbours: trust in wrong edges costs more than having none. (b) Told of each tear,
+# the graph GRU goes on nearly as before, though none tore in training; told nothing, it awaits a pull that does not
+# come.
 
 # %% tags=["solution", "nbval-ignore-output"]
-with torch.no_grad():
-    _, y = film(test_L, frames + 1, torch.Generator().manual_seed(seed + 2))
-    renamed = torch.randperm(len(test_L))
-    for threads, L in (
-        ("right", test_L),
-        ("wrong", test_L[renamed][:, renamed]),
-    ):
-        error = (forecast(y[:-1], L, trained) - y[1:, None])[settled]
-        error = error.square().mean(dim=(0, 2)).reshape(4, num_starts).mean(dim=1)
-        print(threads, dict(zip(ALLOWED, error.numpy().round(2).tolist(), strict=True)))
+renamed = torch.randperm(len(test_L))
+A = (test_L < 0) * (torch.rand(test_L.shape) > 1 / 3).triu(1)
+A = (A + A.mT).double()
+torn = torch.stack([test_L] * (unseen + 8) + [A.sum(dim=1).diag() - A] * (frames - 7))
+cases = {  # the film's L, what the networks are told
+    "right": (test_L, test_L),
+    "wrong": (test_L, test_L[renamed][:, renamed]),
+    "torn, told": (torn, torn[unseen + 1 :]),
+    "torn, not told": (torn, test_L),
+}
+for case, (L, told) in cases.items():
+    _, y = film(L, frames + 1, torch.Generator().manual_seed(seed + 2))
+    with torch.no_grad():
+        error = (forecast(y[:-1], told, trained) - y[1:, None])[settled]
+    error = error.square().mean(dim=(0, 2)).reshape(4, num_starts).mean(dim=1)
+    print(case, dict(zip(ALLOWED, error.numpy().round(2).tolist(), strict=True)))
 
 # %% [markdown] tags=["solution"]
 # :::{solution-end}
@@ -1135,7 +1170,7 @@ with torch.no_grad():
 # | vision {cite}`johnson2018image` | objects in a scene | relations such as "left of" | draw an image of it |
 # | recommendation {cite}`ying2018pinsage` | pins and boards of Pinterest | a pin is on a board | pins to recommend |
 # | chemistry {cite}`decao2018molgan` | atoms | bonds, by kind | generate small molecules |
-# | social networks {cite}`qiu2018deepinf` | a user and users nearby | ties between them | will the user follow? |
+# | social networks {cite}`qiu2018deepinf` | a user and users nearby | ties between them | will the user do the same? |
 # | dynamic graphs {cite}`ma2018dynamic` | users, say | interactions, each at a time | links to come, classes of nodes |
 # | traffic {cite}`li2018dcrnn` | sensors at a road | how far by road | speeds of the next hour |
 # | language {cite}`marcheggiani2017srl` | words | syntactic dependencies | who does what to whom |
