@@ -13,6 +13,7 @@ import tempfile
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from subprocess import DEVNULL
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOT = PROJECT / "records"
@@ -77,12 +78,18 @@ def provenance():
 
 
 def commit():
-    """The commit of the project's tree, with ``-dirty`` when files differ from it, or ``unknown`` outside of git."""
-    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit of the project's tree, or ``unknown`` outside of git.
+
+    With ``-dirty`` when files differ from it, other than records and weights, which are results and not sources.
+    """
+    git = ["git", "-C", str(PROJECT)]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        name = subprocess.check_output([*git, "describe", "--always", "--abbrev=12", "--exclude=*"], stderr=DEVNULL)
+        sources = ["--", ".", f":!{ROOT.name}", f":!{WEIGHTS.name}"]
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", *sources]).returncode
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return name.decode().strip() + ("-dirty" if changed else "")
 
 
 def save_weights(name, network, about, root=WEIGHTS):
