@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from myst_nb.ext import glue as myst_glue
 
 from helpers import display
 
@@ -114,3 +115,14 @@ def luminance(colour):
     channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_glue_is_that_of_myst_nb(monkeypatch):
+    sent = []
+    monkeypatch.setattr(display, "display", lambda *args, **kwargs: sent.append((args, kwargs)))
+    monkeypatch.setattr(myst_glue, "ipy_display", lambda *args, **kwargs: sent.append((args, kwargs)))
+    for text in ("60.0 ± 1.0 meV", 'it\'s "so"', ""):
+        display.glue("gnn-toy", text)
+        myst_glue.glue("gnn-toy", text, display=False)
+        ours, theirs = sent[-2:]
+        assert ours == theirs

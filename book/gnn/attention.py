@@ -31,7 +31,6 @@ import torch
 from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from myst_nb import glue
 from torch.nn.functional import dropout, leaky_relu, softplus
 
 warnings.filterwarnings(
@@ -803,8 +802,8 @@ verify.holds(
     "eq-gnn-lookup-bound",
     bool((tried >= bound - 1e-9).all()) and abs(described - bound) < 1e-9,
 )
-glue("gnn-att-bound", f"{bound:.3f}", display=False)
-glue("gnn-att-coin", f"{math.log(2):.3f}", display=False)
+display.glue("gnn-att-bound", f"{bound:.3f}")
+display.glue("gnn-att-coin", f"{math.log(2):.3f}")
 
 # %% [markdown]
 # The bound is {glue:text}`gnn-att-bound`; not to choose at all costs $\log 2 = $ {glue:text}`gnn-att-coin`.
@@ -937,10 +936,10 @@ display.show(
 )
 for name, (losses, correct) in lookup.items():
     low, high = losses[-1].min(), losses[-1].max()
-    glue(f"gnn-att-lookup-{name}", f"{low:.2g} to {high:.2g}", display=False)
-    glue(f"gnn-att-solved-{name}", f"{correct.sum()}", display=False)
-glue("gnn-att-seeds", f"{num_seeds}", display=False)
-glue("gnn-att-lowest", f"{lookup['GAT'][0].min():.3f}", display=False)
+    display.glue(f"gnn-att-lookup-{name}", f"{low:.2g} to {high:.2g}")
+    display.glue(f"gnn-att-solved-{name}", f"{correct.sum()}")
+display.glue("gnn-att-seeds", f"{num_seeds}")
+display.glue("gnn-att-lowest", f"{lookup['GAT'][0].min():.3f}")
 
 # %% [markdown]
 # Of {glue:text}`gnn-att-seeds` seeds, GATv2 gets both queries right in {glue:text}`gnn-att-solved-GATv2` and GAT in
@@ -1089,8 +1088,8 @@ display.show(
 )
 for name, v in accuracy.items():
     key = name.split()[-1]
-    glue(f"gnn-att-{key}", f"{v.mean():.0%} ± {v.std():.0%}", display=False)
-    glue(f"gnn-att-{key}-loss", f"{trained[name][1].mean():.4f}", display=False)
+    display.glue(f"gnn-att-{key}", f"{v.mean():.0%} ± {v.std():.0%}")
+    display.glue(f"gnn-att-{key}-loss", f"{trained[name][1].mean():.4f}")
 
 # %% [markdown]
 # Attention gets {glue:text}`gnn-att-attention` of the other members right (mean and standard deviation),
@@ -1166,7 +1165,7 @@ def describe(i):
 
 
 display.slider(draw_attention, looked_from, label="member who listens", alt=describe)
-glue("gnn-att-between-seeds", f"{between_seeds:.2f}", display=False)
+display.glue("gnn-att-between-seeds", f"{between_seeds:.2f}")
 
 # %% [markdown]
 # It is tempting to read friendship into such a picture. Train from another start before you do: the rank correlation

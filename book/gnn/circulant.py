@@ -30,7 +30,6 @@ from itertools import permutations
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from myst_nb import glue
 
 # PyG calls it as it is imported
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
@@ -1151,7 +1150,7 @@ for name, text in {
     "benchmark-machine": f"{processor}, {settings['threads']} thread",
     "benchmark-date": date,
 }.items():
-    glue(f"gnn-{name}", text, display=False)
+    display.glue(f"gnn-{name}", text)
 
 fig, ax = plt.subplots(figsize=(7, 3.4))
 

@@ -30,7 +30,6 @@ import networkx as nx
 import numpy as np
 import torch
 from matplotlib.tri import Triangulation
-from myst_nb import glue
 
 warnings.filterwarnings(
     "ignore", "`torch.jit.script` is deprecated"
@@ -950,7 +949,7 @@ def train(nets, steps, frames=12, warm_up=3, lr=0.03):
     return [W.detach() for W in weights]
 
 
-glue("gnn-comb-starts", f"{num_starts}", display=False)
+display.glue("gnn-comb-starts", f"{num_starts}")
 
 # %% tags=["nbval-ignore-output"]
 trained = train([L for _, L in train_nets], num_steps)
@@ -972,16 +971,16 @@ least = torch.stack([floors[name][settled].mean() for name in ALLOWED])
 assert score[3].max() < min(last_value[settled].mean(), score[:3].min())  # each start
 for name, values in zip(ALLOWED, score, strict=True):
     key = name.replace(" ", "-")
-    glue(f"gnn-comb-{key}", f"{values.mean():.3f} ± {values.std():.4f}", display=False)
+    display.glue(f"gnn-comb-{key}", f"{values.mean():.3f} ± {values.std():.4f}")
 for name, value in zip(ALLOWED, least, strict=True):
-    glue(f"gnn-comb-floor-{name.replace(' ', '-')}", f"{value:.3f}", display=False)
-glue("gnn-comb-last", f"{last_value[settled].mean():.3f}", display=False)
-glue("gnn-comb-two-frames", f"{floors['both'][1]:.3f}", display=False)
-glue("gnn-comb-all-frames", f"{floors['both'][-1]:.3f}", display=False)
-glue("gnn-comb-above", f"{score[3].mean() / least[3] - 1:.0%}", display=False)
-glue("gnn-comb-rnn-above", f"{score[1].mean() / least[1] - 1:.0%}", display=False)
-glue("gnn-comb-films", f"{num_films}", display=False)
-glue("gnn-comb-gust-and-blur", f"{q**2 + r**2:.2f}", display=False)
+    display.glue(f"gnn-comb-floor-{name.replace(' ', '-')}", f"{value:.3f}")
+display.glue("gnn-comb-last", f"{last_value[settled].mean():.3f}")
+display.glue("gnn-comb-two-frames", f"{floors['both'][1]:.3f}")
+display.glue("gnn-comb-all-frames", f"{floors['both'][-1]:.3f}")
+display.glue("gnn-comb-above", f"{score[3].mean() / least[3] - 1:.0%}")
+display.glue("gnn-comb-rnn-above", f"{score[1].mean() / least[1] - 1:.0%}")
+display.glue("gnn-comb-films", f"{num_films}")
+display.glue("gnn-comb-gust-and-blur", f"{q**2 + r**2:.2f}")
 
 # %% [markdown]
 # | a forecast that uses | network | mean squared error | floor |

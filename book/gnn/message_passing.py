@@ -33,7 +33,6 @@ import networkx as nx
 import numpy as np
 import torch
 from matplotlib.colors import to_rgba
-from myst_nb import glue
 from rdkit import Chem
 
 # PyG calls a deprecated function of torch as it is imported.
@@ -70,8 +69,8 @@ def adjacency(edge_index, num_nodes):
 
 
 A = adjacency(edge_index, N)  # [N, N]
-glue("gnn-mp-nodes", f"{N}", display=False)
-glue("gnn-mp-friendships", f"{edge_index.shape[1] // 2}", display=False)
+display.glue("gnn-mp-nodes", f"{N}")
+display.glue("gnn-mp-friendships", f"{edge_index.shape[1] // 2}")
 
 # %% [markdown]
 # That makes {glue:text}`gnn-mp-nodes` nodes and {glue:text}`gnn-mp-friendships` friendships. Let row $i$ of
@@ -390,8 +389,8 @@ verify.equal(
     [gcn_edges(G.nonzero().T, H, W) for G, _, H in cases],
     atol=1e-12,
 )
-glue("gnn-mp-dense", f"{N * N:,}", display=False)
-glue("gnn-mp-sparse", f"{edge_index.shape[1] + N}", display=False)
+display.glue("gnn-mp-dense", f"{N * N:,}")
+display.glue("gnn-mp-sparse", f"{edge_index.shape[1] + N}")
 
 # %% [markdown]
 # The update, $\sigma$, is left to the caller. What did the list save? For each output feature, $\hat A$ costs $N^2$
@@ -588,10 +587,10 @@ verify.equal(
     atol=1e-12,
 )
 A_hat = propagation_matrix(A)
-glue("gnn-mp-smallest-row", f"{A_hat.sum(dim=1).min():.2f}", display=False)
-glue("gnn-mp-largest-row", f"{A_hat.sum(dim=1).max():.2f}", display=False)
+display.glue("gnn-mp-smallest-row", f"{A_hat.sum(dim=1).min():.2f}")
+display.glue("gnn-mp-largest-row", f"{A_hat.sum(dim=1).max():.2f}")
 hub = propagation_matrix(star(30))[0]
-glue("gnn-mp-star-row", f"{hub.sum():.2f}", display=False)
+display.glue("gnn-mp-star-row", f"{hub.sum():.2f}")
 
 # %% [markdown]
 # The hub of a star with thirty leaves has the row sum {glue:text}`gnn-mp-star-row`. In the club the rows sum to
@@ -782,8 +781,8 @@ verify.equal(
     within_reach,
 )
 hops = distances(A)  # [N, N]
-glue("gnn-mp-diameter", f"{int(hops.max())}", display=False)
-glue("gnn-mp-two-hops", f"{(hops <= 2).double().mean():.0%}", display=False)
+display.glue("gnn-mp-diameter", f"{int(hops.max())}")
+display.glue("gnn-mp-two-hops", f"{(hops <= 2).double().mean():.0%}")
 
 # %% [markdown]
 # So $k$ layers see $k$ hops, no more, and (but for unlucky weights) no less. This is the {term}`receptive field` of a
@@ -845,7 +844,7 @@ display.slider(
         f"{(hops[member] > k).sum()} out of reach are empty."
     ),
 )
-glue("gnn-mp-member", f"{member}", display=False)
+display.glue("gnn-mp-member", f"{member}")
 
 # %% [markdown]
 # Filled members are seen, those with a thick outline from this $k$ on. The last ones come in at
@@ -959,8 +958,8 @@ verify.equal(
     atol=1e-10,
 )
 mu = second_eigenvalue(A).item()
-glue("gnn-mp-mu", f"{mu:.3f}", display=False)
-glue("gnn-mp-half-life", f"{math.log(0.5) / math.log(mu):.1f}", display=False)
+display.glue("gnn-mp-mu", f"{mu:.3f}")
+display.glue("gnn-mp-half-life", f"{math.log(0.5) / math.log(mu):.1f}")
 
 # %% [markdown]
 # For the club $\mu = $ {glue:text}`gnn-mp-mu`: what tells its members apart is halved, in the slowest direction,
@@ -1089,7 +1088,7 @@ verify.equal(
     mlp_gradient[~labelled],
     torch.zeros(int((~labelled).sum()), hidden),
 )
-glue("gnn-mp-moved", f"{int((gcn_gradient != 0).any(dim=1).sum())}", display=False)
+display.glue("gnn-mp-moved", f"{int((gcn_gradient != 0).any(dim=1).sum())}")
 
 # %% [markdown]
 # With the edges, the gradient reaches the rows of {glue:text}`gnn-mp-moved` of the {glue:text}`gnn-mp-nodes` members.
@@ -1130,13 +1129,13 @@ Y = torch.eye(num_classes)[y] * labelled[:, None]  # [N, classes]
 spread_labels = accuracy(A_hat @ A_hat @ Y, ~labelled)
 largest_class = y[~labelled].bincount().max() / (~labelled).sum()
 
-glue("gnn-mp-unlabelled", f"{int((~labelled).sum())}", display=False)
-glue("gnn-mp-seeds", f"{num_seeds}", display=False)
-glue("gnn-mp-gcn", f"{gcn.mean():.0%} ± {gcn.std():.0%}", display=False)
-glue("gnn-mp-gcn-range", f"{gcn.min():.0%} to {gcn.max():.0%}", display=False)
-glue("gnn-mp-mlp", f"{mlp.mean():.0%} ± {mlp.std():.0%}", display=False)
-glue("gnn-mp-labels", f"{spread_labels:.0%}", display=False)
-glue("gnn-mp-largest-class", f"{largest_class:.0%}", display=False)
+display.glue("gnn-mp-unlabelled", f"{int((~labelled).sum())}")
+display.glue("gnn-mp-seeds", f"{num_seeds}")
+display.glue("gnn-mp-gcn", f"{gcn.mean():.0%} ± {gcn.std():.0%}")
+display.glue("gnn-mp-gcn-range", f"{gcn.min():.0%} to {gcn.max():.0%}")
+display.glue("gnn-mp-mlp", f"{mlp.mean():.0%} ± {mlp.std():.0%}")
+display.glue("gnn-mp-labels", f"{spread_labels:.0%}")
+display.glue("gnn-mp-largest-class", f"{largest_class:.0%}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.9), width_ratios=[1.35, 1])
@@ -1211,17 +1210,17 @@ smoothed = torch.stack([torch.linalg.matrix_power(A_hat, int(k)) for k in steps]
 alone = roughness(A, smoothed) / torch.linalg.matrix_norm(H)  # [41]
 
 two, four, eight = on_others[1], on_others[3], on_others[4]
-glue("gnn-mp-depth-2", f"{two.mean():.0%}", display=False)
-glue("gnn-mp-depth-4", f"{four.mean():.0%} ± {four.std():.0%}", display=False)
-glue("gnn-mp-depth-8", f"{eight.mean():.0%} ± {eight.std():.0%}", display=False)
-glue("gnn-mp-depth-8-labelled", f"{on_labelled[4].mean():.0%}", display=False)
+display.glue("gnn-mp-depth-2", f"{two.mean():.0%}")
+display.glue("gnn-mp-depth-4", f"{four.mean():.0%} ± {four.std():.0%}")
+display.glue("gnn-mp-depth-8", f"{eight.mean():.0%} ± {eight.std():.0%}")
+display.glue("gnn-mp-depth-8-labelled", f"{on_labelled[4].mean():.0%}")
 rough_before = relative_roughness(untrained[0]).mean()
 rough_after = relative_roughness(trained[8][0]).mean()
-glue("gnn-mp-rough-before", f"{rough_before:.2f}", display=False)
-glue("gnn-mp-rough-after", f"{rough_after:.2f}", display=False)
-glue("gnn-mp-singular-before", singular_values(untrained[1]), display=False)
-glue("gnn-mp-singular-after", singular_values(trained[8][1]), display=False)
-glue("gnn-mp-singular-bound", f"{1 / mu:.2f}", display=False)
+display.glue("gnn-mp-rough-before", f"{rough_before:.2f}")
+display.glue("gnn-mp-rough-after", f"{rough_after:.2f}")
+display.glue("gnn-mp-singular-before", singular_values(untrained[1]))
+display.glue("gnn-mp-singular-after", singular_values(trained[8][1]))
+display.glue("gnn-mp-singular-bound", f"{1 / mu:.2f}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2))
@@ -1353,8 +1352,8 @@ verify.equal(
     [out] * len(symmetries),
     atol=1e-12,
 )
-glue("gnn-mp-symmetries", f"{len(symmetries)}", display=False)
-glue("gnn-mp-distinct", f"{len(out.round(decimals=9).unique(dim=0))}", display=False)
+display.glue("gnn-mp-symmetries", f"{len(symmetries)}")
+display.glue("gnn-mp-distinct", f"{len(out.round(decimals=9).unique(dim=0))}")
 
 # %% [markdown]
 # Benzene has {glue:text}`gnn-mp-symmetries` such permutations, and its twelve atoms leave with

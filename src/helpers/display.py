@@ -63,6 +63,16 @@ def show(fig, alt):
     display(HTML(f'<figure class="book-figure">{_svg(fig, alt)}</figure>'))
 
 
+def glue(name, text):
+    """Make ``text`` appear wherever a page says ``{glue:text}`name```, and nowhere else.
+
+    The same output as ``myst_nb.glue(name, text, display=False)``, whose import takes seconds in every notebook.
+    """
+    prefix = "application/papermill.record/"
+    where = {"scrapbook": {"name": name, "mime_prefix": prefix}}
+    display({f"{prefix}text/plain": repr(text)}, metadata=where, raw=True)
+
+
 def slider(draw, values, label, alt):
     """Show ``draw(value)``, a matplotlib figure, for the one of ``values`` (at most 20) that the reader picks.
 
