@@ -57,6 +57,13 @@ def test_a_wrong_solution_is_told_what_differs(candidate, says):
     assert "[0.0, 1.0, 2.0]" in str(error.value)  # the call that went wrong
 
 
+def test_numbers_have_as_many_digits_as_it_takes():
+    third = torch.full((2, 1), 1 / 3, dtype=torch.float64)
+    says = r"\(\[\[0.3333\], \[0.3333\]\]\).*0.333333343 at .*, where 0.333333333 is expected"
+    with pytest.raises(ExerciseFailed, match=says):
+        expect(lambda x: x.float().double(), (third,), third, atol=1e-12)
+
+
 def test_the_reader_sees_the_message_and_no_stack_of_ours():
     assert ExerciseFailed("it is 3")._render_traceback_() == ["Not yet: it is 3"]
 

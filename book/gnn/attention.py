@@ -274,9 +274,11 @@ exercises.check("gnn/attend", attend)
 # softmax skip the pairs that are no edges ($\tilde A_{ij} = 0$), which is what a score of $-\infty$ does, and
 #
 # $$
+# \begin{gathered}
 # \alpha_{ij} = \frac{\tilde A_{ij} \exp\big( \operatorname{LeakyReLU}(r_i + s_j) \big)}
-# {\sum_k \tilde A_{ik} \exp\big( \operatorname{LeakyReLU}(r_i + s_k) \big)} , \qquad
+# {\sum_k \tilde A_{ik} \exp\big( \operatorname{LeakyReLU}(r_i + s_k) \big)} , \\
 # \sum_{j} \alpha_{ij}\, W^\top h_j = \Big( \big[ \alpha H W \big]_{i:} \Big)^{\!\top} .
+# \end{gathered}
 # $$ (eq-gnn-attention-dense)
 #
 # It is the GCN layer with a matrix $\alpha$ that is made from the features, in place of $\hat A$. On an edge list with
@@ -284,9 +286,11 @@ exercises.check("gnn/attend", attend)
 # one for the messages:
 #
 # $$
-# \big[ \alpha H W \big]_i = \sum_{e \,:\, t_e = i} \alpha_e\, \big[ H W \big]_{s_e} , \qquad
+# \begin{gathered}
+# \big[ \alpha H W \big]_i = \sum_{e \,:\, t_e = i} \alpha_e\, \big[ H W \big]_{s_e} , \\
 # \alpha_e = \frac{\exp\big( \operatorname{LeakyReLU}(r_{t_e} + s_{s_e}) \big)}
 # {\sum_{f \,:\, t_f = t_e} \exp\big( \operatorname{LeakyReLU}(r_{t_e} + s_{s_f}) \big)} .
+# \end{gathered}
 # $$ (eq-gnn-attention-edges)
 
 
@@ -453,9 +457,12 @@ exercises.check("gnn/edge_softmax_gradient", edge_softmax_gradient)
 # the other or, in a last layer that has to end with one number a class, averaged:
 #
 # $$
+# \begin{gathered}
 # h_i' = \sigma\Bigg( \mathop{\Big\Vert}_{k=1}^{K} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg)
-# \in \mathbb{R}^{K d'} \qquad\text{or}\qquad
-# h_i' = \sigma\Bigg( \frac1K \sum_{k=1}^{K} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg) \in \mathbb{R}^{d'} .
+# \in \mathbb{R}^{K d'} \\
+# \text{or} \qquad h_i' = \sigma\Bigg( \frac1K \sum_{k=1}^{K} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg)
+# \in \mathbb{R}^{d'} .
+# \end{gathered}
 # $$ (def-gnn-heads)
 #
 # On a machine it is one layer: one product with $W = [\, W^1 \;\cdots\; W^K \,] \in \mathbb{R}^{d \times K d'}$ makes

@@ -348,9 +348,9 @@ exercises.check("gnn/sweep", sweep)
 #
 # $$
 # \begin{aligned}
-# r &= \operatorname{sigm}(W_{ir} m + b_{ir} + W_{hr} h + b_{hr}) , &
+# r &= \operatorname{sigm}(W_{ir} m + b_{ir} + W_{hr} h + b_{hr}) , \\
+# z &= \operatorname{sigm}(W_{iz} m + b_{iz} + W_{hz} h + b_{hz}) , \\
 # \tilde h &= \tanh\big(W_{in} m + b_{in} + r \odot (W_{hn} h + b_{hn})\big) , \\
-# z &= \operatorname{sigm}(W_{iz} m + b_{iz} + W_{hz} h + b_{hz}) , &
 # \operatorname{GRU}(m, h) &= (1 - z) \odot \tilde h + z \odot h ,
 # \end{aligned}
 # $$ (def-gnn-gru)
@@ -458,8 +458,10 @@ exercises.check("gnn/typed_messages", typed_messages)
 # $\varepsilon_t$ and blur $\eta_t$ of independent standard normal numbers,
 #
 # $$
-# v_{t+1} = (1 - \gamma)\, v_t - \kappa L x_t - \rho\, x_t + q\, \varepsilon_t , \qquad
+# \begin{gathered}
+# v_{t+1} = (1 - \gamma)\, v_t - \kappa L x_t - \rho\, x_t + q\, \varepsilon_t , \\
 # x_{t+1} = x_t + v_{t+1} , \qquad y_t = x_t + r\, \eta_t .
+# \end{gathered}
 # $$ (def-gnn-net)
 #
 # Read the terms: friction $\gamma$; the threads, as $(L x)_i = \sum_{j \in \mathcal{N}(i)} (x_i - x_j)$ pulls a knot

@@ -84,18 +84,25 @@ def _compare(call, result, desired, rtol, atol, says):
     if not close.all():
         worst = tuple(int(i) for i in np.argwhere(~close)[0])
         at = f" at index {worst}" if worst else ""
+        pairs = [(f"{got[worst]:.{digits}g}", f"{want[worst]:.{digits}g}") for digits in (6, 9, 17)]
+        wrong, right = next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])  # as many digits as it takes
         raise ExerciseFailed(
             f"{call} is wrong in {np.count_nonzero(~close)} of {close.size} entries: "
-            f"{got[worst]:.6g}{at}, where {want[worst]:.6g} is expected{says}"
+            f"{wrong}{at}, where {right} is expected{says}"
         )
 
 
 def _show(value):
-    """A short description of an argument: small ones whole, larger ones by their shape."""
+    """A short description of an argument: small ones whole, to four digits, larger ones by their shape."""
     if getattr(value, "shape", None):
         kind = type(value).__name__
         small = value.size if isinstance(value, np.ndarray) else getattr(value, "numel", lambda: 99)()
-        return f"{np.asarray(to_numpy(value)).tolist()}" if small <= 8 else f"{kind} of shape {tuple(value.shape)}"
+        if small > 8:
+            return f"{kind} of shape {tuple(value.shape)}"
+        array = np.asarray(to_numpy(value))
+        if array.dtype.kind == "f":
+            array = np.reshape([float(f"{entry:.4g}") for entry in array.flat], array.shape)
+        return f"{array.tolist()}"
     return textwrap.shorten(repr(value), 60, placeholder=" …")
 
 
