@@ -36,6 +36,10 @@ def test_a_value_out_of_range_names_parameter_value_and_what_is_allowed(name, va
     assert f"parameter {name} = {value!r}: expected {expected}" in str(error.value)
 
 
+def test_what_was_checked_comes_back():
+    assert parameters.check(GOOD | {"K": 5}, **RULES) == {name: GOOD[name] for name in RULES}
+
+
 def test_a_missing_parameter_is_named():
     with pytest.raises(ParameterError, match="parameter seed is missing: expected a whole number"):
         parameters.check({k: v for k, v in GOOD.items() if k != "seed"}, **RULES)

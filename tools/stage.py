@@ -81,15 +81,17 @@ def records_page():
     for folder in sorted(path for path in records.ROOT.iterdir() if path.is_dir()):
         for run, record in records.load(folder.name).items():
             made = record["provenance"]
+            machine = made["processor"] if made["device"] == "cpu" else made["device"]
+            day, _, _ = when(made).partition(",")
             rows.append(
-                [folder.name, f"`{run}`", when(made), f"`{made['commit']}`", made["device"], made["processor"]]
-                + [str(made["threads"]), duration(made["seconds"])]
+                [f"`{folder.name}/{run}`", duration(made["seconds"]), str(made["threads"]), machine]
+                + [day, f"`{made['commit']}`"]
             )
     return (
         "# Records\n\nLong runs and timings are not repeated whenever the book is built. They were made once, and "
         "their results are kept as JSON files in the folder `records/`; chapters read them from there. "
-        "`make benchmark` makes the benchmarks anew.\n\n"
-        + table(["Experiment", "Run", "Date", "Commit", "Device", "Processor", "Threads", "Time"], rows)
+        "`make benchmark` makes the benchmarks anew, `make rerun` the others.\n\n"
+        + table(["Record", "Time", "Threads", "Machine", "Date", "Commit"], rows)
     )
 
 

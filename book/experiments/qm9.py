@@ -42,35 +42,36 @@ import hashlib
 import warnings
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import torch
+from IPython.display import HTML
 
 # PyG calls what this warns of as it is imported.
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
 from helpers import display, parameters, records, training
 from helpers.gnn import molecules as qm9
 
-rules = {
-    "profile": ("smoke", "full"),
-    "seed": range(2**31),
-    "run": str,
-    "model": ("gnn", "mlp"),
-    "hidden": range(1, 4097),
-    "layers": range(1, 33),
-    "blocks": range(1, 33),
-    "pooling": ("sum", "mean", "max"),
-    "residual": bool,
-    "norm": ("layer", "batch", None),
-    "composition": bool,
-    "augment": bool,
-    "train_max_atoms": range(9, 30),
-    "epochs": range(1, 1001),
-    "batch_size": range(1, 10_001),
-    "learning_rate": parameters.Between(1e-6, 1.0),
-    "schedule": ("cosine", "constant"),
-    "export": bool,
-}
-parameters.check(globals(), **rules)
-settings = {name: globals()[name] for name in rules}
+settings = parameters.check(
+    globals(),
+    profile=("smoke", "full"),
+    seed=range(2**31),
+    run=str,
+    model=("gnn", "mlp"),
+    hidden=range(1, 4097),
+    layers=range(1, 33),
+    blocks=range(1, 33),
+    pooling=("sum", "mean", "max"),
+    residual=bool,
+    norm=("layer", "batch", None),
+    composition=bool,
+    augment=bool,
+    train_max_atoms=range(9, 30),
+    epochs=range(1, 1001),
+    batch_size=range(1, 10_001),
+    learning_rate=parameters.Between(1e-6, 1.0),
+    schedule=("cosine", "constant"),
+    export=bool,
+)
 display.use_book_style()
 build = records.PROJECT / "build" / profile
 folder = build / "experiments" / "qm9" / run
@@ -262,3 +263,23 @@ path = records.save(
 )
 (folder / "checkpoint.pt").unlink()  # the next run of this name starts anew
 print(f"written {path.relative_to(records.PROJECT)}")
+
+# %% [markdown]
+# ## What to expect
+#
+# These are the records that the book shows. A full run of yours with the same parameters should come near them; on a
+# processor of the same kind, with as many threads, it gives the same numbers.
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+rows = [
+    {
+        "run": name,
+        "error (meV)": f"{made['metrics']['test_mae_mev']:.1f}",
+        "atoms permuted": f"{made['metrics']['test_permuted_mae_mev']:.1f}",
+        "epochs": made["parameters"]["epochs"],
+        "minutes": f"{made['provenance']['seconds'] / 60:.0f}",
+        "threads": made["provenance"]["threads"],
+    }
+    for name, made in records.load("qm9").items()
+]
+HTML(pd.DataFrame(rows).to_html(index=False))

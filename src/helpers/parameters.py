@@ -32,7 +32,7 @@ class Between:
 
 
 def check(namespace, **rules):
-    """Check the parameters in a notebook's ``globals()`` against one rule each.
+    """Check the parameters in a notebook's ``globals()`` against one rule each, and return them as a dictionary.
 
     A rule is a tuple of allowed values, a ``range`` of integers, a :class:`Between`, or a type.
     Raises ParameterError that names the parameter, its value and what is allowed; so does a parameter that papermill
@@ -47,6 +47,7 @@ def check(namespace, **rules):
         value = namespace[name]
         if not _allowed(value, rule):
             raise ParameterError(f"parameter {name} = {value!r}: expected {_describe(rule)}")
+    return {name: namespace[name] for name in rules}
 
 
 def _injected(cells):

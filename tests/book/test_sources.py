@@ -1,5 +1,6 @@
 """What every notebook of the book keeps to, read from its source and its committed reference."""
 
+import ast
 import re
 
 import jupytext
@@ -78,7 +79,12 @@ def test_figures_come_with_words(source):
 def test_parameters_are_checked_right_away(source):
     code = [cell for cell in jupytext.read(source).cells if cell.cell_type == "code"]
     assert ["parameters" in tags(cell) for cell in code] == [True] + [False] * (len(code) - 1)
-    assert "parameters.check(globals(), profile=(" in code[1].source
+    assigned = {node.targets[0].id for node in ast.parse(code[0].source).body}
+    calls = [node for node in ast.walk(ast.parse(code[1].source)) if isinstance(node, ast.Call)]
+    (check,) = [call for call in calls if ast.unparse(call.func) == "parameters.check"]
+    rules = {rule.arg: ast.unparse(rule.value) for rule in check.keywords}
+    assert ast.unparse(check.args[0]) == "globals()" and set(rules) == assigned
+    assert rules["profile"] == "('smoke', 'full')" and rules["seed"] == "range(2 ** 31)"
 
 
 @notebooks
