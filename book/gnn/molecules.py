@@ -54,18 +54,20 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 # %% [markdown]
 # ## What is to be predicted
 #
-# A row of QM9 is a molecule: its SMILES, which is its graph written as text, and its properties, computed. Ours is the
-# internal energy $U_0$ at 0 K. That is the energy of its electrons and nuclei, counted from the state in which all of
-# them are far apart, and nearly all of it belongs to the single atoms, bound or not. What the *bonds* do is left when
-# the energies $\varepsilon_e$ of free atoms are taken off, one for each of the five elements. With $n_e$ atoms of
-# element $e$, the {term}`atomization energy` is
+# A row of QM9 is a molecule: its SMILES, which is its graph written as text, and its properties, computed. Of 133,885
+# molecules the 3,054 are left out whose computed shape no longer fits the SMILES that it began with. Ours is the
+# internal energy $U_0$ at 0 K. That is the energy of its electrons and nuclei, which vibrate even at 0 K, counted from
+# the state in which all of them are far apart and at rest. Nearly all of it belongs to the single atoms, bound or not.
+# What the *bonds* do is left when the energies $\varepsilon_e$ of free atoms are taken off, one for each of the five
+# elements. With $n_e$ atoms of element $e$, the {term}`atomization energy` is
 #
 # $$
 # y = U_0 - \sum_{e} n_e\, \varepsilon_e , \qquad e \in \{\mathrm{H}, \mathrm{C}, \mathrm{N}, \mathrm{O}, \mathrm{F}\} .
 # $$ (def-gnn-atomization)
 #
-# It is negative, since bonds hold. The atoms' energies come with QM9. The text of the assignment asks for the
-# atomization energy; the code that came with it took the total energy $U_0$. The difference is worth a section.
+# It is negative, since bonds hold (chemists often count what it takes to part the atoms, which is $-y$). The atoms'
+# energies come with QM9. The text of the assignment asks for the atomization energy; the code that came with it took
+# the total energy $U_0$. The difference is worth a section.
 #
 # First, are the units and the atoms' energies right? For methane, the MoleculeNet collection {cite}`wu2018moleculenet`
 # lists the atomization energy as
@@ -197,7 +199,7 @@ pd.DataFrame(rows).T
 #
 # The way around the first is padding. Let $X \in \{0, 1\}^{29 \times 5}$ hold the elements, one-hot, and
 # $B \in \{0, 1\}^{29 \times 29 \times 4}$ the bonds, one-hot in the four kinds (single, double, triple, aromatic),
-# with zeros where there is no atom or no bond. Written out they are the input of the MLP:
+# with zeros where there is no atom or no bond. Written out row by row they are the input of the MLP:
 #
 # $$
 # v = \big( \operatorname{vec} X, \operatorname{vec} B \big) , \qquad
@@ -374,9 +376,9 @@ display.glue("gnn-mol-mlp-distinct", f"{len(numberings.unique())}")
 
 # %% [markdown]
 # The one molecule gets {glue:text}`gnn-mol-mlp-distinct` different outputs, and their standard deviation is
-# {glue:text}`gnn-mol-mlp-ratio` times that of the outputs for the different molecules. Training may shrink this, since
-# the numbering that comes with a SMILES is far from random (heavy atoms first, neighbours near each other). But it
-# shrinks it only for that numbering.
+# {glue:text}`gnn-mol-mlp-ratio` times that of the outputs for the different molecules. Training does not mend this by
+# itself: it shows each molecule in one numbering, that of its SMILES, which is far from random (heavy atoms first,
+# neighbours near each other).
 #
 # You can show the MLP many numberings: permute each molecule anew each time it is trained on. That is *data
 # augmentation*, and one run below does it. It asks the network to spend its weights on learning what a graph network
@@ -499,16 +501,17 @@ verify.equal("eq-gnn-rgcn", plain + quick, pyg + pyg, atol=1e-12)
 # %% [markdown]
 # ## A weight for each number of bonds
 #
-# A mean forgets how many it was taken over: a carbon with three hydrogens and one with a single hydrogen hear the same
-# from them. What else is there that a relabelling cannot change? The degree $d_i = |\mathcal{N}(i)|$, the number of
-# atoms that $i$ is bound to. In a molecule it is at most 4, so there can be a matrix for each value. Duvenaud and
-# others {cite}`duvenaud2015fingerprints` build molecular fingerprints on this; PyG's `MFConv` is
+# A mean forgets how many it was taken over: the carbon of formaldehyde, with two hydrogens, and that of hydrogen
+# cyanide, with one, hear the same over their single bonds. What else is there that a relabelling cannot change? The
+# degree $d_i = |\mathcal{N}(i)|$, the number of atoms that $i$ is bound to. With our five elements it is at most 4, so
+# there can be a matrix for each value. Duvenaud and others {cite}`duvenaud2015fingerprints` build molecular
+# fingerprints on this; PyG's `MFConv` is
 #
 # $$
 # h_i' = R_{d_i}^\top h_i + L_{d_i}^\top \sum_{j \in \mathcal{N}(i)} h_j + b_{d_i} .
 # $$ (eq-gnn-mfconv)
 #
-# It sums, so it can count, but it is deaf to the kinds of bonds. The two layers complete each other.
+# It sums, so it can count, but it is deaf to the kinds of bonds. Each of the two layers has what the other lacks.
 
 
 # %%
@@ -545,10 +548,10 @@ verify.equal("eq-gnn-mfconv", plain + quick, pyg + pyg, atol=1e-12)
 # ## From atoms to a molecule
 #
 # Stack them. An embedding turns the one-hot elements into $h_i \in \mathbb{R}^{64}$. A block is ReLU, relational layer,
-# ReLU, degree layer; a batch normalisation stands before it, and its result is added to what came in, so that depth
-# costs no signal. After the last block the atoms are pooled by a **sum**, and a small head $g$ makes a number of it.
-# Beside it runs the straight line of the section above, the least-squares fit on the composition $n$, so that the
-# network has only the bonds left to learn:
+# ReLU, degree layer, and its result is added to what came in, so that depth costs no signal. A batch normalisation
+# stands before each block and after the last. Then the atoms are pooled by a **sum**, and a small head $g$ makes a
+# number of it. Beside it runs a linear function of the composition $n$, which starts as the least-squares fit of the
+# section above, so that the network has only the bonds left to learn:
 #
 # $$
 # \begin{gathered}
@@ -578,11 +581,16 @@ def atom_features(network, batch):
 
 
 def from_equations(network, batch):
-    z = []
+    (W_1, b_1), (W_2, b_2), (w, b) = (
+        (linear.weight.T, linear.bias)
+        for linear in (network.head[0], network.head[2], network.composition)
+    )
+    h, z = atom_features(network, batch), []
     for m in range(len(batch.y)):
-        p = atom_features(network, batch)[batch.batch == m].sum(dim=0)  # [H]
+        p = h[batch.batch == m].sum(dim=0)  # [H]
         n = batch.x[batch.batch == m].sum(dim=0)  # [5]
-        z.append(network.head(p) + network.composition(n))
+        g = W_2.T @ (W_1.T @ p + b_1).relu() + b_2
+        z.append(g + w.T @ n + b)
     return torch.cat(z)  # [B]
 
 
@@ -616,8 +624,8 @@ with torch.no_grad():
 #
 # A mean or a maximum over the atoms would be invariant too. What speaks for the sum is what an energy *is*. Put two
 # molecules $G$ and $G'$ far apart and call the pair $G \sqcup G'$ one system. No bond crosses, and its energy is
-# the sum of both: energy is {term}`extensive <extensive quantity>`. Does the network know that? No message crosses, so
-# each atom has the features that it had, and the sum goes on:
+# the sum of both: energy is {term}`extensive <extensive quantity>`. Does the network know that? No message crosses, and
+# once trained, the normalisation has fixed numbers. So each atom has the features that it had, and the sum goes on:
 #
 # $$
 # p(G \sqcup G') = p(G) + p(G') .
@@ -785,7 +793,7 @@ for (model, group), hue, style in zip(
 counting = 1000 * composition_mae.item()
 ax.axhline(counting, color=display.INK, lw=1, ls="-.", label="composition")
 ax.set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
-ax.legend()
+ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)  # above the curves
 ends = {m: mean_error(m, "test") for m in MODELS}
 display.show(
     fig,
@@ -815,8 +823,8 @@ display.show(
 # ## What helped
 #
 # A network has many parts, and one hardly knows which of them matter before taking each out. The `short` runs train
-# the same GNN for fewer epochs, with one thing changed in each. They have one seed, so take small differences for
-# nothing.
+# the same GNN for fewer epochs, with one thing changed in each (two for the poolings, for a reason given below). They
+# have one seed, so take small differences for nothing.
 
 # %% tags=["hide-input"]
 short = runs["short"]
@@ -856,12 +864,11 @@ HTML(pd.DataFrame(rows).to_html(index=False))
 # The three poolings are compared without the composition beside them: it is itself a sum over the atoms, and would
 # tell a mean the size of the molecule by the back door. With {glue:text}`gnn-mol-short-epochs` epochs the sum gives
 # {glue:text}`gnn-mol-pool-sum`, the mean {glue:text}`gnn-mol-pool-mean` and the maximum {glue:text}`gnn-mol-pool-max`.
-# Of the rest, the start from the composition, the number of blocks and the falling learning rate made a difference. Six
-# blocks train without the normalisation and without the residual path as well, so long as one looks at short runs
-# only.
+# Of the rest, the start from the composition, the number of blocks and the falling learning rate made a difference.
+# Without the normalisation, or without the residual path, six blocks train as well, at least in runs as short as these.
 #
 # How does that compare with what others report from bonds alone? Few do, since distances in space help much. Two
-# papers list $U_0$ as a multiple of 43 meV, *chemical accuracy*.
+# papers that do list $U_0$, as a multiple of 43 meV, *chemical accuracy*.
 
 # %%
 CHEMICAL_ACCURACY = 43  # meV
@@ -899,15 +906,17 @@ def by_size(run):
     return {size: errors[f"{size}"] for size in sorted(map(int, errors))}
 
 
-def mean_above(run, limit):
-    """The mean absolute error (meV) on the test molecules of more than `limit` atoms."""
+def mean_over(run, sizes):
+    """The mean absolute error (meV) on the test molecules with such a number of atoms."""
     tested = num_atoms[test].bincount(minlength=MAX_ATOMS + 1)
-    scored = {size: error for size, error in by_size(run).items() if size > limit}
+    scored = {size: error for size, error in by_size(run).items() if size in sizes}
     weights = torch.tensor([tested[size] for size in scored]).double()
     return (weights @ torch.tensor(list(scored.values())) / weights.sum()).item()
 
 
 metrics = larger["metrics"]
+all_within = mean_over(first, range(limit + 1))
+all_beyond = mean_over(first, range(limit + 1, MAX_ATOMS + 1))
 display.glue("gnn-mol-limit", f"{limit}")
 display.glue("gnn-mol-heavy", f"{n[:, 1:].sum(dim=1).max():.0f}")
 display.glue("gnn-mol-larger-count", f"{metrics['num_larger']:,}")
@@ -915,9 +924,15 @@ for name, error in {
     "larger-within": metrics["test_mae_mev"],
     "larger-beyond": metrics["larger_mae_mev"],
     "larger-composition": metrics["larger_composition_mae_mev"],
-    "all-beyond": mean_above(first, limit),
+    "all-beyond": all_beyond,
 }.items():
     display.glue(f"gnn-mol-{name}", f"{error:.0f} meV")
+for name, ratio in {
+    "within": metrics["test_mae_mev"] / all_within,
+    "beyond": metrics["larger_mae_mev"] / all_beyond,
+}.items():
+    display.glue(f"gnn-mol-ratio-{name}", f"{ratio:.1f}")
+display.glue("gnn-mol-end-count", f"{(num_atoms == MAX_ATOMS).sum()}")
 for name, run in (("larger", larger), ("first", first)):
     display.glue(f"gnn-mol-{name}-epochs", f"{run['parameters']['epochs']}")
     display.glue(f"gnn-mol-{name}-end", f"{by_size(run)[MAX_ATOMS]:.0f} meV")
@@ -935,7 +950,7 @@ display.show(
     alt="Mean absolute error by the number of atoms, for the network trained on up to "
     f"{limit} atoms and the one trained on all sizes, on a logarithmic axis. Above {limit} "
     f"atoms the first has {larger['metrics']['larger_mae_mev']:.0f} meV on average, the "
-    f"second {mean_above(first, limit):.0f} meV.",
+    f"second {all_beyond:.0f} meV.",
 )
 
 # %% [markdown]
@@ -943,10 +958,12 @@ display.show(
 # {glue:text}`gnn-mol-larger-count` larger ones {glue:text}`gnn-mol-larger-beyond`, where counting atoms (fitted to the
 # same small ones) has {glue:text}`gnn-mol-larger-composition`. The network that was trained on all sizes, for
 # {glue:text}`gnn-mol-first-epochs` epochs instead of {glue:text}`gnn-mol-larger-epochs`, has
-# {glue:text}`gnn-mol-all-beyond` on those of its test set. The further away, the worse: with 29 atoms it is
-# {glue:text}`gnn-mol-larger-end` against {glue:text}`gnn-mol-first-end`. And mind what larger means here: no molecule
-# of QM9 has more than {glue:text}`gnn-mol-heavy` atoms besides hydrogen, so the large ones have more hydrogens on a
-# frame no bigger than the others'.
+# {glue:text}`gnn-mol-all-beyond` on those of its test set. That is a factor of {glue:text}`gnn-mol-ratio-beyond`, but
+# not all of it is size: on the small molecules there is already one of {glue:text}`gnn-mol-ratio-within`. The gap is
+# widest at the far end, with 29 atoms, {glue:text}`gnn-mol-larger-end` against {glue:text}`gnn-mol-first-end`; QM9 has
+# {glue:text}`gnn-mol-end-count` such molecules. And mind what larger means here: no molecule of QM9 has more than
+# {glue:text}`gnn-mol-heavy` atoms besides hydrogen, so the large ones have more hydrogens on a frame no bigger than the
+# others'.
 #
 # ## A new molecule
 #
@@ -1113,16 +1130,20 @@ step = (known[8] - known[4]) / 4  # eV a CH2
 lengths = torch.arange(1, 21)
 truth = torch.cat([known, known[8] + step * torch.arange(1, 12)])  # [20]
 chain_error = predict(["C" * int(k) for k in lengths]) - truth
-uneven = (known[5:].diff() - step).abs().max()
+uneven = (known[4:].diff() - step).abs().max()
 display.glue("gnn-mol-step", f"{step:.3f} eV".replace("-", "−"))
 display.glue("gnn-mol-uneven", f"{1000 * uneven:.1f} meV")
 
 # %% tags=["nbval-ignore-output"]
 two = predict(["CCO.c1ccccc1", "CCO", "c1ccccc1"])
 dot_error = (two[0] - two[1] - two[2]).abs()
+with torch.no_grad():
+    g_0 = trained.head(torch.zeros(trained.head[0].in_features))  # p = 0
+    E_0 = to_energy.restore(g_0 + trained.composition.bias).item()
 display.glue("gnn-mol-chain-9", f"{1000 * chain_error[8].abs():.0f} meV")
 display.glue("gnn-mol-chain-20", f"{1000 * chain_error[19].abs():.0f} meV")
 display.glue("gnn-mol-dot", f"{1000 * dot_error:.0f} meV")
+display.glue("gnn-mol-e0", f"{1000 * E_0:.0f} meV".replace("-", "−"))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(6.4, 2.8))
@@ -1142,8 +1163,9 @@ display.show(
 # The step is {glue:text}`gnn-mol-step` a $\mathrm{CH_2}$, even to {glue:text}`gnn-mol-uneven`. The network is off by
 # {glue:text}`gnn-mol-chain-9` at nonane and by {glue:text}`gnn-mol-chain-20` at icosane, more than twice as large as
 # any molecule that it was trained on. And for ethanol and benzene set side by side it misses the sum of its own two
-# answers by {glue:text}`gnn-mol-dot`. That is the head's doing: by {eq}`eq-gnn-energy-additive` a head without the ReLU
-# could miss it by the constant $E_0$ only. {ref}`ex-gnn-atomwise-head` shows a head that adds up by construction.
+# answers by {glue:text}`gnn-mol-dot`. By {eq}`eq-gnn-energy-additive` a head without the ReLU would miss it as well, by
+# $E_0$, which is {glue:text}`gnn-mol-e0` here: the pair has this constant once, the two by themselves have it twice.
+# {ref}`ex-gnn-atomwise-head` shows a head that adds up by construction.
 
 # %% [markdown]
 # ## What was shown
@@ -1164,8 +1186,8 @@ display.show(
 # :label: ex-gnn-molecule-input
 # (a) Look at the first few molecules of QM9. What stands in the way of training an MLP on them? What do you need to
 # know of the *whole* data set, test molecules included, to get around it, and what happens with a molecule found
-# tomorrow? (b) Write `padded_input(x, edge_index, edge_attr)`: the vector of 3,509 numbers for one molecule, elements
-# `x` $[N, 5]$ first and then bonds `edge_attr` $[E, 4]$, with zeros where there is nothing.
+# tomorrow? (b) Write `padded_input(x, edge_index, edge_attr)`: the vector $v$ of {eq}`eq-gnn-padded-size` for one
+# molecule, elements `x` $[N, 5]$ first and then bonds `edge_attr` $[E, 4]$, with zeros where there is nothing.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -1333,8 +1355,8 @@ exercises.check("gnn/relational", relational)
 # :label: ex-gnn-composition
 # (a) Write `fit(n, y)`: the weights $w$ and the intercept $b$, as one vector of six, that minimise
 # $\sum_m (w^\top n_m + b - y_m)^2$. (b) Fitted to atomization energies, what do the entries of $w$ mean? (c) Take the
-# padded input $v$ and a *linear* model $u^\top v + b$. When is it permutation invariant, and what can it then know of a
-# molecule beyond its composition?
+# padded input $v$ and a *linear* model $u^\top v + b$. When does it not matter to it which of the 29 places an atom
+# has, and what can it then know of a molecule beyond its composition?
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -1343,9 +1365,10 @@ exercises.check("gnn/relational", relational)
 # :::
 # (a) A column of ones makes the intercept one more weight. (b) Each is the average change of the energy with one more
 # atom of that element, the others kept: what its bonds are worth on average. (c) As in {eq}`eq-gnn-shared-weights`,
-# average $u$ over all relabellings: the weight of element $e$ must be the same at each place, and that of a bond of
-# kind $r$ the same for each pair of places. What is left are the numbers of atoms of each element and of bonds of each
-# kind, nine numbers. Which bond is where takes more than a linear model.
+# average $u$ over all relabellings of the places: the weight of element $e$ must be the same at each place, and that of
+# a bond of kind $r$ the same for each pair of places. What is left are the numbers of atoms of each element and of
+# bonds of each kind, nine numbers. Which bond is where takes more than a linear model. (Where atoms only ever fill the
+# first $N$ places, a filled place may have a weight $a_i$ as well: $\sum_{i \le N} a_i$ is any function of $N$.)
 
 
 # %% tags=["solution"]
@@ -1404,12 +1427,13 @@ exercises.check("gnn/atomwise", atomwise)
 # :::{solution-start} ex-gnn-blind-molecules
 # :class: dropdown
 # :::
-# It gives both the same energy. Both have two carbons of degree 4 with three carbon neighbours, bound to each other,
-# and eight with two carbon neighbours. By induction over the layers, atoms of the same kind hear the same in both
-# molecules: the two are alike for the *Weisfeiler–Lehman test*, and no message passing on bonds can do more
-# {cite}`xu2019gin`. Their true energies differ, a ring of five is strained. The sizes of the rings that an atom is in
-# would help, or distances in space. A graph of bonds does not show the arrangement in space either: mirror images
-# (which have the same energy) and other stereoisomers (which have not) are one graph.
+# It gives both the same energy. Both have two carbons with three carbon neighbours, bound to each other; four carbons
+# beside these; and four more, each bound to one of those four and to another of its own kind. So an atom of a kind has
+# the same kinds of neighbours in both molecules, and by induction over the layers hears the same: the two are alike for
+# the *Weisfeiler–Lehman test*, and no message passing on bonds can do more {cite}`xu2019gin`. Their true energies
+# differ, a ring of five is strained. The sizes of the rings that an atom is in would help, or distances in space. A
+# graph of bonds does not show the arrangement in space either: mirror images (which have the same energy) and other
+# stereoisomers (which need not) are one graph. Decalin itself has two, *cis* and *trans*.
 
 
 # %% tags=["solution"]

@@ -133,6 +133,7 @@ def test_more_than_29_atoms_are_a_graph_like_any_other():
         ("C*", r"element \*"),
         ("C~C", "bond UNSPECIFIED, and QM9 only SINGLE"),
         ("", "no atoms"),
+        ("C O", "more than a SMILES"),  # RDKit reads methane, of the name "O"
     ],
 )
 def test_refusals_give_the_reason(smiles, message, capfd):
@@ -265,10 +266,18 @@ def test_batch_is_its_molecules_one_after_the_other(index):
     assert_same(molecules.batch(index), Batch.from_data_list([graphs[i] for i in index]))
 
 
-@pytest.mark.parametrize("index", [[0, len(SMILES)], [-1], torch.tensor([True, False])], ids=["late", "early", "mask"])
+@pytest.mark.parametrize(
+    "index",
+    [[0, len(SMILES)], [-1], torch.tensor([True, False]), [0.5], 1, [[0, 1]]],
+    ids=["late", "early", "mask", "fraction", "number", "table"],
+)
 def test_batch_of_molecules_that_are_not_there_is_refused(index):
-    with pytest.raises(IndexError, match=f"expected numbers from 0 to {len(SMILES) - 1}"):
+    with pytest.raises(IndexError, match=f"expected integers from 0 to {len(SMILES) - 1}"):
         molecules_of(SMILES).batch(index)
+
+
+def test_batch_of_nothing_is_empty():
+    assert molecules_of(SMILES).batch([]).num_nodes == 0
 
 
 @given(picks, seeds)

@@ -80,8 +80,9 @@ class Molecules:
         and ``ptr`` [B + 1]: what PyG's ``DataLoader`` makes of the same molecules.
         """
         index = torch.as_tensor(index)
-        if index.dtype == torch.bool or (len(index) and not 0 <= index.min() <= index.max() < len(self)):
-            raise IndexError(f"expected numbers from 0 to {len(self) - 1} (of a mask: mask.nonzero().squeeze(1))")
+        whole = index.numel() == 0 or not (index.is_floating_point() or index.dtype == torch.bool)
+        if index.ndim != 1 or not whole or (len(index) and not 0 <= index.min() <= index.max() < len(self)):
+            raise IndexError(f"expected integers from 0 to {len(self) - 1} (of a mask: mask.nonzero().squeeze(1))")
         index = index.long()
         atoms, owner, ptr = _ranges(self.atom_ptr, index)
         edges, edge_owner, _ = _ranges(self.edge_ptr, index)
@@ -130,7 +131,7 @@ def from_smiles(smiles):
     """Return the molecule of a SMILES, or those of a list of them, as ``Molecules`` with unknown energy.
 
     Raises ``MoleculeError`` with RDKit's reason for an invalid SMILES, and by name for an element or a bond that QM9
-    does not have.
+    does not have. Charges, isotopes and the arrangement in space are no part of the graph, and are left out of it.
     """
     smiles = [smiles] if isinstance(smiles, str) else list(smiles)
     index_of_bond = {getattr(Chem.BondType, name): index for index, name in enumerate(BONDS)}
@@ -138,6 +139,8 @@ def from_smiles(smiles):
     elements, ends, bonds, atom_counts, edge_counts = [], [], [], [], []
     with _rdkit_log() as log:
         for text in smiles:
+            if len(text.split()) > 1:  # RDKit would take the rest for the molecule's name
+                raise MoleculeError(f"{text!r} is more than a SMILES: it has a space in it")
             molecule = Chem.MolFromSmiles(text)
             if molecule is None:
                 reason = log.getvalue().partition("\n")[0].partition("] ")[2]  # "[22:05:23] the reason", and more

@@ -57,7 +57,8 @@ def sum_pool(candidate):
     """Sums over the atoms of each molecule, against PyG's ``global_add_pool``, molecules without atoms included."""
     for h, owner, size in _owned():
         desired = global_add_pool(h, owner, size)
-        expect(candidate, args=(h, owner, size), desired=desired, atol=1e-12, says="One row a molecule")
+        says = "One row a molecule: the sum of all of its rows of h, and zeros where it has none"
+        expect(candidate, args=(h, owner, size), desired=desired, atol=1e-12, says=says)
 
 
 def _owned():
@@ -100,5 +101,5 @@ def atomwise(candidate):
             layers = torch.nn.Linear(h.shape[1], 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)
         g = torch.nn.Sequential(*layers).double().requires_grad_(False)
         desired = [sum(g(row).item() for row, m in zip(h, owner, strict=True) if m == k) for k in range(size)]
-        says = "One number a molecule: its shape is [size]"
+        says = "Apply g to each atom and sum afterwards: one number a molecule, shape [size]"
         expect(candidate, args=(h, owner, size, g), desired=np.array(desired, float), atol=1e-12, says=says)
