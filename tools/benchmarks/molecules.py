@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 from statistics import median
+from unittest.mock import patch
 
 import torch
 from torch_geometric.data import Data, InMemoryDataset
@@ -86,17 +87,14 @@ def time_layers(molecules):
 
 def time_loading():
     """Build the graphs of all of QM9 and write them to an empty cache; read them from there."""
-    with tempfile.TemporaryDirectory() as folder:
-        before, os.environ["SHARED_WEIGHTS_DATA"] = os.environ.get("SHARED_WEIGHTS_DATA"), folder
-        try:
-            times = [time.perf_counter()]
-            for _ in range(2):
-                molecules = qm9.load()
-                times.append(time.perf_counter())
-        finally:
-            del os.environ["SHARED_WEIGHTS_DATA"]
-            if before is not None:
-                os.environ["SHARED_WEIGHTS_DATA"] = before
+    times = [time.perf_counter()]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, SHARED_WEIGHTS_DATA=folder),
+    ):
+        for _ in range(2):
+            molecules = qm9.load()
+            times.append(time.perf_counter())
     return {
         "num_molecules": len(molecules),
         "num_disagreeing": len(molecules.disagreeing),
