@@ -16,7 +16,11 @@ from helpers.verify import METADATA_KEY
 
 BOOK = PROJECT / "book"
 START_TIMEOUT, CELL_TIMEOUT = 120, 900  # seconds; a kernel, or a chapter's cell, that takes longer hangs
-LOCAL = Config(KernelManager={"transport_encryption": "auto"})  # on a shared machine, nobody else listens
+LOCAL = Config(
+    KernelManager={"transport_encryption": "auto"},  # on a shared machine, nobody else listens
+    # A kernel that is shut down is interrupted first, and some are in time to call that an error.
+    NotebookClient={"extra_arguments": ["--IPKernelApp.log_level=50"]},
+)
 
 
 def sources():

@@ -1,6 +1,7 @@
 """Regenerate the committed, executed .ipynb of a notebook: reference.py SOURCE.py
 
-Cell ids are kept, and nothing is stored that differs from run to run: no times, no measured errors, no widget models.
+Cell ids are kept, and nothing is stored that differs from run to run: no times, no measured errors, no widget
+models, no pieces of one printed text.
 """
 
 import sys
@@ -26,6 +27,7 @@ def main(source):
         timeout=CELL_TIMEOUT,
         record_timing=False,
         store_widget_state=False,
+        coalesce_streams=True,
         config=LOCAL,
     )
     client.execute()
