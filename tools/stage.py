@@ -84,7 +84,8 @@ def records_page():
             machine = made["processor"] if made["device"] == "cpu" else made["device"]
             day, _, _ = when(made).partition(",")
             rows.append(
-                [f"`{folder.name}/{run}`", duration(made["seconds"]), str(made["threads"]), machine]
+                [f"`{folder.name}/{run}`", duration(made["seconds"]).replace(" ", "\N{NO-BREAK SPACE}")]
+                + [str(made["threads"]), machine]
                 + [day, f"`{made['commit']}`"]
             )
     return (
