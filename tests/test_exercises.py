@@ -8,15 +8,26 @@ import torch
 from helpers import exercises
 from helpers.exercises import ExerciseFailed, expect
 
+ORACLES = """
+import numpy as np
+from helpers.exercises import expect
+
+def double(candidate):
+    expect(candidate, (np.arange(3.0),), np.array([0.0, 2, 4]), atol=1e-12)
+
+def halves():
+    return None
+"""
+
 
 @pytest.fixture(autouse=True)
 def part(monkeypatch):
     """A part of the book with one exercise: double a vector."""
-    module = types.ModuleType("helpers.toy.exercises")
-    module.double = lambda candidate: expect(candidate, (np.arange(3.0),), np.array([0.0, 2, 4]), atol=1e-12)
-    package = types.ModuleType("helpers.toy")
-    monkeypatch.setitem(sys.modules, "helpers.toy", package)
-    monkeypatch.setitem(sys.modules, "helpers.toy.exercises", module)
+    module = types.ModuleType("helpers.toy.exercises.vectors")
+    exec(ORACLES, vars(module))
+    for name in ("helpers.toy", "helpers.toy.exercises"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "helpers.toy.exercises.vectors", module)
 
 
 def stub(x): ...
@@ -29,13 +40,13 @@ class Stub:
 
 
 def test_a_right_solution_is_correct(capsys):
-    exercises.check("toy/double", lambda x: 2 * x)
-    assert capsys.readouterr().out == "toy/double: correct\n"
+    exercises.check("toy/vectors/double", lambda x: 2 * x)
+    assert capsys.readouterr().out == "toy/vectors/double: correct\n"
 
 
 @pytest.mark.parametrize("candidate", [stub, Stub])
 def test_a_stub_is_no_mistake_yet(candidate, capsys):
-    exercises.check("toy/double", candidate)
+    exercises.check("toy/vectors/double", candidate)
     assert "not attempted yet" in capsys.readouterr().out
 
 
@@ -53,7 +64,7 @@ def test_a_stub_is_no_mistake_yet(candidate, capsys):
 )
 def test_a_wrong_solution_is_told_what_differs(candidate, says):
     with pytest.raises(ExerciseFailed, match=says) as error:
-        exercises.check("toy/double", candidate)
+        exercises.check("toy/vectors/double", candidate)
     assert "[0.0, 1.0, 2.0]" in str(error.value)  # the call that went wrong
 
 
@@ -70,19 +81,25 @@ def test_the_reader_sees_the_message_and_no_stack_of_ours():
 
 def test_an_error_in_the_solution_stays_the_readers_own():
     with pytest.raises(ZeroDivisionError) as error:
-        exercises.check("toy/double", lambda x: 1 / 0)
+        exercises.check("toy/vectors/double", lambda x: 1 / 0)
     assert "check of your solution" in error.value.__notes__[0]
 
 
-@pytest.mark.parametrize("name", ["toy/triple", "nowhere/double", "double", "toy/", "toy/__name__"])
-def test_an_exercise_that_does_not_exist_is_named(name):
-    with pytest.raises(ValueError, match="no exercise is called"):
+@pytest.mark.parametrize("exercise", ["triple", "", "halves", "expect", "np", "__name__", "double/more"])
+def test_an_exercise_that_does_not_exist_points_to_one_that_does(exercise):
+    with pytest.raises(ValueError, match=r"no exercise is called 'toy/vectors/.*': toy/vectors has double"):
+        exercises.check(f"toy/vectors/{exercise}", stub)
+
+
+@pytest.mark.parametrize("name", ["toy/double", "toy/rings/double", "nowhere/vectors/double", "double", ""])
+def test_a_chapter_that_does_not_exist_is_said_to_be_none(name):
+    with pytest.raises(ValueError, match=r"no exercise is called '.*', nor is there such a chapter"):
         exercises.check(name, stub)
 
 
 def test_a_candidate_that_cannot_be_called():
     with pytest.raises(ExerciseFailed, match="takes a function or a class, and got ndarray"):
-        exercises.check("toy/double", np.ones(3))
+        exercises.check("toy/vectors/double", np.ones(3))
 
 
 def test_several_results_and_tensors():

@@ -1,6 +1,6 @@
 """Checks of the reader's own solutions, against oracles that are not a second copy of ours.
 
-The oracle of exercise ``"gnn/shift"`` is the function ``shift`` of ``helpers.gnn.exercises``.
+The oracle of exercise ``"gnn/circulant/shift"`` is the function ``shift`` of ``helpers.gnn.exercises.circulant``.
 """
 
 import ast
@@ -22,19 +22,12 @@ class ExerciseFailed(AssertionError):
 
 
 def check(name, candidate):
-    """Run ``candidate``, the reader's function or class, against the reference of exercise ``"part/exercise"``.
+    """Run ``candidate``, the reader's function or class, against the reference of exercise ``"part/chapter/exercise"``.
 
     Prints one line when it is right, or when it is still the empty stub. Raises ExerciseFailed, saying what differs,
     when it is wrong, and ValueError for an exercise that does not exist.
     """
-    part, _, exercise = name.partition("/")
-    try:
-        oracles = importlib.import_module(f"helpers.{part}.exercises")
-        oracle = vars(oracles)[exercise]
-        if not inspect.isfunction(oracle):
-            raise KeyError(exercise)
-    except (ModuleNotFoundError, KeyError):
-        raise ValueError(f"no exercise is called {name!r}: see the call in the chapter, such as 'gnn/shift'") from None
+    oracle = _oracle(name)
     if not callable(candidate):
         raise ExerciseFailed(f"{name} takes a function or a class, and got {type(candidate).__name__}")
     if _is_stub(candidate):
@@ -42,6 +35,33 @@ def check(name, candidate):
         return
     oracle(candidate)
     print(f"{name}: correct")
+
+
+def _oracle(name):
+    """The oracle of an exercise; ValueError that says which ones its chapter has when there is none."""
+    part, _, rest = name.partition("/")
+    chapter, _, exercise = rest.partition("/")
+    module = f"helpers.{part}.exercises.{chapter}"
+    try:
+        oracles = {
+            key: value for key, value in vars(importlib.import_module(module)).items() if _is_oracle(value, module)
+        }
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):  # a library that the oracles need
+            raise
+        oracles = {}
+    if exercise not in oracles:
+        known = f": {part}/{chapter} has {', '.join(sorted(oracles))}" if oracles else ", nor is there such a chapter"
+        raise ValueError(f"no exercise is called {name!r}{known}")
+    return oracles[exercise]
+
+
+def _is_oracle(value, module):
+    return (
+        inspect.isfunction(value)
+        and value.__module__ == module
+        and list(inspect.signature(value).parameters) == ["candidate"]
+    )
 
 
 def expect(candidate, args, desired, rtol=0.0, atol=0.0, kwargs=None, says=""):

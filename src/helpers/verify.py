@@ -1,9 +1,12 @@
 """Claims of the book, checked where they stand.
 
-A displayed equation labelled ``eq-…`` asserts something; the cell below it calls :func:`equal` or :func:`holds`
-with the same label. A false claim raises :class:`ClaimError`. A true one prints a line that is the same on every
-machine; the error that was measured, which is not, travels in the output's metadata to the ledger page.
+A displayed equation labelled ``eq-…`` asserts something; a cell tagged ``check`` below it calls :func:`equal` or
+:func:`holds` with the same label. A false claim raises :class:`ClaimError`. A true one prints a line that is the same
+on every machine; the error that was measured, which is not, travels in the output's metadata to the ledger page.
 """
+
+import math
+from numbers import Number
 
 import numpy as np
 from IPython.display import display
@@ -28,87 +31,135 @@ class _Verdict:
         return {"text/plain": self.line}, {METADATA_KEY: self.claim}
 
 
-def equal(label, actual, desired, rtol=0.0, atol=0.0):
-    """Check that two sides of the equation ``label``, computed by independent routes, agree element by element.
+def equal(label, pairs, *, against, rtol=0.0, atol=0.0):
+    """Check that the two sides of the equation ``label``, computed by independent routes, agree in every case.
 
-    ``actual`` and ``desired`` are numbers, arrays or tensors of one shape, or two lists of them that are compared
-    pair by pair (several random cases of one claim). They agree when |actual − desired| ≤ atol + rtol·|desired|;
-    with both tolerances 0 they must be identical.
+    ``pairs`` holds one tuple ``(left, right)`` for each case (a generator will do): numbers, arrays or tensors of one
+    shape. They agree when |left − right| ≤ atol + rtol·|right| in every entry; with both tolerances 0 they must be
+    identical. ``against`` names the independent route, as readers see it: "autograd", "PyG", "brute force".
 
-    Raises ClaimError when they do not agree, hold a NaN, differ in shape, are empty, or share their memory.
+    Raises ClaimError when a case does not agree, holds a NaN or no numbers, differs in shape, is empty, or has one
+    thing on both sides, and when there is no case; ValueError for a label, a route or a tolerance that is none.
     """
-    _check_label(label)
-    pairs = _pairs(label, actual, desired)
-    largest = max(_error(label, a, d, rtol, atol) for a, d in pairs)
-    if rtol == atol == 0:
-        how = "exactly"
-    else:
-        how = " + ".join(f"{t:.0e}{of}".replace("e-0", "e-") for t, of in ((atol, ""), (rtol, " relative")) if t)
-        how = f"to {how}"
-    display(_Verdict(f"{label} holds {how}", label=label, error=largest, rtol=rtol, atol=atol, cases=len(pairs)))
+    _check_words(label, against)
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if not (isinstance(tolerance, Number) and math.isfinite(tolerance) and tolerance >= 0):
+            raise ValueError(f"{label}: {name} = {tolerance!r}: expected a finite number that is not negative")
+    errors = [_error(_case(label, n), *pair, rtol, atol) for n, pair in enumerate(_tuples(label, pairs))]
+    if not errors:
+        raise ClaimError(f"{label}: there is no case, so nothing is checked")
+    how = " + ".join(f"{t:.0e}{of}".replace("e-0", "e-") for t, of in ((atol, ""), (rtol, " relative")) if t)
+    claim = {"label": label, "against": against, "cases": len(errors)}
+    claim |= {"error": max(errors), "rtol": float(rtol), "atol": float(atol)}
+    display(_Verdict(f"{_line(claim)}, {f'to {how}' if how else 'exactly'}", **claim))
 
 
-def holds(label, condition):
+def holds(label, condition, *, against, cases=1):
     """Check that the statement ``label`` is true; ``condition`` is one bool (Python's, NumPy's or a 0-d tensor's).
 
-    Raises ClaimError when it is false, TypeError when it is not one bool (an array of them says nothing by itself).
+    ``against`` names the independent route and ``cases`` says on how many cases it was tried, as for :func:`equal`.
+    Raises ClaimError when it is false, TypeError when it is not one bool (an array of them says nothing by itself),
+    ValueError for a label, a route or a number of cases that is none.
     """
-    _check_label(label)
+    _check_words(label, against)
+    if type(cases) is not int or cases < 1:
+        raise ValueError(f"{label}: cases = {cases!r}: expected a whole number from 1 on")
     value = np.asarray(to_numpy(condition))
     if value.shape != () or value.dtype != np.bool_:
         raise TypeError(f"{label}: the condition must be one bool, not {value.dtype} of shape {value.shape}")
     if not value:
         raise ClaimError(f"{label} does not hold")
-    display(_Verdict(f"{label} holds", label=label, cases=1))
+    claim = {"label": label, "against": against, "cases": cases}
+    display(_Verdict(_line(claim), **claim))
 
 
-def _check_label(label):
+def _line(claim):
+    cases = f"{claim['cases']} case{'s' * (claim['cases'] > 1)}"
+    return f"{claim['label']} holds against {claim['against']}, {cases}"
+
+
+def _check_words(label, against):
     if not (isinstance(label, str) and label.startswith("eq-")):
         raise ValueError(f"a claim's label starts with 'eq-' and is the label of its equation, not {label!r}")
+    if not (isinstance(against, str) and against.strip()):
+        raise ValueError(f"{label}: against says in words what the claim was held against, and is {against!r}")
 
 
-def _pairs(label, actual, desired):
-    many = [isinstance(side, (list, tuple)) and any(_is_array(x) for x in side) for side in (actual, desired)]
-    if not any(many):
-        return [(actual, desired)]
-    if not all(many) or len(actual) != len(desired):
-        raise ClaimError(f"{label}: give two lists of the same length, one array a case, or two arrays")
-    return list(zip(actual, desired, strict=True))
+def _case(label, number):
+    return label if number == 0 else f"{label}, case {number + 1}"
 
 
-def _error(label, actual, desired, rtol, atol):
-    """The largest |actual − desired|; raises ClaimError where it is over the tolerance."""
-    same_object = actual is desired and _is_array(actual)
-    actual, desired = np.asarray(to_numpy(actual)), np.asarray(to_numpy(desired))
-    if same_object or np.shares_memory(actual, desired):
-        raise ClaimError(f"{label}: both sides are the same array, so nothing is checked")
-    if actual.shape != desired.shape:
-        raise ClaimError(f"{label}: the sides have shapes {actual.shape} and {desired.shape}")
-    if actual.size == 0:
+def _tuples(label, pairs):
+    """The cases, one by one; bare arrays, which are iterable too, are refused with a hint."""
+    hint = f"{label}: expected pairs (left, right), one for each case; a single case is [(left, right)]"
+    if isinstance(pairs, (str, dict)) or not hasattr(pairs, "__iter__") or hasattr(pairs, "shape"):
+        called = " (a generator function must be called)" if callable(pairs) else ""
+        raise TypeError(f"{hint}, not {type(pairs).__name__}{called}")
+    for pair in pairs:
+        if type(pair) is not tuple or len(pair) != 2:
+            raise TypeError(f"{hint}, not {type(pair).__name__}")
+        yield pair
+
+
+def _error(label, left, right, rtol, atol):
+    """The largest |left − right|; raises ClaimError where it is over the tolerance."""
+    same = left is right and not isinstance(left, Number)
+    left, right = _numbers(label, left), _numbers(label, right)
+    if same or np.shares_memory(left, right):
+        raise ClaimError(f"{label}: both sides are the same object, so nothing is checked")
+    if left.shape != right.shape:
+        raise ClaimError(f"{label}: the sides have shapes {left.shape} and {right.shape}")
+    if left.size == 0:
         raise ClaimError(f"{label}: nothing to compare, both sides are empty")
-    if np.isnan(actual).any() or np.isnan(desired).any():
+    if np.isnan(left).any() or np.isnan(right).any():
         raise ClaimError(f"{label}: a side holds NaN")
-    if actual.dtype == desired.dtype == np.bool_:
-        actual, desired = actual.astype(int), desired.astype(int)
-    with np.errstate(invalid="ignore"):  # inf − inf, put right in the next line
-        error = np.where(actual == desired, 0.0, np.abs(actual - desired))
-    within = error <= atol + rtol * np.abs(desired)
+    shape = left.shape
+    left, right = _without_overflow(left.ravel(), right.ravel())
+    identical = (left == right).astype(bool)
+    with np.errstate(invalid="ignore", over="ignore"):  # inf − inf: identical, or apart by what is no number
+        error = np.where(identical, 0.0, np.abs(left - right).astype(float))
+        tolerance = atol + rtol * np.abs(right).astype(float)
+    error[np.isnan(error)] = np.inf
+    within = identical | ((error <= tolerance) & np.isfinite(tolerance) & (tolerance > 0))
     if not within.all():
-        worst = np.unravel_index(np.argmax(np.where(within, -1.0, error)), error.shape)
-        at = f" at index {tuple(int(i) for i in worst)}" if error.ndim else ""
+        worst = np.argmax(np.where(within, -1.0, error))
+        at = f" at index {tuple(int(i) for i in np.unravel_index(worst, shape))}" if shape else ""
         raise ClaimError(
             f"{label} does not hold: {np.count_nonzero(~within)} of {within.size} entries differ; the worst{at} is "
-            f"{actual[worst]} against {desired[worst]}, {error[worst]:.2e} apart (rtol={rtol:g}, atol={atol:g})"
+            f"{left[worst]} against {right[worst]}, {error[worst]:.2e} apart (rtol={rtol:g}, atol={atol:g})"
         )
     return float(error.max())
 
 
-def _is_array(x):
-    return hasattr(x, "shape")
+def _numbers(label, x):
+    """A side as an array of numbers, no entry of it hidden."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise ClaimError(f"{label}: a masked array hides entries; compare its filled() or compressed() form")
+    try:
+        array = np.asarray(to_numpy(x))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ClaimError(f"{label}: a side is no array of numbers: {error}") from None
+    if array.dtype.kind not in "biufc":
+        raise ClaimError(f"{label}: a side holds {array.dtype}, not numbers")
+    return array
+
+
+def _without_overflow(left, right):
+    """Both sides in types whose difference is right: Python's numbers where one is whole, else doubles at least."""
+    kinds = {left.dtype.kind, right.dtype.kind}
+    if kinds <= set("biuf") and kinds != {"f"}:
+        return [np.array([entry + 0 for entry in side.tolist()], object) for side in (left, right)]
+    double = np.result_type(left, right, np.float64)
+    return left.astype(double), right.astype(double)
 
 
 def to_numpy(x):
-    """A tensor as an array, whatever its device, gradient, layout or lazy conjugation; anything else as it is."""
+    """A tensor as an array, whatever its device, gradient, layout, precision or lazy conjugation, and a list of such
+    as a list of arrays; anything else as it is.
+    """
+    if isinstance(x, (list, tuple)):
+        return [to_numpy(entry) for entry in x]
     if not hasattr(x, "detach"):
         return x
-    return x.detach().to_dense().cpu().resolve_conj().resolve_neg().numpy()
+    x = x.detach().to_dense().cpu().resolve_conj().resolve_neg()
+    return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()  # NumPy has no bfloat16
