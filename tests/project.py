@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from helpers.records import PROJECT
+from helpers.files import PROJECT
 
 
 class Project:

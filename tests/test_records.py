@@ -1,5 +1,4 @@
 import json
-import subprocess
 
 import pytest
 import torch
@@ -30,29 +29,6 @@ def test_a_record_says_where_it_comes_from(tmp_path):
     assert made["data"] == {"ring": "sha256:0"}
     assert {"commit", "date", "device", "processor", "cores", "threads", "system", "versions"} <= set(made)
     assert {"python", "torch", "numpy"} <= set(made["versions"])
-
-
-def test_a_tree_is_dirty_when_sources_differ_and_not_when_results_do(tmp_path, monkeypatch):
-    def git(*words):
-        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
-
-    monkeypatch.setattr(records, "PROJECT", tmp_path)
-    assert records.commit() == "unknown"
-    names = ("source.py", "records/a.json", "weights/a.safetensors")
-    for name in names:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("before")
-    git("init")
-    git("add", ".")
-    git("commit", "--message", "first")
-    clean = records.commit()
-    assert len(clean) == 12 and int(clean, 16)
-    for name in names[1:]:
-        (tmp_path / name).write_text("changed by a run")
-    assert records.commit() == clean
-    (tmp_path / "source.py").write_text("changed by hand")
-    assert records.commit() == f"{clean}-dirty"
 
 
 def test_all_runs_of_an_experiment_come_sorted(tmp_path):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from helpers import training
-from helpers.records import PROJECT
+from helpers.files import PROJECT
 from project import Project
 
 NOTEBOOK = """# ---
@@ -29,10 +29,10 @@ import signal
 
 import torch
 
-from helpers import parameters, records, training
+from helpers import files, parameters, records, training
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(10), run=str, deadly=bool)
-folder = records.PROJECT / "build" / profile / "experiments" / "toy" / run
+folder = files.PROJECT / "build" / profile / "experiments" / "toy" / run
 training.seed_everything(seed)
 
 

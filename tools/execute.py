@@ -8,7 +8,7 @@ import ast
 import sys
 from pathlib import Path
 
-from helpers.records import PROJECT
+from helpers.files import PROJECT
 from notebooks import execute
 
 

@@ -1,7 +1,6 @@
 """What the tools know of the book's notebooks: where they are, how they run, and what a run leaves in them."""
 
 import time
-from datetime import UTC, datetime
 
 import jupytext
 import nbformat
@@ -11,7 +10,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from helpers.records import PROJECT, commit, processor
+from helpers import provenance
+from helpers.files import PROJECT
 from helpers.verify import METADATA_KEY
 
 BOOK = PROJECT / "book"
@@ -42,7 +42,7 @@ def execute(source, target, parameters, timeout=CELL_TIMEOUT):
     plain, executed = target.with_suffix(".plain.ipynb"), target.with_suffix(".running.ipynb")
     jupytext.write(jupytext.read(source), plain)
     start = time.perf_counter()
-    ran = {"commit": commit(), "date": datetime.now(UTC).isoformat(timespec="seconds"), "processor": processor()}
+    ran = {"commit": provenance.commit(), "date": provenance.now(), "processor": provenance.processor()}
     try:
         notebook = papermill.execute_notebook(
             plain,

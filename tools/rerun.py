@@ -11,9 +11,10 @@ from pathlib import Path
 import yaml
 
 from helpers import records
+from helpers.files import PROJECT
 
-EXPERIMENTS = records.PROJECT / "book" / "experiments"
-LOGS = records.PROJECT / "build" / "full" / "experiments"
+EXPERIMENTS = PROJECT / "book" / "experiments"
+LOGS = PROJECT / "build" / "full" / "experiments"
 TIMEOUT = 4 * 3600  # seconds, of the cell that trains
 
 
@@ -62,7 +63,7 @@ def main(experiment, run):
                 raise SystemExit(f"{experiment}/{run}: its process died, `make rerun` resumes it") from None
             except (SystemExit, records.RecordError) as error:
                 failure.write_text(f"{error}\n")
-                log = failure.relative_to(records.PROJECT)
+                log = failure.relative_to(PROJECT)
                 raise SystemExit(f"{experiment}/{run}: {last_line(str(error))} (all of it in {log})") from None
             print(f"{experiment}/{run}: done", flush=True)
     except training.TrainingError as error:

@@ -6,12 +6,12 @@ times); each page ends with a line that says with which profile, from which comm
 
 import shutil
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
 
-from helpers import records
+from helpers import provenance, records
 from helpers.verify import METADATA_KEY
 from notebooks import BOOK, claims, sources
 
@@ -20,7 +20,7 @@ def stage(executed, src, profile):
     """Fill ``src`` anew from the book's written pages and the notebooks in ``executed``."""
     shutil.rmtree(src, ignore_errors=True)
     shutil.copytree(BOOK, src, ignore=shutil.ignore_patterns("*.py", "*.ipynb", ".*", "__pycache__"))
-    now = {"commit": records.commit(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    now = {"commit": provenance.commit(), "date": provenance.now()}
     paths = [source.relative_to(BOOK).with_suffix(".ipynb") for source in sources()]
     notebooks = {path: nbformat.read(executed / path, as_version=4) for path in paths}
     appendix = src / "appendix"

@@ -48,7 +48,7 @@ from IPython.display import HTML
 
 # PyG calls what this warns of as it is imported.
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from helpers import display, parameters, records, training
+from helpers import display, files, parameters, records, training
 from helpers.gnn import molecules as qm9
 
 settings = parameters.check(
@@ -73,7 +73,7 @@ settings = parameters.check(
     export=bool,
 )
 display.use_book_style()
-build = records.PROJECT / "build" / profile
+build = files.PROJECT / "build" / profile
 folder = build / "experiments" / "qm9" / run
 device = "cuda" if torch.cuda.is_available() else "cpu"
 training.seed_everything(seed)
@@ -262,7 +262,7 @@ path = records.save(
     root=records.ROOT if profile == "full" else build / "records",
 )
 (folder / "checkpoint.pt").unlink()  # the next run of this name starts anew
-print(f"written {path.relative_to(records.PROJECT)}")
+print(f"written {path.relative_to(files.PROJECT)}")
 
 # %% [markdown]
 # ## What to expect

@@ -36,12 +36,12 @@ from torch.nn.functional import dropout, leaky_relu, softplus
 warnings.filterwarnings(
     "ignore", "`torch.jit.script` is deprecated"
 )  # PyG calls it as it is imported
+from helpers import display, exercises, parameters, verify
+from helpers.gnn.layers import GraphAttention, gcn_norm
+
 from torch_geometric.datasets import KarateClub
 from torch_geometric.nn import GATConv, GATv2Conv
 from torch_geometric.utils import to_dense_adj
-
-from helpers import display, exercises, parameters, verify
-from helpers.gnn.layers import GraphAttention, gcn_norm
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()

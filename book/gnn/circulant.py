@@ -33,11 +33,11 @@ import torch
 
 # PyG calls it as it is imported
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from torch_geometric.nn import GCNConv, RGCNConv
-
 import helpers.gnn.circulant as fast
 from helpers import display, exercises, parameters, records, verify
 from helpers.gnn.layers import gcn_norm
+
+from torch_geometric.nn import GCNConv, RGCNConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()

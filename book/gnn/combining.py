@@ -34,9 +34,9 @@ from matplotlib.tri import Triangulation
 warnings.filterwarnings(
     "ignore", "`torch.jit.script` is deprecated"
 )  # PyG calls it as it is imported
-from torch_geometric.nn import ChebConv, GatedGraphConv
-
 from helpers import display, exercises, parameters, verify
+
+from torch_geometric.nn import ChebConv, GatedGraphConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()

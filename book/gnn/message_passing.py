@@ -37,11 +37,11 @@ from rdkit import Chem
 
 # PyG calls a deprecated function of torch as it is imported.
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from torch_geometric.datasets import KarateClub
-from torch_geometric.nn import GCNConv
-
 from helpers import data, display, exercises, parameters, verify
 from helpers.gnn.layers import GraphConvolution, gcn_norm
+
+from torch_geometric.datasets import KarateClub
+from torch_geometric.nn import GCNConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()

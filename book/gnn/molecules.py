@@ -39,12 +39,12 @@ from rdkit import Chem, rdBase
 
 # PyG calls a deprecated function of torch as it is imported.
 warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from torch_geometric.nn import MFConv, RGCNConv
-from torch_geometric.utils import to_dense_adj, to_dense_batch
-
 from helpers import data, display, exercises, parameters, records, verify
 from helpers.gnn import molecule_models
 from helpers.gnn import molecules as qm9
+
+from torch_geometric.nn import MFConv, RGCNConv
+from torch_geometric.utils import to_dense_adj, to_dense_batch
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()

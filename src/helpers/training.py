@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from helpers.records import write_atomically
+from helpers import files
 
 
 class TrainingError(RuntimeError):
@@ -280,4 +280,4 @@ def write_progress(folder, state, **numbers):
     """Write ``progress.json``: ``state`` is running, done or failed."""
     who = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "host": platform.node()}
     progress = {"run": folder.name, "state": state, **numbers, **who}
-    write_atomically(folder / "progress.json", json.dumps(progress, indent=1) + "\n")
+    files.write(folder / "progress.json", json.dumps(progress, indent=1) + "\n")

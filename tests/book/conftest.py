@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from helpers.records import PROJECT
+from helpers.files import PROJECT
 
 SITE = PROJECT / "build" / "smoke" / "html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

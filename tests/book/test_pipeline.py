@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers import records
-from helpers.records import PROJECT
+from helpers.files import PROJECT
 from project import Project
 
 CHAPTER = """# ---

@@ -7,7 +7,7 @@ import jupytext
 import nbformat
 import pytest
 
-from helpers.records import PROJECT
+from helpers.files import PROJECT
 from notebooks import sources
 
 BOOK = PROJECT / "book"

@@ -20,10 +20,9 @@ from rdkit import Chem, rdBase
 from safetensors import torch as safetensors
 from torch_geometric.data import Data
 
-from helpers import data
+from helpers import data, files
 from helpers.gnn.molecule_models import MoleculeGNN as MoleculeGNN
 from helpers.gnn.molecule_models import MoleculeMLP as MoleculeMLP
-from helpers.records import write_atomically
 
 ELEMENTS = ("H", "C", "N", "O", "F")
 BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
@@ -219,8 +218,7 @@ def _write_cache(path, molecules):
     names = {"smiles": json.dumps(molecules.smiles), "disagreeing": json.dumps(molecules.disagreeing)}
     content = safetensors.save(tensors, names)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, hashlib.sha256(content).digest() + content)
+        files.write(path, hashlib.sha256(content).digest() + content)
     except OSError as error:
         warnings.warn(f"the molecules cannot be kept for the next time: {error}", stacklevel=3)
 
