@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_before_it_returns(t
     fsync = os.fsync
 
     def watched(descriptor):
-        events.append((os.readlink(f"/proc/self/fd/{descriptor}"), path.exists()))
+        events.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), path.exists()))
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
