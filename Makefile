@@ -107,15 +107,17 @@ benchmark: $(VENV)/installed  ## time what the chapters compare and write record
 
 # --- the experiments: training in full ---
 
-.PHONY: rerun
-rerun: $(VENV)/installed  ## make the missing records of an experiment, on all cores or JOBS=1: EXPERIMENT=qm9
-	@runs=$$($(BIN)/python tools/rerun.py --list "$(EXPERIMENT)"); \
-		$(MAKE) --no-print-directory -k -j$(JOBS) RUNS="$$runs" $$runs
-
 # One target a run, so that make does what is missing, side by side, and goes on when one fails. A run trains for
-# hours and is not remade because a file is newer: delete its record to have it anew. The cores are shared out evenly.
-CORES := $(shell getconf _NPROCESSORS_ONLN)
-$(RUNS): export OMP_NUM_THREADS = $(shell echo $$(($(CORES) > $(JOBS) ? $(CORES) / $(JOBS) : 1)))
+# hours and is not remade because a file is newer: delete its record to have it anew.
+.PHONY: rerun $(RUNS)
+rerun: $(VENV)/installed  ## make the missing records of an experiment, JOBS runs of THREADS threads at a time: EXPERIMENT=qm9
+	@runs=$$($(BIN)/python tools/rerun.py --list "$(EXPERIMENT)"); \
+		if [ -z "$$runs" ]; then echo "Every run of $(EXPERIMENT) has its record: delete one to have it made anew."; \
+		else $(MAKE) --no-print-directory -k -j$(JOBS) RUNS="$$runs" $$runs; fi
+
+# One thread, unless told otherwise: sums depend on how many there are, and beside other work two are slower than one.
+export THREADS ?= 1
+$(RUNS): export OMP_NUM_THREADS = $(THREADS)
 $(RUNS):
 	@$(BIN)/python tools/rerun.py $@
 

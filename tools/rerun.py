@@ -1,77 +1,58 @@
-"""Run an experiment in full and write its record: rerun.py records/EXPERIMENT/RUN.json
-or print the records that its list of runs asks for, in order: rerun.py --list EXPERIMENT
+"""Run an experiment in full and write its record: rerun.py EXPERIMENT/RUN
+or print, in the order of its list, the runs of an experiment that have no good record: rerun.py --list EXPERIMENT
 
-`make rerun` calls both. The list stands beside the notebook, in book/experiments/EXPERIMENT.yaml: under `defaults`
-the parameters that its runs share, under `runs` a name for each run and the parameters that it sets.
+`make rerun` calls both. `helpers.experiments` says what the list of runs may hold.
 """
 
 import sys
-from pathlib import Path
 
-import yaml
+from helpers import experiments, files, records, runs
 
-from helpers import records
-from helpers.files import PROJECT
-
-EXPERIMENTS = PROJECT / "book" / "experiments"
-LOGS = PROJECT / "build" / "full" / "experiments"
 TIMEOUT = 4 * 3600  # seconds, of the cell that trains
 
 
-def experiments():
-    """The names of all experiments that have a list of runs, sorted."""
-    return sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
-
-
-def runs(experiment):
-    """The parameters of each run of an experiment, by its name, the most important first."""
-    if experiment not in experiments():
-        raise SystemExit(f"EXPERIMENT={experiment}: expected one of {', '.join(experiments())}")
-    listed = yaml.safe_load((EXPERIMENTS / f"{experiment}.yaml").read_text())
-    return {run: {**listed["defaults"], **own, "profile": "full", "run": run} for run, own in listed["runs"].items()}
-
-
-def folder_of(experiment, run):
-    """Where a run keeps what it needs to go on after a kill, and what tells of it: progress, log, executed notebook."""
-    return LOGS / experiment / run
-
-
-def last_line(text):
-    return text.strip().splitlines()[-1]
+def missing(experiment):
+    """The runs of an experiment that have no record, or one that is broken, as ``EXPERIMENT/RUN``."""
+    return [
+        f"{experiment}/{run}" for run in experiments.listed(experiment) if runs.state(experiment, run).state != "done"
+    ]
 
 
 def main(experiment, run):
-    """Execute the notebook with the run's parameters; it writes the record itself."""
-    # Not above: `make status` and the list of runs can do without them, and they take seconds to import.
-    from nbclient.exceptions import DeadKernelError
+    """Execute the notebook with the run's parameters; it writes the record itself. Raises SystemExit when it fails."""
+    # Not above: the list of runs can do without them, and they take seconds to import.
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     import notebooks
-    from helpers import training
 
-    parameters = runs(experiment)[run]
-    folder = folder_of(experiment, run)
-    folder.mkdir(parents=True, exist_ok=True)
+    told = runs.state(experiment, run)
+    if told.state in ("broken", "running", "starting"):  # neither is a reason to run it, and nothing of it is lost
+        raise SystemExit(f"{experiment}/{run}: {told.message or 'another process works on this run'}")
+    parameters = experiments.listed(experiment)[run].parameters
+    folder = runs.folder_of(experiment, run)
     failure = folder / "error.txt"
+    failure.unlink(missing_ok=True)
+    print(f"{experiment}/{run}: started, `make status` says how far it is", flush=True)
     try:
-        with training.lock(folder / "rerun.lock"):
-            failure.unlink(missing_ok=True)
-            print(f"{experiment}/{run}: started, `make status` says how far it is", flush=True)
-            try:
-                notebooks.execute(EXPERIMENTS / f"{experiment}.py", folder / "executed.ipynb", parameters, TIMEOUT)
-                records.load(experiment, run)
-            except DeadKernelError:
-                raise SystemExit(f"{experiment}/{run}: its process died, `make rerun` resumes it") from None
-            except (SystemExit, records.RecordError) as error:
-                failure.write_text(f"{error}\n")
-                log = failure.relative_to(PROJECT)
-                raise SystemExit(f"{experiment}/{run}: {last_line(str(error))} (all of it in {log})") from None
-            print(f"{experiment}/{run}: done", flush=True)
-    except training.TrainingError as error:
-        raise SystemExit(str(error)) from None
+        notebooks.execute(experiments.FOLDER / f"{experiment}.py", folder / "executed.ipynb", parameters, TIMEOUT)
+        records.load(experiment, run)
+    except DeadKernelError:
+        raise SystemExit(f"{experiment}/{run}: its process died, `make rerun` resumes it") from None
+    except (SystemExit, CellTimeoutError, records.RecordError) as error:
+        last = str(error).strip().splitlines()[-1]
+        if last.startswith("Locked: "):  # by the process that got ahead of this one, whose run this is
+            raise SystemExit(last.removeprefix("Locked: ")) from None
+        files.write(failure, f"{error}\n")
+        where = failure.relative_to(files.PROJECT)
+        raise SystemExit(f"{experiment}/{run}: {last} (all of it in {where})") from None
+    print(f"{experiment}/{run}: done", flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--list":
-        print(*(f"records/{sys.argv[2]}/{run}.json" for run in runs(sys.argv[2])))
-    else:
-        main(Path(sys.argv[1]).parent.name, Path(sys.argv[1]).stem)
+    try:
+        if sys.argv[1] == "--list":
+            print(*missing(sys.argv[2]))
+        else:
+            main(*sys.argv[1].split("/"))
+    except experiments.RunError as error:
+        raise SystemExit(str(error)) from None

@@ -1,41 +1,27 @@
-"""Print a table of all runs of all experiments: what is done, running, failed or missing, and how long is left."""
+"""Print what the runs of all experiments are up to: done, running, failed or missing, and how long is left; and what
+the runs that are done have in common, group by group, with the spread of their seeds.
+"""
 
-import fcntl
-import json
-
-from helpers import records
-from rerun import experiments, folder_of, last_line, runs
+from helpers import experiments, runs
 
 
-def status(experiment, run):
-    """The row of one run: its state, how far it is, how long is left, and its latest numbers."""
-    if (records.ROOT / experiment / f"{run}.json").exists():
-        return "done", "", duration(records.load(experiment, run)["provenance"]["seconds"]), ""
-    folder = folder_of(experiment, run)
-    failure, progress = folder / "error.txt", folder / "progress.json"
-    running = locked(folder / "rerun.lock") or locked(folder / "fit.lock")  # the latter when run by hand
-    if failure.exists() and not running:
-        return "failed", "", "", last_line(failure.read_text())
-    if not progress.exists():
-        return ("starting" if running else "missing"), "", "", ""
-    at = json.loads(progress.read_text())
-    done = f"{at['step'] / at['steps']:.0%}"
-    if not running:  # the process that wrote this is gone
-        return "stopped", done, "", at.get("error", "`make rerun` resumes it")
-    left = "" if at["seconds_left"] is None else f"{duration(at['seconds_left'])} left"
-    return "running", done, left, "  ".join(f"{name} {value:.4g}" for name, value in at["latest"].items())
+def rows_of(experiment):
+    """A row for each run: experiment, run, state, how far it is, its time, and what else there is to tell."""
+    rows = []
+    for run in experiments.listed(experiment):
+        told = runs.state(experiment, run)
+        done = "" if told.done is None else f"{told.done:.0%}"
+        time = "" if told.seconds is None else duration(told.seconds) + " left" * (told.state == "running")
+        rows.append((experiment, run, told.state, done, time, told.message))
+    return rows
 
 
-def locked(path):
-    """Whether a process holds the lock file ``path``: unlike a process id in a file, a lock cannot be out of date."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+def group_rows(experiment):
+    """A row for each group with records: how many values its metrics have, and mean ± standard deviation of each."""
+    for group, metrics in experiments.groups(experiment).items():
+        spreads = "  ".join(f"{name} {experiments.spread(values)}" for name, values in metrics.items() if values)
+        if spreads:
+            yield experiment, group, str(max(map(len, metrics.values()))), spreads
 
 
 def duration(seconds):
@@ -45,14 +31,29 @@ def duration(seconds):
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
 
 
-def main():
-    rows = [(name, run, *status(name, run)) for name in experiments() for run in runs(name)]
-    table = [("experiment", "run", "state", "done", "time", ""), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(5)]
+def show(header, rows):
+    """Print a table; its last column is as long as it is."""
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header) - 1)] + [0]
     for row in table:
-        print("  ".join([*(text.ljust(width) for text, width in zip(row[:5], widths, strict=True)), row[5]]).rstrip())
-    states = [row[2] for row in rows]
-    print(f"\n{states.count('done')} of {len(states)} done")
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def main():
+    rows, groups, wrong = [], [], []
+    for experiment in experiments.experiments():
+        try:
+            rows += rows_of(experiment)
+            groups += group_rows(experiment)
+        except experiments.RunError as error:  # one bad list says nothing against the others
+            wrong.append(str(error))
+    show(("experiment", "run", "state", "done", "time", ""), rows)
+    print(f"\n{[row[2] for row in rows].count('done')} of {len(rows)} done")
+    if groups:
+        print()
+        show(("experiment", "group", "seeds", "mean ± standard deviation"), groups)
+    if wrong:
+        raise SystemExit("\n" + "\n".join(wrong))
 
 
 if __name__ == "__main__":

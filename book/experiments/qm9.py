@@ -37,19 +37,15 @@ learning_rate = 3e-3
 schedule = "cosine"
 export = True  # keep the weights for other pages
 
-# %%
+# %% tags=["set-up"]
 import hashlib
-import warnings
+
+from helpers import display, files, parameters, records, runs, training
+from helpers.gnn import molecules
+from helpers.gnn.molecule_models import MoleculeGNN, MoleculeMLP
 
 import matplotlib.pyplot as plt
-import pandas as pd
 import torch
-from IPython.display import HTML
-
-# PyG calls what this warns of as it is imported.
-warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from helpers import display, files, parameters, records, training
-from helpers.gnn import molecules as qm9
 
 settings = parameters.check(
     globals(),
@@ -73,8 +69,7 @@ settings = parameters.check(
     export=bool,
 )
 display.use_book_style()
-build = files.PROJECT / "build" / profile
-folder = build / "experiments" / "qm9" / run
+this_run = runs.Run("qm9", settings)
 device = "cuda" if torch.cuda.is_available() else "cpu"
 training.seed_everything(seed)
 
@@ -86,29 +81,25 @@ training.seed_everything(seed)
 # the standard deviation of the training split.
 
 # %%
-molecules = qm9.load(limit=2_000 if profile == "smoke" else None)
-train, validation, test = qm9.split(len(molecules), seed=0)
-large = molecules.num_atoms > train_max_atoms
+qm9 = molecules.load(limit=2_000 if profile == "smoke" else None)
+train, validation, test = molecules.split(len(qm9), seed=0)
+large = qm9.num_atoms > train_max_atoms
 larger = large.nonzero().squeeze(1)
 train, validation, test = (index[~large[index]] for index in (train, validation, test))
-z_score = qm9.Standardizer.of(molecules.y[train])
+z_score = molecules.Standardizer.of(qm9.y[train])
 print(f"{len(train):,} molecules to train on, {len(validation):,} to validate,")
 print(f"{len(test):,} to test, {len(larger):,} larger than any of these")
 
 
 # %% [markdown]
-# A training set has a length and makes a batch of any of its samples; that is all `helpers.training.fit` asks of it.
-# With `augment`, each time it gives out a molecule it numbers the atoms anew.
+# An epoch takes every molecule of the training split once, in batches. With `augment`, each time that a molecule is
+# taken its atoms are numbered anew.
 
 
 # %%
-class TrainingSet:
-    def __len__(self):
-        return len(train)
-
-    def batch(self, index):
-        batch = molecules.batch(train[index])
-        return qm9.permute_atoms(batch, generator=None) if augment else batch
+def make_batch(index):
+    batch = qm9.batch(train[index])
+    return molecules.permute_atoms(batch, generator=None) if augment else batch
 
 
 def loss(network, batch):
@@ -122,13 +113,13 @@ def loss(network, batch):
 if model == "gnn":
     names = ("hidden", "blocks", "pooling", "residual", "norm", "composition")
     architecture = {name: settings[name] for name in names}
-    network = qm9.MoleculeGNN(**architecture)
+    network = MoleculeGNN(**architecture)
     if composition:
-        z = z_score.standardize(molecules.y[train])
-        network.start_from(qm9.fit_composition(molecules.composition[train], z))
+        z = z_score.standardize(qm9.y[train])
+        network.start_from(molecules.fit_composition(qm9.composition[train], z))
 else:
     architecture = {"hidden": hidden, "layers": layers}
-    network = qm9.MoleculeMLP(**architecture)
+    network = MoleculeMLP(**architecture)
 network = network.to(device)
 num_parameters = sum(p.numel() for p in network.parameters())
 print(f"{model}: {num_parameters:,} parameters")
@@ -147,16 +138,16 @@ def predict(network, index, permute_with=None):
     """The energies (eV) of the molecules `index`, their atoms in random order when a generator is given."""
     predicted = []
     for part in index.split(1000):
-        batch = molecules.batch(part)
+        batch = qm9.batch(part)
         if permute_with is not None:
-            batch = qm9.permute_atoms(batch, permute_with)
+            batch = molecules.permute_atoms(batch, permute_with)
         predicted.append(network(batch.to(device)).double().cpu())
     return z_score.restore(torch.cat(predicted))
 
 
 def score(predicted, index):
     """Mean z² and mean absolute error in meV."""
-    error = predicted - molecules.y[index]
+    error = predicted - qm9.y[index]
     return {
         "z2": (error / z_score.std).square().mean().item(),
         "mae_mev": 1000 * error.abs().mean().item(),
@@ -169,34 +160,39 @@ def validate(network):
 
 
 optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
+batches = training.Epochs(make_batch, len(train), batch_size, seed)
+steps = epochs * len(batches)
 trained = training.fit(
+    this_run,
     network,
     loss,
-    TrainingSet(),
+    batches,
     optimizer,
-    folder=folder,
-    epochs=epochs,
-    batch_size=batch_size,
-    seed=seed,
+    steps=steps,
+    validate=validate,
+    validate_every=len(batches),
     schedule=getattr(training, schedule),
-    warmup=epochs * len(train) // batch_size // 10,
+    warmup=steps // 10,
     clip=1.0,
     amp=False,  # an energy to one part in 2,000 asks for more digits than bfloat16 has
-    validate=validate,
-    parameters=settings,
 )
 
-# %%
-fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
-counted = range(1, epochs + 1)
-axes[0].plot(counted, trained.curves["train_loss"], label="training")
-axes[0].plot(counted, trained.curves["validation_z2"], label="validation")
-axes[0].set(xlabel="epoch", ylabel="mean $z^2$", yscale="log")
-axes[0].legend()
-axes[1].plot(counted, trained.curves["validation_mae_mev"])
-axes[1].set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
+
+# %% tags=["hide-input"]
+def draw_curves(curves):
+    fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
+    counted = [step / len(batches) for step in curves["step"]]
+    axes[0].plot(counted, curves["train_loss"], label="training")
+    axes[0].plot(counted, curves["validation_z2"], label="validation")
+    axes[0].set(xlabel="epoch", ylabel="mean $z^2$", yscale="log")
+    axes[0].legend()
+    axes[1].plot(counted, curves["validation_mae_mev"])
+    axes[1].set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
+    return fig
+
+
 alt = "Over the epochs of this run: z squared in training and validation, and the error in meV."
-display.show(fig, alt=alt)
+display.show(draw_curves(trained.curves), alt=alt)
 
 # %% [markdown]
 # ## Test
@@ -209,7 +205,7 @@ display.show(fig, alt=alt)
 scored = torch.cat([test, larger])  # `larger` is empty where training left out no size
 predicted = predict(network, scored)
 permuted = predict(network, test, permute_with=torch.Generator().manual_seed(0))
-least_squares = qm9.composition_baseline(molecules, train)
+least_squares = molecules.composition_baseline(qm9, train)
 sets = {
     "test": score(predicted[: len(test)], test),
     "test_permuted": score(permuted, test),
@@ -222,26 +218,29 @@ for name, scores in sets.items():
     print(f"{name:18} z² {scores['z2']:.5f}   error {scores['mae_mev']:7.1f} meV")
 
 by_size = {}
-for n in molecules.num_atoms[scored].unique().tolist():
-    chosen = molecules.num_atoms[scored] == n
+for n in qm9.num_atoms[scored].unique().tolist():
+    chosen = qm9.num_atoms[scored] == n
     by_size[n] = score(predicted[chosen], scored[chosen])["mae_mev"]
 
 # %% [markdown]
 # ## Weights
 #
-# The weights stay in the run's folder. Those that other pages use go into `weights/` as well, with what it takes to
-# build the network again and to turn its z-scores into energies.
+# The weights stay in the run's folder. Those that other pages use are kept beside the record as well, with what it
+# takes to build the network again and to turn its z-scores into energies.
 
 # %%
 about = {"architecture": architecture, "run": run}
 about |= {"mean": z_score.mean, "std": z_score.std}
-records.save_weights("model", network, about, root=folder)
+records.save_weights("model", network, about, root=this_run.folder)
 if export:
-    root = records.WEIGHTS if profile == "full" else build / "weights"
+    root = this_run.results / "weights"
     records.save_weights(f"qm9_{model}", network, about, root=root)
 
 # %% [markdown]
 # ## Record
+#
+# A run of the list, in full, writes to the book's `records/` and `weights/`; any other, with parameters of yours, to
+# the same folders under `build/`.
 
 # %%
 metrics = {"mae_mev_by_num_atoms": by_size, "num_parameters": num_parameters}
@@ -250,18 +249,13 @@ for name, scores in sets.items():
     metrics |= {f"{name}_{measure}": value for measure, value in scores.items()}
 checksum = hashlib.sha256()
 for name in ("element", "edge_index", "bond", "atom_ptr", "y"):
-    checksum.update(getattr(molecules, name).numpy().tobytes())
-path = records.save(
-    "qm9",
-    run,
-    parameters=settings,
-    metrics=metrics,
-    curves=trained.curves,
-    seconds=trained.seconds,
+    checksum.update(getattr(qm9, name).numpy().tobytes())
+path = this_run.record(
+    metrics,
+    trained,
     data={"molecules": checksum.hexdigest()},
-    root=records.ROOT if profile == "full" else build / "records",
+    packages=("torch-geometric", "rdkit", "qm9pack"),
 )
-(folder / "checkpoint.pt").unlink()  # the next run of this name starts anew
 print(f"written {path.relative_to(files.PROJECT)}")
 
 # %% [markdown]
@@ -282,4 +276,4 @@ rows = [
     }
     for name, made in records.load("qm9").items()
 ]
-HTML(pd.DataFrame(rows).to_html(index=False))
+display.table(rows)

@@ -1,55 +1,43 @@
-"""Training: one loop for every experiment of the book, in plain PyTorch, that may be killed at any moment.
+"""Training: one loop for every experiment of the book, in plain PyTorch, that may be killed at any moment."""
 
-Everything a run needs to go on lies in its folder::
-
-    checkpoint.pt   weights, optimiser, random states, position inside the epoch, curves; replaced as a whole
-    progress.json   how far the run is and how long is left, for `make status`
-    tensorboard/    scalars, for `tensorboard --logdir`
-    fit.lock        held by the process that trains
-"""
-
-import fcntl
-import json
 import math
-import os
-import platform
 import random
 import time
-import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from helpers import files
+from helpers import checkpoints
+from helpers.experiments import RunError
 
 
-class TrainingError(RuntimeError):
-    """A run that cannot start or go on: locked, diverged, or with a checkpoint that does not fit."""
+class TrainingError(RunError):
+    """A training that diverged: loss, gradient, weights or score are not finite."""
 
 
 @dataclass
-class Position:
-    """Where a run stands."""
+class Place:
+    """Where a training stands."""
 
-    step: int = 0  # of all epochs together
-    epoch: int = 0
-    position: int = 0  # samples of this epoch that were seen
-    total: float = 0.0  # the sum of their losses
-    seconds: float = 0.0
+    step: int = 0
+    losses: float = 0.0  # the sum of the losses since the last validation
+    count: int = 0  # how many they are
+    stopped: bool = False  # by the rule for it
+    seconds: float = 0.0  # over all processes that worked on it
     curves: dict = field(default_factory=dict)
+    carried: object = None
 
 
 class Trained(NamedTuple):
     """What :func:`fit` returns."""
 
-    curves: dict  # name -> list with one number an epoch: train_loss and whatever `validate` returned
+    curves: dict  # name -> list, one number for each validation: step, train_loss and whatever `validate` returned
     seconds: float  # over all processes that worked on the run
+    steps: int  # taken, fewer than asked for when a rule stopped it
+    history: list  # at which step which commit and code took over
 
 
 def seed_everything(seed):
@@ -73,211 +61,209 @@ def constant(step, steps, warmup):
     return min(1.0, (step + 1) / max(1, warmup))
 
 
+class Epochs:
+    """Batches of a data set that every epoch takes every sample of once, in an order of its own.
+
+    ``make(index)`` is the batch of the samples ``index``, a LongTensor of at most ``batch_size`` numbers below
+    ``samples``. Called with a step, an object of this class returns that step's batch: the order depends on ``seed``
+    and the epoch alone. ``len`` is the number of steps in an epoch.
+    """
+
+    def __init__(self, make, samples, batch_size, seed=0):
+        for name, number in (("samples", samples), ("batch_size", batch_size)):
+            check_count(name, number)
+        self.make, self.samples, self.batch_size, self.seed = make, samples, batch_size, seed
+        self.settings = {"samples": samples, "batch_size": batch_size, "order_seed": seed}
+        self.epoch = self.order = None
+
+    def __len__(self):
+        return math.ceil(self.samples / self.batch_size)
+
+    def __call__(self, step):
+        epoch, position = divmod(step, len(self))
+        if epoch != self.epoch:
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.samples)
+            self.epoch, self.order = epoch, torch.from_numpy(order)
+        return self.make(self.order[position * self.batch_size :][: self.batch_size])
+
+
 def fit(
+    run,
     model,
     loss,
-    data,
+    batch,
     optimizer,
     *,
-    folder,
-    epochs,
-    batch_size,
-    seed=0,
+    steps,
+    validate=None,
+    validate_every=None,
+    stop=None,
+    carry=None,
     schedule=cosine,
     warmup=0,
     clip=math.inf,
     amp=None,
-    validate=None,
-    parameters=None,
     log_every=50,
     checkpoint_seconds=60.0,
 ):
-    """Train ``model`` in place until ``epochs`` are over, from the checkpoint in ``folder`` if there is one.
+    """Train ``model`` in place for ``steps`` steps, or until a rule stops it, from the run's checkpoint if it has one.
 
-    ``data`` has a length and ``data.batch(index)``, ``index`` being a LongTensor of at most ``batch_size`` samples;
-    ``loss(model, batch)`` is the mean loss of a batch, a scalar tensor. An epoch takes every sample once, in an order
-    that depends on ``seed`` and the epoch alone. ``schedule(step, steps, warmup)`` is the factor of the optimiser's
-    learning rates; ``clip`` bounds the global norm of the gradient; ``amp`` computes in bfloat16 where PyTorch's
-    autocast does (by default on CUDA devices: it seldom pays elsewhere). ``validate(model)`` is called after each
-    epoch, in evaluation mode and without gradients, and returns a dictionary of numbers. ``parameters``, a dictionary
-    of JSON values, says what else makes the run what it is: a checkpoint made with others is not resumed.
+    ``run`` is a :class:`helpers.runs.Run`, or one of its parts, whose settings say what makes the run what it is.
+    ``batch(step)`` is the batch of a step, counted from 0 (:class:`Epochs` makes one of a data set); ``loss(model,
+    batch)`` its mean loss, a scalar tensor. With ``carry``, a state that goes from batch to batch (a tensor, or nested
+    tuples of them), ``loss(model, batch, state)`` returns the loss and the next state, which is cut off from the graph.
+    ``schedule(step, steps, warmup)`` is the factor of the optimiser's learning rates; ``clip`` bounds the global norm
+    of the gradient; ``amp`` computes in bfloat16 where PyTorch's autocast does (by default on CUDA devices: it seldom
+    pays elsewhere).
+
+    Every ``validate_every`` steps, and after the last one, ``validate(model)`` is called in evaluation mode and
+    without gradients; it returns a dictionary of numbers, and the curves grow by them, by the step and by the mean
+    training loss since the time before. Then ``stop(curves)`` says whether that was enough.
 
     Every ``log_every`` steps the scalars and the progress are written; every ``checkpoint_seconds``, and at the end, a
     checkpoint. After a kill the run goes on from the last one and ends with the weights, bit for bit, that it would
-    have had: ``loss`` and ``data`` may draw from the global generators, whose states are part of the checkpoint. (On
-    CUDA this is so as far as the model's operations are deterministic.)
+    have had: ``loss``, ``batch`` and ``validate`` may draw from the global generators, whose states are part of the
+    checkpoint. (On CUDA this is so as far as the model's operations are deterministic.)
 
-    Returns :class:`Trained`. Raises TrainingError when another process works on the run, when loss or gradient is not
-    finite (weights and checkpoint stay as they were), or when the checkpoint is damaged or of another run.
+    Returns :class:`Trained`. Raises TrainingError when a loss, gradient, score or weight is not finite (the checkpoint
+    stays as it was), RunError when a full run's checkpoint is damaged, of other settings, or cannot be written, and
+    ValueError for an option that is out of range.
     """
-    from torch.utils.tensorboard import SummaryWriter  # not above: who only reads progress need not wait for it
+    from torch.utils.tensorboard import SummaryWriter  # not above: it takes a second, and only a training needs it
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.pt"
+    validate_every = steps if validate_every is None else validate_every
+    check_options(steps, validate_every, log_every, warmup, clip, checkpoint_seconds)
     device = next(model.parameters()).device
     amp = device.type == "cuda" if amp is None else amp
-    steps = epochs * math.ceil(len(data) / batch_size)
     rates = [group["lr"] for group in optimizer.param_groups]
-    settings = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "samples": len(data), **(parameters or {})}
-    at = Position()
-
-    def step(index):
-        """Take one step of the optimiser on the samples ``index``: their mean loss and the gradient's norm."""
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * schedule(at.step, steps, warmup)
-        batch = to_device(data.batch(index), device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-            value = loss(model, batch)
-        optimizer.zero_grad()
-        value.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-        value, norm = value.item(), norm.item()
-        # Waiting here for the device, at every step, keeps what is not finite out of the weights and the checkpoint.
-        if not math.isfinite(value + norm):
-            raise TrainingError(
-                f"{folder.name}: loss {value:g}, gradient norm {norm:g} at step {at.step} of {steps}; "
-                "a smaller learning rate or a clip may help"
-            )
-        optimizer.step()
-        return value, norm
-
-    def score():
-        """The numbers of the epoch that has just ended."""
-        scores = {"train_loss": at.total / len(data)}
-        if validate is not None:
-            model.eval()
-            with torch.no_grad():
-                scores |= validate(model)
-        return {name: float(score) for name, score in scores.items()}
-
-    def save():
-        at.seconds = time.monotonic() - begin
-        board.flush()  # first, so that no scalar is missing from before the checkpoint
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "random": random_states()}
-        replace(checkpoint, state | {"at": vars(at), "settings": settings})
+    settings = run.settings | getattr(batch, "settings", {}) | optimizer_settings(optimizer)
+    settings |= {"steps": steps, "validate_every": validate_every, "schedule": schedule.__name__}
+    settings |= {"warmup": warmup, "clip": clip, "amp": amp}
+    saved, history = run.load(settings)
+    here = Place(carried=carry)
+    if saved is not None:
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        checkpoints.restore_random_states(saved["random"])
+        here = Place(**saved["place"] | {"carried": to_device(saved["place"]["carried"], device)})
+    last_save = time.monotonic()
+    begin = last_save - here.seconds  # by a clock that stood still between the processes
 
     def report(state, **more):
-        seconds = time.monotonic() - begin
-        left = seconds / at.step * (steps - at.step) if at.step else None
-        latest = {name: curve[-1] for name, curve in at.curves.items()}
-        now = {"step": at.step, "steps": steps, "seconds": seconds, "seconds_left": left, "latest": latest}
-        write_progress(folder, state, **now, **more)
+        here.seconds = time.monotonic() - begin
+        latest = {name: curve[-1] for name, curve in here.curves.items() if name != "step"}
+        run.report(state, step=here.step, steps=steps, seconds=here.seconds, latest=latest, **more)
 
-    with lock(folder / "fit.lock"):
-        if checkpoint.exists():
-            at = resume(checkpoint, model, optimizer, settings)
-        saved = time.monotonic()
-        begin = saved - at.seconds  # by a clock that stood still between the processes
-        report("running")
-        bar = tqdm(total=steps, initial=at.step, desc=folder.name, disable=None)  # None: only on a terminal
-        with bar, SummaryWriter(folder / "tensorboard", purge_step=at.step + 1) as board:
-            try:
-                for epoch in range(at.epoch, epochs):
-                    order = torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(len(data)))
-                    model.train()
-                    for first in range(at.position, len(data), batch_size):
-                        index = order[first : first + batch_size]
-                        value, norm = step(index)
-                        at.step += 1
-                        at.position += len(index)
-                        at.total += value * len(index)
-                        bar.update()
-                        if at.step % log_every == 0:
-                            rate = optimizer.param_groups[0]["lr"]
-                            for name, number in (("loss", value), ("gradient_norm", norm), ("learning_rate", rate)):
-                                board.add_scalar(f"step/{name}", number, at.step)
-                            report("running")
-                        if time.monotonic() - saved >= checkpoint_seconds:
-                            save()
-                            saved = time.monotonic()
-                    for name, number in score().items():
-                        at.curves.setdefault(name, []).append(number)
-                        board.add_scalar(f"epoch/{name}", number, at.step)
-                    at.epoch, at.position, at.total = epoch + 1, 0, 0.0
+    report("running")
+    model.train()
+    bar = tqdm(total=steps, initial=here.step, desc=run.name, disable=None)  # None: only on a terminal
+    with bar, SummaryWriter(run.folder / "tensorboard", purge_step=here.step + 1) as board:
+        try:
+            while here.step < steps and not here.stopped:
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * schedule(here.step, steps, warmup)
+                sample = to_device(batch(here.step), device)
+                with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+                    if carry is None:
+                        value, carried = loss(model, sample), None
+                    else:
+                        value, carried = loss(model, sample, here.carried)
+                optimizer.zero_grad()
+                value.backward()
+                norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+                scalars = {"loss": value.item(), "gradient_norm": norm.item(), "learning_rate": group["lr"]}
+                # Waiting here for the device, at every step, keeps what is not finite out of the weights.
+                require_finite(scalars, run, here.step)
+                optimizer.step()
+                here.step, here.count, here.losses = here.step + 1, here.count + 1, here.losses + scalars["loss"]
+                here.carried = detach(carried)
+                bar.update()
+                if here.step % log_every == 0:
+                    for name, number in scalars.items():
+                        board.add_scalar(f"step/{name}", number, here.step)
                     report("running")
-                save()
-            except Exception as error:
-                report("failed", error=f"{type(error).__name__}: {error}")
-                raise
-        report("done")
+                if here.step % validate_every == 0 or here.step == steps:
+                    scores = {"train_loss": here.losses / here.count} | score(model, validate)
+                    require_finite(scores, run, here.step)
+                    here.count, here.losses = 0, 0.0
+                    for name, number in ({"step": here.step} | scores).items():
+                        here.curves.setdefault(name, []).append(number)
+                        board.add_scalar(f"validation/{name}", number, here.step)
+                    here.stopped = stop is not None and bool(stop(here.curves))
+                    report("running")
+                over = here.stopped or here.step == steps
+                if over or time.monotonic() - last_save >= checkpoint_seconds:
+                    require_finite(largest_weights(model), run, here.step)
+                    board.flush()  # first, so that no scalar is missing from before the checkpoint
+                    here.seconds = time.monotonic() - begin
+                    states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                    run.save(settings, history, place=vars(here), random=checkpoints.random_states(), **states)
+                    last_save = time.monotonic()
+        except Exception as error:
+            report("failed", error=f"{type(error).__name__}: {error}")
+            raise
+    report("done")
     model.eval()
-    return Trained(at.curves, at.seconds)
+    return Trained(here.curves, here.seconds, here.step, history)
 
 
-def resume(checkpoint, model, optimizer, settings):
-    """Load a checkpoint into model, optimiser and the global generators; return where it stands."""
-    try:
-        with zipfile.ZipFile(checkpoint) as file:  # a checkpoint is a zip file, and torch.load ignores its checksums
-            if damaged := file.testzip():
-                raise zipfile.BadZipFile(f"{damaged} has a wrong checksum")
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:  # there is no end to what zip and pickle say of broken bytes
-        raise TrainingError(f"{checkpoint} is damaged ({error}): delete it, and the run starts anew") from None
-    theirs = state["settings"]
-    other = {name for name in theirs | settings if theirs.get(name) != settings.get(name)}
-    if other:
-        changes = ", ".join(f"{name} {theirs.get(name)!r} is now {settings.get(name)!r}" for name in sorted(other))
-        raise TrainingError(f"{checkpoint} is of a run with other parameters ({changes}): delete it to start anew")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    restore_random_states(state["random"])
-    return Position(**state["at"])
+def score(model, validate):
+    """What ``validate`` says of the model as it will be used; nothing without it."""
+    if validate is None:
+        return {}
+    model.eval()
+    with torch.no_grad():
+        scores = {name: float(number) for name, number in validate(model).items()}
+    model.train()
+    return scores
 
 
-def replace(path, state):
-    """Write a checkpoint so that ``path`` holds the old one or the new one, whenever the process dies."""
-    temporary = path.with_suffix(".tmp")  # a run has one writer: the one that holds its lock
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def check_options(steps, validate_every, log_every, warmup, clip, checkpoint_seconds):
+    """Raise ValueError for an option of ``fit`` that is out of range."""
+    for name, number in (("steps", steps), ("validate_every", validate_every), ("log_every", log_every)):
+        check_count(name, number)
+    check_count("warmup", warmup, least=0)
+    if not clip > 0:  # nor is NaN
+        raise ValueError(f"clip = {clip!r}: expected a number above 0, or math.inf for none")
+    if not checkpoint_seconds >= 0:
+        raise ValueError(f"checkpoint_seconds = {checkpoint_seconds!r}: expected a number from 0 on")
 
 
-def random_states():
-    """The states of the global generators, in types that ``torch.load`` takes from untrusted files."""
-    name, keys, *rest = np.random.get_state()
-    return {
-        "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
+def check_count(name, number, least=1):
+    """Raise ValueError unless ``number`` is a whole one, and not less than ``least``."""
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise ValueError(f"{name} = {number!r}: expected a whole number from {least} on")
 
 
-def restore_random_states(states):
-    random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
-    torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+def optimizer_settings(optimizer):
+    """Name and options of an optimiser, before any schedule has changed them."""
+    groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    return {"optimizer": type(optimizer).__name__, "optimizer_groups": groups}
+
+
+def require_finite(numbers, run, step):
+    """Raise TrainingError when one of ``numbers``, by their names, is NaN or infinite."""
+    wrong = {name: number for name, number in numbers.items() if not math.isfinite(number)}
+    if wrong:
+        told = ", ".join(f"{name} {number:g}" for name, number in wrong.items())
+        raise TrainingError(f"{run.name}: {told} at step {step}; a smaller learning rate or a clip may help")
+
+
+def largest_weights(model):
+    """The largest absolute value of each floating-point tensor of the model's state, by its name; NaN counts most."""
+    state = model.state_dict().items()
+    return {name: tensor.abs().max().item() for name, tensor in state if tensor.is_floating_point() and tensor.numel()}
 
 
 def to_device(batch, device):
-    """A batch (anything with ``to``, or a tuple of such) on ``device``."""
-    return tuple(part.to(device) for part in batch) if type(batch) is tuple else batch.to(device)
+    """A batch (None, anything with ``to``, or a tuple of such) on ``device``."""
+    if type(batch) is tuple:
+        return tuple(to_device(part, device) for part in batch)
+    return batch if batch is None else batch.to(device)
 
 
-@contextmanager
-def lock(path):
-    """Hold the lock file ``path``; the system lets go of it when the process ends, however it ends.
-
-    Raises TrainingError that names the process when another one holds it.
-    """
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise TrainingError(f"{path.parent.name}: {file.read() or 'another process'} works on this run") from None
-        file.truncate(0)
-        print(f"process {os.getpid()} on {platform.node()}", end="", file=file, flush=True)
-        yield
-
-
-def write_progress(folder, state, **numbers):
-    """Write ``progress.json``: ``state`` is running, done or failed."""
-    who = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "pid": os.getpid(), "host": platform.node()}
-    progress = {"run": folder.name, "state": state, **numbers, **who}
-    files.write(folder / "progress.json", json.dumps(progress, indent=1) + "\n")
+def detach(state):
+    """A state that goes from batch to batch (None, a tensor, or a tuple of such), cut off from its graph."""
+    if type(state) is tuple:
+        return tuple(detach(part) for part in state)
+    return state if state is None else state.detach()

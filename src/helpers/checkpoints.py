@@ -1,0 +1,71 @@
+"""Checkpoints: all that training needs to go on, in one file that is whole, checked, and never executed."""
+
+import json
+import random
+import zipfile
+
+import numpy as np
+import torch
+
+from helpers import files
+from helpers.experiments import RunError
+
+
+def save(path, state):
+    """Replace the checkpoint ``path`` by ``state``: dictionaries and lists of tensors, numbers and text."""
+    with files.replacing(path) as file:
+        torch.save(plain(state), file)
+
+
+def load(path, settings):
+    """Return the state of a checkpoint that was made under ``settings``.
+
+    No code in the file is executed. Raises RunError when it is damaged, or was made under other settings.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:  # a checkpoint is a zip file, and torch.load ignores its checksums
+            if damaged := file.testzip():
+                raise zipfile.BadZipFile(f"{damaged} has a wrong checksum")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        theirs = state["settings"]
+    except Exception as error:  # there is no end to what zip and pickle say of broken bytes
+        raise RunError(f"{path} is damaged ({error}): delete it, and the run starts anew") from None
+    other = [name for name in sorted(theirs | settings) if _json(theirs, name) != _json(settings, name)]
+    if other:
+        changes = ", ".join(f"{name} {_json(theirs, name)} is now {_json(settings, name)}" for name in other)
+        raise RunError(f"{path} is of a run with other parameters ({changes}): delete it to start anew")
+    return state
+
+
+def _json(settings, name):
+    """A setting as text: so compared, NaN is NaN."""
+    return json.dumps(plain(settings[name]), sort_keys=True) if name in settings else "not set"
+
+
+def plain(value):
+    """``value`` with Python's own numbers for NumPy's, which ``torch.load`` refuses; tensors stay as they are."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(entry) for entry in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def random_states():
+    """The states of the global generators, in types that ``torch.load`` takes from untrusted files."""
+    name, keys, *rest = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_states(states):
+    """Give the global generators the states that ``random_states`` took."""
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
+    torch.set_rng_state(states["torch"])
+    if torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])

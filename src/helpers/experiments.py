@@ -1,0 +1,139 @@
+"""The lists of runs: which runs of which experiments make up the book.
+
+``book/experiments/NAME.yaml`` stands beside the notebook that it lists runs of. It holds, under ``defaults``, the
+parameters that they share; under ``runs``, a name for each and the parameters that it sets, the most important first,
+and a ``group`` for those that differ by their seed alone; under ``show``, the metrics by which they are compared.
+"""
+
+import ast
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+import yaml
+
+from helpers import files, records
+
+FOLDER = files.PROJECT / "book" / "experiments"
+
+
+class RunError(RuntimeError):
+    """A run that cannot be listed, started or gone on with; the message says why and what to do."""
+
+
+class Listed(NamedTuple):
+    """A run of the list: the parameters that it asks for, and the group that it is one of."""
+
+    parameters: dict
+    group: str
+
+
+def experiments():
+    """The names of all experiments that have a list of runs, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def listed(experiment):
+    """The runs of an experiment, as ``{name: Listed}``, the most important first.
+
+    Raises RunError when there is no such list, or something in it is wrong.
+    """
+    listing = _read(experiment)
+    path, known = FOLDER / f"{experiment}.yaml", defaults(experiment)
+    runs = {}
+    for name, own in listing["runs"].items():
+        if not records.is_name(name):
+            raise RunError(f"{path}: the run {name!r} needs another name: {records.NAMES}, as text")
+        parameters = {**listing["defaults"], **_mapping(path, f"run {name}", own)}
+        group = parameters.pop("group", name)
+        if not isinstance(group, str):
+            raise RunError(f"{path}: the group of run {name} is a text, and not {group!r}")
+        if reserved := {"profile", "run"} & parameters.keys():
+            raise RunError(f"{path}: run {name} sets {', '.join(sorted(reserved))}, which is set for it")
+        if unknown := parameters.keys() - known.keys():
+            takes = ", ".join(known.keys() - {"profile", "run"})
+            raise RunError(f"{path}: run {name} sets {', '.join(map(str, unknown))}; {experiment}.py takes {takes}")
+        runs[name] = Listed(parameters | {"profile": "full", "run": name}, group)
+    return runs
+
+
+def shown(experiment):
+    """The metrics by which the runs of an experiment are compared: a list of names. Raises RunError as ``listed``."""
+    return _read(experiment)["show"]
+
+
+def groups(experiment):
+    """The groups of an experiment's runs that have a record, and the values of the metrics that are shown.
+
+    ``{group: {metric: [values]}}`` in the order of the list: a value for each seed, whether the seeds stand in one
+    record or in several. Records that are broken are left out, and told of by ``make status``.
+    """
+    gathered = {}
+    for name, run in listed(experiment).items():
+        try:
+            metrics = records.load(experiment, name)["metrics"]
+        except records.RecordError:
+            continue
+        group = gathered.setdefault(run.group, {metric: [] for metric in shown(experiment)})
+        for metric, values in group.items():
+            found = metrics.get(metric, [])
+            values += found if isinstance(found, list) else [found]
+    return gathered
+
+
+def spread(values):
+    """Mean and standard deviation (n − 1) of what several seeds gave, in words; one value stands for itself."""
+    if not values:
+        return ""
+    digits = f"{fmean(values):.4g}"
+    return f"{digits} ± {stdev(values):.2g}" if len(values) > 1 else digits
+
+
+def defaults(experiment):
+    """The parameters of an experiment's notebook and their defaults, read from its cell tagged ``parameters``."""
+    path = FOLDER / f"{experiment}.py"
+    try:
+        _, _, rest = path.read_text().partition('# %% tags=["parameters"]\n')
+        cell = ast.parse(rest.partition("\n# %%")[0]).body
+        return {node.targets[0].id: ast.literal_eval(node.value) for node in cell if isinstance(node, ast.Assign)}
+    except (OSError, ValueError, SyntaxError, AttributeError) as error:
+        raise RunError(f"{path} has no cell of parameters that can be read: {error}") from None
+
+
+def _read(experiment):
+    """The list of an experiment as YAML has it, its parts in place. Raises RunError."""
+    if experiment not in experiments():
+        raise RunError(f"EXPERIMENT={experiment}: expected one of {', '.join(experiments())}")
+    path = FOLDER / f"{experiment}.yaml"
+    try:
+        text = path.read_text()
+        _refuse_duplicates(path, yaml.compose(text))
+        listing = _mapping(path, "the list", yaml.safe_load(text))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunError(f"{path} is no list of runs: {' '.join(str(error).split())}") from None
+    if unknown := listing.keys() - {"defaults", "runs", "show"}:
+        raise RunError(f"{path}: expected defaults, runs and show, and found {', '.join(map(str, unknown))}")
+    listing = {part: _mapping(path, part, listing.get(part)) for part in ("defaults", "runs")} | {
+        "show": listing.get("show") or []
+    }
+    if not (isinstance(listing["show"], list) and all(isinstance(name, str) for name in listing["show"])):
+        raise RunError(f"{path}: show is a list of metrics, and not {listing['show']!r}")
+    return listing
+
+
+def _mapping(path, what, value):
+    """``value``, or an empty dictionary where the list leaves it out. Raises RunError when it is neither."""
+    if not isinstance(value, dict | None):
+        raise RunError(f"{path}: {what} is a mapping, as in `name: {{seed: 0}}`, and not {value!r}")
+    return value or {}
+
+
+def _refuse_duplicates(path, node):
+    """Raise RunError for a name that stands twice: YAML would silently keep the last."""
+    if isinstance(node, yaml.MappingNode):
+        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for name in names:
+            if names.count(name) > 1:
+                raise RunError(f"{path}: {name} stands twice, near line {node.start_mark.line + 1}")
+        for key, value in node.value:
+            if key.tag != "tag:yaml.org,2002:merge":
+                _refuse_duplicates(path, value)
