@@ -17,7 +17,7 @@ def test_what_is_saved_is_loaded(tmp_path_factory, metrics, curves):
     root = tmp_path_factory.mktemp("records")
     records.save("toy", "a", parameters={"seed": 1}, metrics=metrics, curves=curves, seconds=2.0, root=root)
     record = records.load("toy", "a", root=root)
-    assert tuple(record) == records.KEYS
+    assert list(record) == list(records.KEYS)
     assert (record["experiment"], record["run"], record["parameters"]) == ("toy", "a", {"seed": 1})
     assert (record["metrics"], record["curves"]) == (metrics, curves)
 

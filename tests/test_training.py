@@ -16,24 +16,23 @@ from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from torch.nn.functional import mse_loss
 
-from helpers import training
+from helpers import checkpoints, provenance, runs, training
+from helpers.experiments import RunError
 from helpers.training import TrainingError
 
+torch.set_num_threads(1)  # with more, sums may differ from process to process
 SAMPLES, BATCH, EPOCHS = 45, 10, 3
 STEPS = EPOCHS * 5
 
 
 class Toy:
-    """A data set that draws from every generator there is, and remembers what it was asked for."""
+    """Batches that draw from every generator there is, and remember what they were asked for."""
 
     def __init__(self, before=lambda call: None):
         self.x = torch.linspace(-1, 1, SAMPLES)[:, None]
         self.before, self.asked = before, []
 
-    def __len__(self):
-        return SAMPLES
-
-    def batch(self, index):
+    def __call__(self, index):
         self.before(len(self.asked))
         self.asked.append(index.tolist())
         noise = np.random.rand() + torch.rand(len(index), 1) + training.random.random()
@@ -54,13 +53,28 @@ def validate_at_random(model):
     return {"score": torch.rand(()).item()}
 
 
-def run(folder, data=None, loss=loss, validate=validate_at_random, **options):
+def a_run(folder, profile="full", **settings):
+    """A run that keeps its things in ``folder``."""
+    return runs.Run("toy", {"profile": profile, "run": "a", "seed": 0} | settings, build=folder)
+
+
+def kept(folder, profile="full"):
+    """Where the run keeps its things."""
+    return folder / profile / "experiments" / "toy" / "a"
+
+
+def run(
+    folder, data=None, loss=loss, validate=validate_at_random, profile="full", parameters=None, rate=0.01, **options
+):
     """Train the toy network; return its weights and what `fit` returned."""
     training.seed_everything(5)
     model = network()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    options = {"epochs": EPOCHS, "batch_size": BATCH, "warmup": 3, "clip": 1.0, "log_every": 1} | options
-    result = training.fit(model, loss, data or Toy(), optimizer, folder=folder, validate=validate, **options)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    batch = training.Epochs(data or Toy(), SAMPLES, options.pop("batch_size", BATCH), options.pop("seed", 0))
+    options = {"steps": STEPS, "validate_every": 5, "warmup": 3, "clip": 1.0, "log_every": 1} | options
+    result = training.fit(
+        a_run(folder, profile, **parameters or {}), model, loss, batch, optimizer, validate=validate, **options
+    )
     return model.state_dict(), result
 
 
@@ -74,7 +88,7 @@ def undisturbed(tmp_path_factory):
 
 
 def progress(folder):
-    return json.loads((folder / "progress.json").read_text())
+    return json.loads((kept(folder) / "progress.json").read_text())
 
 
 # --- killed and resumed, in processes of their own ---
@@ -93,7 +107,6 @@ def start(function, *arguments):
 
 def die(folder, where, count, every):
     """Train and be killed: at a batch, in a validation, or in the middle of writing a checkpoint."""
-    torch.set_num_threads(1)
     training.time = SimpleNamespace(monotonic=itertools.count().__next__)  # a clock that ticks when it is read
     deadly = itertools.count(1)
 
@@ -152,8 +165,9 @@ def test_a_resumed_run_does_not_repeat_what_it_has_done(undisturbed, tmp_path):
     weights, _ = run(tmp_path, data)
     assert len(data.asked) == STEPS - 7
     assert same(weights, undisturbed[0])
-    assert scalars(tmp_path / "tensorboard", "step/loss") == list(range(1, STEPS + 1))
-    assert scalars(tmp_path / "tensorboard", "epoch/score") == [5, 10, 15]
+    board = kept(tmp_path) / "tensorboard"
+    assert scalars(board, "step/loss") == list(range(1, STEPS + 1))
+    assert scalars(board, "validation/score") == [5, 10, 15]
 
 
 def scalars(folder, tag):
@@ -176,7 +190,7 @@ def test_a_run_has_one_process_at_a_time(undisturbed, tmp_path):
     there.close()  # so that a child that dies is not waited for
     pid = here.recv()
     before = progress(tmp_path)
-    with pytest.raises(TrainingError, match=rf"process {pid} on .* works on this run"):
+    with pytest.raises(runs.Locked, match=rf"process {pid} on .* works on this run"):
         run(tmp_path)
     assert progress(tmp_path) == before and before["state"] == "running" and before["pid"] == pid
     process.kill()
@@ -197,15 +211,101 @@ def test_a_finished_run_is_not_trained_again(undisturbed, tmp_path):
 
 def test_a_checkpoint_of_other_parameters_is_refused(tmp_path):
     run(tmp_path, parameters={"hidden": 8})
-    with pytest.raises(TrainingError, match=r"other parameters \(epochs 3 is now 4, hidden 8 is now 16\)"):
-        run(tmp_path, parameters={"hidden": 16}, epochs=4)
+    with pytest.raises(RunError, match=r"other parameters \(hidden 8 is now 16, steps 15 is now 20\): delete it"):
+        run(tmp_path, parameters={"hidden": 16}, steps=20)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 20},
+        {"batch_size": 9},
+        {"seed": 1},
+        {"rate": 0.02},
+        {"clip": 2.0},
+        {"warmup": 2},
+        {"amp": True},
+        {"schedule": training.constant},
+        {"validate_every": 3},
+        {"parameters": {"seed": 1}},
+    ],
+    ids=str,
+)
+def test_whatever_a_result_depends_on_is_among_the_settings(tmp_path, change):
+    run(tmp_path, steps=5, batch_size=BATCH)
+    with pytest.raises(RunError, match="other parameters"):
+        run(tmp_path, **{"steps": 5, **change})
+
+
+def test_another_number_of_threads_is_another_run(tmp_path, monkeypatch):
+    run(tmp_path, steps=5)
+    monkeypatch.setenv("THREADS", "2")
+    try:
+        with pytest.raises(RunError, match="threads 1 is now 2"):
+            run(tmp_path, steps=5)
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_another_number_of_samples_is_another_run(tmp_path):
+    def train(samples):
+        model = torch.nn.Linear(1, 1)
+        batch = training.Epochs(Toy(), samples, BATCH)
+        training.fit(a_run(tmp_path), model, loss, batch, torch.optim.SGD(model.parameters(), lr=0.1), steps=1)
+
+    train(SAMPLES)
+    with pytest.raises(RunError, match="samples 45 is now 44"):
+        train(SAMPLES - 1)
+
+
+def test_a_rehearsal_starts_anew_where_a_full_run_is_refused(undisturbed, tmp_path):
+    run(tmp_path, profile="smoke", rate=0.5)
+    weights, _ = run(tmp_path, profile="smoke")
+    assert same(weights, undisturbed[0])
+    (kept(tmp_path, "smoke") / "checkpoint.pt").write_bytes(b"damaged")
+    data = Toy()
+    assert same(run(tmp_path, data, profile="smoke")[0], undisturbed[0]) and len(data.asked) == STEPS
+    again = Toy()
+    run(tmp_path, again, profile="smoke")
+    assert again.asked == [], "nothing has changed, so nothing is done again"
+
+
+def test_a_rehearsal_of_other_code_starts_anew(tmp_path, monkeypatch):
+    run(tmp_path, profile="smoke")
+    monkeypatch.setattr(provenance, "code", lambda: {"notebook": "another loss"})
+    data = Toy()
+    run(tmp_path, data, profile="smoke")
+    assert len(data.asked) == STEPS
+
+
+def test_a_full_run_resumed_under_other_code_says_so(tmp_path, monkeypatch):
+    def stop(call):
+        if call == 7:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(provenance, "commit", lambda: "first")
+    monkeypatch.setattr(provenance, "code", lambda: {"helpers/a.py": "1", "notebook": "1"})
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Toy(stop), checkpoint_seconds=0)
+    monkeypatch.setattr(provenance, "commit", lambda: "second")
+    monkeypatch.setattr(provenance, "code", lambda: {"helpers/a.py": "1", "notebook": "2"})
+    _, result = run(tmp_path)
+    assert [(entry["step"], entry["commit"]) for entry in result.history] == [(0, "first"), (7, "second")]
+    told = runs.resumptions([result.history], [None])
+    assert told == [{"step": 7, "commit": "second", "changed": ["notebook"]}]
+    _, again = run(tmp_path)
+    assert again.history == result.history, "it is told once"
+    monkeypatch.setattr(provenance, "commit", lambda: "third")
+    _, result = run(tmp_path)
+    told = runs.resumptions([result.history], [None])
+    assert told[1:] == [{"step": STEPS, "commit": "third", "changed": []}], "what is shown was scored by it"
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_damage_is_told_and_never_trained_on(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp() / "damage"
-    checkpoint, good = folder / "checkpoint.pt", folder / "good.pt"
+    checkpoint, good = kept(folder) / "checkpoint.pt", kept(folder) / "good.pt"
     if not good.exists():
         run(folder)
         checkpoint.rename(good)
@@ -220,11 +320,31 @@ def test_damage_is_told_and_never_trained_on(tmp_path_factory, data):
     asked = Toy()
     try:
         weights, _ = run(folder, asked)
-    except TrainingError as error:
+    except RunError as error:
         assert "checkpoint.pt is damaged" in str(error) and "delete it" in str(error)
     else:  # only what a zip file says of dates and the like was changed
         assert same(weights, expected)
     assert asked.asked == []
+
+
+def test_a_checkpoint_is_never_executed(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (pytest.fail, ("the checkpoint was executed",))
+
+    run(tmp_path)
+    state = checkpoints.load(kept(tmp_path) / "checkpoint.pt", torch.load(kept(tmp_path) / "checkpoint.pt")["settings"])
+    torch.save(state | {"place": Trap()}, kept(tmp_path) / "checkpoint.pt")
+    with pytest.raises(RunError, match="is damaged"):
+        run(tmp_path)
+
+
+def test_numbers_of_numpy_and_nan_come_back_from_a_checkpoint(tmp_path):
+    odd = {"width": np.float32(0.5), "count": np.int64(3), "nothing": math.nan, "everything": np.float64(np.inf)}
+    weights, _ = run(tmp_path, parameters=odd, rate=np.float64(0.01))
+    data = Toy()
+    again, _ = run(tmp_path, data, parameters=odd, rate=np.float64(0.01))
+    assert same(weights, again) and data.asked == []
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
@@ -234,7 +354,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(undisturbed,
     def sometimes(model, batch):
         return loss(model, batch) * (poison if len(data.asked) == 8 else 1.0)
 
-    with pytest.raises(TrainingError, match=rf"loss {poison:g}, .* at step 7 of {STEPS}"):
+    with pytest.raises(TrainingError, match=rf"loss {poison:g}, .* at step 7;"):
         run(tmp_path, data, sometimes, checkpoint_seconds=0)
     assert progress(tmp_path)["state"] == "failed" and "at step 7" in progress(tmp_path)["error"]
     assert same(run(tmp_path)[0], undisturbed[0]), "the checkpoint from before the failure was to be kept"
@@ -248,65 +368,126 @@ def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(tmp_path):
         return (model.weight - 1).sqrt().sum()  # 0, with an infinite slope
 
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(TrainingError, match="loss 0, gradient norm inf at step 0"):
-        training.fit(model, steep, Toy(), optimizer, folder=tmp_path, epochs=1, batch_size=BATCH)
+    with pytest.raises(TrainingError, match="gradient_norm inf at step 0"):
+        training.fit(a_run(tmp_path), model, steep, lambda step: None, optimizer, steps=1)
     assert model.weight.item() == 1
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, bad):
+    """The last step of all can spoil them without any loss to tell."""
+
+    class Spoiler(torch.optim.SGD):
+        def step(self):
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].fill_(bad)
+
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(TrainingError, match=r"weight .* at step 1"):
+        training.fit(a_run(tmp_path), model, loss, Epochs(), Spoiler(model.parameters(), lr=1.0), steps=1)
+    assert not (kept(tmp_path) / "checkpoint.pt").exists()
+
+
+def test_a_score_that_is_not_finite_stops_the_run(tmp_path):
+    with pytest.raises(TrainingError, match="score nan at step 5"):
+        run(tmp_path, validate=lambda model: {"score": math.nan})
+
+
+def test_after_a_divergence_a_smaller_rate_does_not_go_on_from_there(tmp_path):
+    def sometimes(model, batch):
+        return loss(model, batch) * (math.nan if progress(tmp_path)["step"] == 8 else 1.0)
+
+    with pytest.raises(TrainingError):
+        run(tmp_path, loss=sometimes, rate=1e3, checkpoint_seconds=0)
+    with pytest.raises(RunError, match="delete it to start anew"):
+        run(tmp_path, rate=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"batch_size": -1}, "batch_size = -1: expected a whole number from 1 on"),
+        ({"batch_size": 0}, "batch_size = 0"),
+        ({"steps": 0}, "steps = 0: expected a whole number from 1 on"),
+        ({"steps": 1.5}, "steps = 1.5"),
+        ({"steps": True}, "steps = True"),
+        ({"validate_every": 0}, "validate_every = 0"),
+        ({"log_every": 0}, "log_every = 0"),
+        ({"warmup": -1}, "warmup = -1: expected a whole number from 0 on"),
+        ({"clip": -1}, "clip = -1: expected a number above 0"),
+        ({"clip": 0}, "clip = 0: expected a number above 0"),
+        ({"clip": math.nan}, "clip = nan: expected a number above 0"),
+        ({"checkpoint_seconds": -1}, "checkpoint_seconds = -1: expected a number from 0 on"),
+    ],
+)
+def test_an_option_out_of_range_is_named_before_anything_runs(tmp_path, options, says):
+    with pytest.raises(ValueError, match=says):
+        run(tmp_path, **options)
+    assert not (kept(tmp_path) / "progress.json").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_says_what_to_do_and_leaves_the_one_before(
+    undisturbed, tmp_path, monkeypatch
+):
+    saved, calls = torch.save, itertools.count()
+
+    def full(*arguments):
+        if next(calls) == 2:
+            raise OSError(28, "No space left on device")
+        saved(*arguments)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(RunError, match=r"checkpoint of a cannot be written .*No space left.*make room"):
+        run(tmp_path, checkpoint_seconds=0)
+    assert [path.name for path in kept(tmp_path).glob("*check*")] == ["checkpoint.pt"]
+    assert not list(kept(tmp_path).glob(".*.tmp"))
+    assert same(run(tmp_path)[0], undisturbed[0])
 
 
 # --- the loop itself ---
 
 
-@settings(max_examples=20, deadline=None)
-@given(batch_size=st.integers(1, 60), epochs=st.integers(1, 3), seed=st.integers(0, 2**31 - 1))
-def test_every_epoch_takes_every_sample_once(tmp_path_factory, batch_size, epochs, seed):
-    data = Toy()
-    folder = tmp_path_factory.mktemp("order")
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    options = {"epochs": epochs, "batch_size": batch_size, "seed": seed}
-    training.fit(model, loss, data, optimizer, folder=folder, **options)
-    asked = list(itertools.chain.from_iterable(data.asked))
-    orders = [asked[first : first + SAMPLES] for first in range(0, len(asked), SAMPLES)]
-    assert len(orders) == epochs
-    assert all(sorted(order) == list(range(SAMPLES)) for order in orders)
-    assert len({tuple(order) for order in orders}) == epochs, "the same order twice"
-    assert max(map(len, data.asked)) == min(batch_size, SAMPLES)
-    assert progress(folder)["step"] == progress(folder)["steps"] == len(data.asked)
+@settings(max_examples=50, deadline=None)
+@given(samples=st.integers(1, 60), batch_size=st.integers(1, 60), seed=st.integers(0, 2**31 - 1))
+def test_every_epoch_takes_every_sample_once_in_an_order_of_its_own(samples, batch_size, seed):
+    batch = training.Epochs(lambda index: index.tolist(), samples, batch_size, seed)
+    assert len(batch) == math.ceil(samples / batch_size)
+    epochs = [[batch(epoch * len(batch) + step) for step in range(len(batch))] for epoch in range(3)]
+    orders = [tuple(itertools.chain.from_iterable(epoch)) for epoch in epochs]
+    assert all(sorted(order) == list(range(samples)) for order in orders)
+    assert max(map(len, epochs[0])) == min(batch_size, samples)
+    assert training.Epochs(lambda index: index.tolist(), samples, batch_size, seed)(2 * len(batch)) == epochs[2][0]
 
 
-def test_neither_an_epoch_nor_a_seed_repeats_the_order_of_another(tmp_path):
-    orders = []
-    for seed in range(3):
-        data = Toy()
-        run(tmp_path / str(seed), data, seed=seed)
-        asked = list(itertools.chain.from_iterable(data.asked))
-        orders += [tuple(asked[first : first + SAMPLES]) for first in range(0, len(asked), SAMPLES)]
-    assert len(set(orders)) == len(orders) == 9
+def test_neither_an_epoch_nor_a_seed_repeats_the_order_of_another():
+    orders = [tuple(training.Epochs(list, SAMPLES, SAMPLES, seed)(epoch)) for seed in range(3) for epoch in range(3)]
+    assert len({tuple(map(int, order)) for order in orders}) == len(orders)
 
 
 def test_the_weights_are_those_of_the_loop_that_anyone_would_write(tmp_path):
-    class Plain(Toy):
-        def batch(self, index):
-            self.asked.append(index.tolist())
-            return self.x[index], (3 * self.x[index]).sin()
+    x = torch.linspace(-1, 1, SAMPLES, dtype=torch.float64)[:, None]
+    asked = []
+
+    def make(index):
+        asked.append(index)
+        return x[index], (3 * x[index]).sin()
 
     def plain():
         torch.manual_seed(0)
         return torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
 
-    data, model = Plain(), plain()
-    data.x = data.x.double()
-    options = {"epochs": EPOCHS, "batch_size": BATCH, "warmup": 4, "clip": 0.1, "folder": tmp_path}
-    training.fit(model, loss, data, torch.optim.AdamW(model.parameters(), lr=0.02), **options)
+    model = plain()
+    optimizer, batch = torch.optim.AdamW(model.parameters(), lr=0.02), training.Epochs(make, SAMPLES, BATCH)
+    training.fit(a_run(tmp_path), model, loss, batch, optimizer, steps=STEPS, warmup=4, clip=0.1)
 
     expected = plain()
     optimizer = torch.optim.AdamW(expected.parameters(), lr=0.02)
     up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / 4, total_iters=3)
     down = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=STEPS - 4)
     schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [up, down], milestones=[4])
-    for index in data.asked[:STEPS]:
+    for index in asked[:STEPS]:
         optimizer.zero_grad()
-        mse_loss(expected(data.x[index]), (3 * data.x[index]).sin()).backward()
+        mse_loss(expected(x[index]), (3 * x[index]).sin()).backward()
         torch.nn.utils.clip_grad_norm_(expected.parameters(), 0.1)
         optimizer.step()
         schedule.step()
@@ -314,25 +495,92 @@ def test_the_weights_are_those_of_the_loop_that_anyone_would_write(tmp_path):
         torch.testing.assert_close(model.state_dict()[name], weights, rtol=1e-9, atol=1e-12)
 
 
-def test_the_training_loss_is_the_mean_over_samples(tmp_path):
+def test_the_training_loss_is_the_mean_since_the_time_before(tmp_path):
     model = torch.nn.Linear(1, 1)
-    data = Toy()
-    data.batch = lambda index: (data.x[index], data.x[index] ** 2)
+
+    def counted(model, batch):
+        return 0 * model.weight.sum() + batch
+
+    def batch(step):
+        return torch.tensor(float(step))
+
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    result = training.fit(model, loss, data, optimizer, folder=tmp_path, epochs=2, batch_size=7)
-    assert result.curves["train_loss"] == pytest.approx(2 * [loss(model, data.batch(range(SAMPLES))).item()])
+    result = training.fit(a_run(tmp_path), model, counted, batch, optimizer, steps=8, validate_every=3)
+    assert result.curves == {"step": [3, 6, 8], "train_loss": [1.0, 4.0, 6.5]}
 
 
 def test_validation_sees_the_model_as_it_will_be_used(tmp_path):
-    seen = []
+    seen, trained = [], []
 
     def validate(model):
         seen.append((model.training, torch.is_grad_enabled()))
         return {"constant": len(seen)}
 
-    _, result = run(tmp_path, validate=validate)
-    assert seen == 3 * [(False, False)]
-    assert result.curves["constant"] == [1.0, 2.0, 3.0] and len(result.curves["train_loss"]) == 3
+    def watched(model, batch):
+        trained.append(model.training)
+        return loss(model, batch)
+
+    _, result = run(tmp_path, loss=watched, validate=validate)
+    assert seen == 3 * [(False, False)] and all(trained)
+    assert result.curves["constant"] == [1.0, 2.0, 3.0] and result.curves["step"] == [5, 10, 15]
+
+
+def test_a_trained_model_is_left_as_it_will_be_used(tmp_path):
+    for _ in range(2):  # trained, and read from its checkpoint
+        model = network()
+        training.fit(a_run(tmp_path), model, loss, Epochs(), torch.optim.SGD(model.parameters(), lr=0.1), steps=1)
+        assert not model.training
+
+
+def test_a_rule_stops_the_run_early_and_it_stays_stopped(tmp_path):
+    asked = []
+
+    def stop(curves):
+        asked.append(list(curves["step"]))
+        return len(curves["train_loss"]) >= 2
+
+    data = Toy()
+    weights, result = run(tmp_path, data, validate_every=4, stop=stop)
+    assert (result.steps, result.curves["step"], asked) == (8, [4, 8], [[4], [4, 8]])
+    assert len(data.asked) == 8 and progress(tmp_path)["state"] == "done"
+    again = Toy()
+    weights_again, result_again = run(tmp_path, again, validate_every=4, stop=stop)
+    assert again.asked == [] and same(weights, weights_again) and result_again.curves == result.curves
+
+
+def carrying(folder, before=lambda step: None):
+    """Train a network on a state that goes from batch to batch; return what the loss was given, and the weights."""
+    torch.manual_seed(0)
+    cell, given = torch.nn.RNNCell(1, 4), []
+
+    def through_time(model, batch, state):
+        assert not any(part.requires_grad for part in state)
+        given.append(state[0].clone())
+        following = model(batch, state[0])
+        return following.square().mean(), (following, state[1] + 1)
+
+    def batch(step):
+        before(step)
+        return torch.full((2, 1), step / 10)
+
+    optimizer = torch.optim.SGD(cell.parameters(), lr=0.1)
+    carry = (torch.zeros(2, 4), torch.zeros(()))
+    training.fit(a_run(folder), cell, through_time, batch, optimizer, steps=9, carry=carry, checkpoint_seconds=0)
+    return given, cell.state_dict()
+
+
+def test_a_state_is_carried_from_batch_to_batch_and_through_a_stop(tmp_path):
+    def stop(step):
+        if step == 5:
+            raise KeyboardInterrupt
+
+    given, weights = carrying(tmp_path / "whole")
+    assert len(given) == 9 and not given[0].any() and all(state.any() for state in given[1:])
+    with pytest.raises(KeyboardInterrupt):
+        carrying(tmp_path / "stopped", stop)
+    later, weights_again = carrying(tmp_path / "stopped")
+    assert all(torch.equal(a, b) for a, b in zip(given[5:], later, strict=True))
+    assert same(weights, weights_again)
 
 
 @pytest.mark.parametrize(("amp", "dtype"), [(None, torch.float32), (True, torch.bfloat16)])
@@ -346,7 +594,7 @@ def test_reduced_precision_is_for_those_who_ask_where_there_is_no_cuda_device(tm
 
     model = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    training.fit(model, watched, Toy(), optimizer, folder=tmp_path, epochs=1, batch_size=BATCH, amp=amp)
+    training.fit(a_run(tmp_path), model, watched, Epochs(), optimizer, steps=1, amp=amp)
     assert seen == {dtype}
     assert model.weight.dtype == torch.float32
 
@@ -363,14 +611,46 @@ def test_schedules_stay_between_nothing_and_the_full_rate(steps, data):
 
 def test_progress_tells_how_far_a_run_is(tmp_path, capfd):
     told = []
-    run(tmp_path / "a", validate=lambda model: told.append(progress(tmp_path / "a")) or {"score": 0.5})
+    run(tmp_path, validate=lambda model: told.append(progress(tmp_path)) or {"score": 0.5})
     assert [(at["state"], at["step"], at["steps"], at["run"]) for at in told] == [
         ("running", step, STEPS, "a") for step in (5, 10, 15)
     ]
     assert all(at["seconds"] > 0 and at["seconds_left"] >= 0 and at["pid"] == os.getpid() for at in told)
-    assert told[1]["latest"]["score"] == 0.5
-    assert (progress(tmp_path / "a")["state"], progress(tmp_path / "a")["seconds_left"]) == ("done", 0)
+    assert told[1]["latest"]["score"] == 0.5 and "step" not in told[1]["latest"]
+    assert (progress(tmp_path)["state"], progress(tmp_path)["seconds_left"]) == ("done", 0)
     assert capfd.readouterr() == ("", ""), "a progress bar belongs on a terminal only"
+
+
+def test_the_seconds_of_all_processes_are_added_up(tmp_path, monkeypatch):
+    def stop(call):
+        if call == 7:
+            raise KeyboardInterrupt
+
+    clock = itertools.count().__next__
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=clock))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Toy(stop), checkpoint_seconds=0)
+    first = torch.load(kept(tmp_path) / "checkpoint.pt")["place"]["seconds"]
+    passed = clock()
+    result = run(tmp_path, checkpoint_seconds=0)[1]
+    assert first > 7 and first + 8 < result.seconds <= first + clock() - passed
+
+
+def test_scalars_are_on_the_disk_before_the_checkpoint_that_comes_after_them(tmp_path, monkeypatch):
+    seen = []
+    saved = torch.save
+
+    def watched(state, file):
+        seen.append((state["place"]["step"], scalars(kept(tmp_path) / "tensorboard", "step/loss")[-1]))
+        saved(state, file)
+
+    monkeypatch.setattr(torch, "save", watched)
+    run(tmp_path, checkpoint_seconds=0)
+    assert seen == [(step, step) for step in range(1, STEPS + 1)]
+
+
+def Epochs():
+    return training.Epochs(Toy(), SAMPLES, BATCH)
 
 
 if __name__ == "child":

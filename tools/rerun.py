@@ -25,11 +25,12 @@ def main(experiment, run):
 
     import notebooks
 
+    parameters, folder = experiments.listed(experiment)[run].parameters, runs.folder_of(experiment, run)
     told = runs.state(experiment, run)
-    if told.state in ("broken", "running", "starting"):  # neither is a reason to run it, and nothing of it is lost
-        raise SystemExit(f"{experiment}/{run}: {told.message or 'another process works on this run'}")
-    parameters = experiments.listed(experiment)[run].parameters
-    folder = runs.folder_of(experiment, run)
+    if told.state == "broken":  # no reason to run it: nothing is overwritten
+        raise SystemExit(f"{experiment}/{run}: {told.message}")
+    if who := runs.holder(folder / "lock"):
+        raise SystemExit(f"{experiment}/{run}: {who} works on this run")
     failure = folder / "error.txt"
     failure.unlink(missing_ok=True)
     print(f"{experiment}/{run}: started, `make status` says how far it is", flush=True)

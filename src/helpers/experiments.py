@@ -6,6 +6,7 @@ and a ``group`` for those that differ by their seed alone; under ``show``, the m
 """
 
 import ast
+import math
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -81,11 +82,11 @@ def groups(experiment):
 
 
 def spread(values):
-    """Mean and standard deviation (n − 1) of what several seeds gave, in words; one value stands for itself."""
-    if not values:
-        return ""
-    digits = f"{fmean(values):.4g}"
-    return f"{digits} ± {stdev(values):.2g}" if len(values) > 1 else digits
+    """Mean ± standard deviation (n − 1) of what several seeds gave; one value stands for itself."""
+    if len(values) < 2 or not stdev(values):
+        return f"{fmean(values):.4g}" if values else ""
+    decimals = max(0, 1 - math.floor(math.log10(stdev(values))))
+    return f"{fmean(values):,.{decimals}f} ± {stdev(values):,.{decimals}f}"
 
 
 def defaults(experiment):

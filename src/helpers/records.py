@@ -28,9 +28,9 @@ def is_name(name):
     return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is not None
 
 
-def path_of(experiment, run, root=ROOT):
-    """The file of a record."""
-    return Path(root) / experiment / f"{run}.json"
+def path_of(experiment, run, root=None):
+    """The file of a record, in ``root`` or the book's own folder of records."""
+    return Path(root or ROOT) / experiment / f"{run}.json"
 
 
 def save(
@@ -45,7 +45,7 @@ def save(
     packages=(),
     started=None,
     resumed=(),
-    root=ROOT,
+    root=None,
 ):
     """Write ``root/experiment/run.json`` atomically, with the provenance of this very process, and return its path.
 
@@ -76,12 +76,12 @@ def save(
     return files.write(path_of(experiment, run, root), text)
 
 
-def load(experiment, run=None, root=ROOT):
+def load(experiment, run=None, root=None):
     """The record of one run, or ``{run: record}`` of all runs of ``experiment``, sorted by name.
 
     Raises RecordError when there is none, or a file is not a record.
     """
-    folder = Path(root) / experiment
+    folder = Path(root or ROOT) / experiment
     known = sorted(path.stem for path in folder.glob("*.json"))
     names = known if run is None else [run]
     if not names or not path_of(experiment, names[0], root).exists():
@@ -117,7 +117,7 @@ def _read(experiment, run, root):
     return record
 
 
-def save_weights(name, network, about, root=WEIGHTS):
+def save_weights(name, network, about, root=None):
     """Write the state of ``network`` and ``about``, a dictionary of JSON values, to ``root/name.safetensors``.
 
     With them goes a checksum of both.
@@ -126,10 +126,10 @@ def save_weights(name, network, about, root=WEIGHTS):
 
     state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
     told = json.dumps(about)
-    files.write(Path(root) / f"{name}.safetensors", save(state, {"about": told, "sha256": _digest(state, told)}))
+    files.write(Path(root or WEIGHTS) / f"{name}.safetensors", save(state, {"about": told, "sha256": _digest(state, told)}))
 
 
-def load_weights(name, root=WEIGHTS):
+def load_weights(name, root=None):
     """Return ``(state, about)`` as ``save_weights`` wrote them: a ``state_dict``, and a dictionary.
 
     Raises RecordError when the file is missing or damaged, or is not what was written.
@@ -137,7 +137,8 @@ def load_weights(name, root=WEIGHTS):
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    path = Path(root) / f"{name}.safetensors"
+    root = Path(root or WEIGHTS)
+    path = root / f"{name}.safetensors"
     try:
         content = path.read_bytes()
         state = load(content)
@@ -146,7 +147,7 @@ def load_weights(name, root=WEIGHTS):
             raise ValueError("its checksum is wrong")
         return state, json.loads(header["about"])
     except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in Path(root).glob("*.safetensors"))) or "none"
+        known = ", ".join(sorted(p.stem for p in root.glob("*.safetensors"))) or "none"
         raise RecordError(
             f"no weights {name} in {root} (there: {known}); `make rerun` makes those of the book"
         ) from None

@@ -49,14 +49,14 @@ class Run:
     Raises RunError for a name that is none, Locked when another process works on the run.
     """
 
-    def __init__(self, experiment, settings, build=BUILD):
+    def __init__(self, experiment, settings, build=None):
         if not records.is_name(settings["run"]):
             raise RunError(f"run = {settings['run']!r} is no name of a run: expected {records.NAMES}")
         self.experiment, self.name, self.profile = experiment, settings["run"], settings["profile"]
         self.settings = settings | {"threads": set_threads()}
         self.seed, self.index, self.count = settings["seed"], 0, 1
         self.commit, self.code = provenance.commit(), provenance.code()
-        self.build = build / self.profile
+        self.build = (build or BUILD) / self.profile
         self.run_folder = self.folder = folder_of(experiment, self.name, self.build)
         try:
             hold(self.folder / "lock")
@@ -171,9 +171,9 @@ class Run:
         return path
 
 
-def folder_of(experiment, name, build=BUILD / "full"):
+def folder_of(experiment, name, build=None):
     """What a run keeps while it is under way is here."""
-    return build / "experiments" / experiment / name
+    return (build or BUILD / "full") / "experiments" / experiment / name
 
 
 def merge(dictionaries, several):
@@ -224,17 +224,15 @@ def hold(path):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+")
-    for attempt in range(20):
+    for pause in (0.02,) * 20 + (None,):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
-        except BlockingIOError:  # for an instant, `make status` holds it to see whether anyone does
-            if attempt == 19:
-                file.seek(0)
-                who = file.read() or "another process"
+        except BlockingIOError:
+            if pause is None:
                 file.close()
-                raise Locked(f"{path.parent.name}: {who} works on this run") from None
-            time.sleep(0.02)
+                raise Locked(f"{path.parent.name}: {holder(path)} works on this run") from None
+            time.sleep(pause)  # for an instant, `holder` holds it, in `make status`
     file.truncate(0)
     print(f"process {os.getpid()} on {platform.node()}", end="", file=file, flush=True)
     for unfinished in path.parent.rglob(".*.tmp"):  # of a writer that was killed: nobody writes here but us
@@ -242,16 +240,17 @@ def hold(path):
     _held[path] = file
 
 
-def is_held(path):
-    """Whether a process holds the lock file ``path``."""
+def holder(path):
+    """Who holds the lock file ``path``, in words, or None."""
     try:
         with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read() or "another process"
+    except OSError:  # there is none, or it cannot be read
+        return None
+    return None
 
 
 def state(experiment, name):
@@ -262,7 +261,7 @@ def state(experiment, name):
         except records.RecordError as error:
             return State("broken", message=str(error))
     folder = folder_of(experiment, name)
-    running = is_held(folder / "lock")
+    running = holder(folder / "lock") is not None
     if (folder / "error.txt").exists() and not running:
         return State("failed", message=_last_line(folder / "error.txt"))
     if not (folder / "progress.json").exists():
