@@ -1,4 +1,5 @@
 import json
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -28,7 +29,28 @@ def test_a_record_says_where_it_comes_from(tmp_path):
     assert made["seconds"] == 12.3
     assert made["data"] == {"ring": "sha256:0"}
     assert {"commit", "date", "device", "processor", "cores", "threads", "system", "versions"} <= set(made)
-    assert {"python", "torch", "numpy"} <= set(made["versions"])
+    assert set(made["versions"]) == {"python", "torch", "numpy"}
+    assert made["resumed"] == [] and "helpers/records.py" in made["code"]
+
+
+def test_a_record_names_the_packages_that_made_it_and_the_code_that_began_it(tmp_path):
+    began = {"commit": "0123456789ab", "code": {"helpers/a.py": "1"}}
+    told = [{"step": 3, "commit": "b", "changed": ["helpers/a.py"]}]
+    packages = ("rdkit", "pillow", "torch")
+    records.save(
+        "toy", "a", parameters={}, metrics={}, seconds=1, packages=packages, started=began, resumed=told, root=tmp_path
+    )
+    made = records.load("toy", "a", root=tmp_path)["provenance"]
+    assert {"rdkit", "pillow", "torch"} <= set(made["versions"]) and made["versions"]["rdkit"] == version("rdkit")
+    assert (made["commit"], made["code"], made["resumed"]) == ("0123456789ab", {"helpers/a.py": "1"}, told)
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "", "a b", "$(x)", None])
+def test_the_name_of_a_record_is_a_name_and_no_path(tmp_path, name):
+    for experiment, run in (("toy", name), (name, "a")):
+        with pytest.raises(ValueError, match="no name of a record: expected letters, digits"):
+            records.save(experiment, run, parameters={}, metrics={}, seconds=1, root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_all_runs_of_an_experiment_come_sorted(tmp_path):
@@ -54,13 +76,55 @@ def test_a_missing_record_says_what_is_there_and_what_makes_it(tmp_path):
         records.load("benchmarks", root=tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"experiment": "toy"})])
-def test_a_damaged_record_is_named(tmp_path, text):
-    path = tmp_path / "toy" / "a.json"
-    path.parent.mkdir()
-    path.write_text(text)
-    with pytest.raises(RecordError, match=r"a\.json is not a record"):
-        records.load("toy", "a", root=tmp_path)
+def good(tmp_path):
+    """A record that is one, as a dictionary, and its file."""
+    path = records.save("toy", "a", parameters={}, metrics={}, seconds=1, root=tmp_path)
+    return json.loads(path.read_text()), path
+
+
+def without(record, *names):
+    """A record without what stands at the end of ``names``."""
+    inner = record
+    for name in names[:-1]:
+        inner = inner[name]
+    del inner[names[-1]]
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (lambda record: "", "Expecting value"),
+        (lambda record: "{", "Expecting"),
+        (lambda record: "[]", "no JSON object"),
+        (lambda record: b"\xff", "codec"),
+        (lambda record: json.dumps({"experiment": "toy"}), "lacks run, parameters, metrics, curves, provenance"),
+        (lambda record: without(record, "metrics"), "lacks metrics"),
+        (lambda record: json.dumps(record | {"metrics": []}), "its metrics is a list, and not a dict"),
+        (lambda record: json.dumps(record | {"run": "b"}), "it is that of toy/b"),
+        (lambda record: without(record, "provenance", "seconds"), "lacks the seconds"),
+        (lambda record: without(record, "provenance", "commit"), "lacks commit or date"),
+        (lambda record: without(record, "provenance", "date"), "lacks commit or date"),
+    ],
+)
+def test_a_damaged_record_is_named_with_what_is_wrong(tmp_path, broken, says):
+    record, path = good(tmp_path)
+    content = broken(record)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for load in (lambda: records.load("toy", "a", root=tmp_path), lambda: records.load("toy", root=tmp_path)):
+        with pytest.raises(RecordError, match=rf"a\.json is not a record: .*{says}.* Restore it, or delete it"):
+            load()
+
+
+def test_a_folder_or_an_odd_name_in_place_of_a_record_is_named(tmp_path):
+    _, path = good(tmp_path)
+    (path.parent / "b.json").mkdir()
+    with pytest.raises(RecordError, match=r"b\.json is not a record"):
+        records.load("toy", root=tmp_path)
+    (path.parent / "b.json").rmdir()
+    path.rename(path.parent / "x $(touch y).json")
+    with pytest.raises(RecordError, match="its name has more in it than letters"):
+        records.load("toy", root=tmp_path)
 
 
 def test_every_committed_record_loads():
@@ -91,6 +155,32 @@ def test_missing_or_damaged_weights_are_named(tmp_path):
     path.write_bytes(save({"weight": torch.ones(1)}))  # of another kind: it says nothing of itself
     with pytest.raises(RecordError, match=r"toy\.safetensors holds no weights"):
         records.load_weights("toy", root=tmp_path)
+
+
+@given(place=st.integers(0), flip=st.integers(1, 255))
+def test_weights_that_are_not_those_that_were_saved_are_refused(tmp_path_factory, place, flip):
+    """Whatever byte of the file is changed, what is loaded is what was saved, or nothing is."""
+    root = tmp_path_factory.mktemp("weights")
+    network = torch.nn.Linear(2, 2)
+    records.save_weights("toy", network, {"mean": 0.5}, root=root)
+    path = root / "toy.safetensors"
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= flip
+    path.write_bytes(content)
+    try:
+        state, about = records.load_weights("toy", root=root)
+    except RecordError as error:
+        assert "toy.safetensors holds no weights of the book" in str(error)
+    else:  # a space of the header, which stands for nothing
+        assert about == {"mean": 0.5} and all(torch.equal(state[name], x) for name, x in network.state_dict().items())
+
+
+def test_weights_of_half_precision_and_of_no_dimension_come_back(tmp_path):
+    network = torch.nn.BatchNorm1d(2)  # which counts its batches in a whole number
+    network.weight.data = network.weight.data.bfloat16()
+    records.save_weights("toy", network, {}, root=tmp_path)
+    state, _ = records.load_weights("toy", root=tmp_path)
+    assert state["weight"].dtype == torch.bfloat16 and state["num_batches_tracked"].shape == ()
 
 
 def test_every_committed_file_of_weights_loads():

@@ -126,7 +126,9 @@ def save_weights(name, network, about, root=None):
 
     state = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
     told = json.dumps(about)
-    files.write(Path(root or WEIGHTS) / f"{name}.safetensors", save(state, {"about": told, "sha256": _digest(state, told)}))
+    files.write(
+        Path(root or WEIGHTS) / f"{name}.safetensors", save(state, {"about": told, "sha256": _digest(state, told)})
+    )
 
 
 def load_weights(name, root=None):
