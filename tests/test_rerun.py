@@ -179,6 +179,7 @@ def test_a_run_of_several_seeds_stops_each_by_the_rule_and_one_seed_is_one_of_th
     assert first["metrics"]["weight"][1] == one["metrics"]["weight"]
     assert len(set(first["metrics"]["weight"])) == 3
     assert first["parameters"]["threads"] == first["provenance"]["threads"] == 1
+    assert {"notebook", "helpers/training.py"} <= set(first["provenance"]["code"])
 
 
 def test_status_shows_groups_with_their_spread(project, story):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from torch.nn.functional import mse_loss
 
@@ -168,6 +169,30 @@ def test_a_resumed_run_does_not_repeat_what_it_has_done(undisturbed, tmp_path):
     board = kept(tmp_path) / "tensorboard"
     assert scalars(board, "step/loss") == list(range(1, STEPS + 1))
     assert scalars(board, "validation/score") == [5, 10, 15]
+
+
+def test_scalars_from_after_the_checkpoint_are_told_once(tmp_path, monkeypatch):
+    """What a killed process told of steps that are then repeated is taken back."""
+    save = runs.Run.save
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            runs.Run, "save", lambda *a, place, **k: save(*a, place=place, **k) if place["step"] == 5 else None
+        )
+
+        def stop(call):
+            if call == 8:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, Toy(stop), checkpoint_seconds=0)
+    (before,) = (kept(tmp_path) / "tensorboard").iterdir()
+    before.rename(
+        before.with_name("events.out.tfevents.0")
+    )  # files are read in the order of the seconds in their names
+    run(tmp_path)
+    board = EventAccumulator(str(kept(tmp_path) / "tensorboard"))
+    board.Reload()
+    assert [event.step for event in board.Scalars("step/loss")] == list(range(1, STEPS + 1))
 
 
 def scalars(folder, tag):

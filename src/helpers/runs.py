@@ -55,7 +55,7 @@ class Run:
         self.experiment, self.name, self.profile = experiment, settings["run"], settings["profile"]
         self.settings = settings | {"threads": set_threads()}
         self.seed, self.index, self.count = settings["seed"], 0, 1
-        self.commit, self.code = provenance.commit(), provenance.code()
+        self.commit = provenance.commit()  # noted now: the tree may be another one when the run ends
         self.build = (build or BUILD) / self.profile
         self.run_folder = self.folder = folder_of(experiment, self.name, self.build)
         try:
@@ -115,19 +115,19 @@ class Run:
         from helpers import checkpoints
 
         path = self.folder / "checkpoint.pt"
-        mine = {"step": 0, "commit": self.commit, "date": provenance.now(), "code": self.code}
+        mine = {"step": 0, "commit": self.commit, "date": provenance.now(), "code": provenance.code()}
         if not path.exists():
             return None, [mine]
         try:
             saved = checkpoints.load(path, settings)
-            if self.profile != "full" and saved["history"][-1]["code"] != self.code:
+            if self.profile != "full" and saved["history"][-1]["code"] != mine["code"]:
                 raise RunError(f"{path} was made by other code")
         except RunError:
             if self.profile == "full":
                 raise
             return None, [mine]
         history = saved["history"]
-        if (history[-1]["commit"], history[-1]["code"]) != (self.commit, self.code):
+        if any(history[-1][name] != mine[name] for name in ("commit", "code")):
             history = [*history, mine | {"step": saved["place"]["step"]}]
         return saved, history
 
