@@ -131,21 +131,19 @@ def fit(
     """
     from torch.utils.tensorboard import SummaryWriter  # not above: it takes a second, and only a training needs it
 
-    validate_every = steps if validate_every is None else validate_every
-    check_options(steps, validate_every, log_every, warmup, clip, checkpoint_seconds)
     device = next(model.parameters()).device
-    amp = device.type == "cuda" if amp is None else amp
+    options = {
+        "steps": steps,
+        "validate_every": steps if validate_every is None else validate_every,
+        "warmup": warmup,
+        "clip": clip,
+    }
+    check_options(options | {"log_every": log_every, "checkpoint_seconds": checkpoint_seconds})
+    options |= {"amp": device.type == "cuda" if amp is None else amp, "schedule": schedule.__name__}
     rates = [group["lr"] for group in optimizer.param_groups]
-    settings = run.settings | getattr(batch, "settings", {}) | optimizer_settings(optimizer)
-    settings |= {"steps": steps, "validate_every": validate_every, "schedule": schedule.__name__}
-    settings |= {"warmup": warmup, "clip": clip, "amp": amp}
+    settings = run.settings | options | optimizer_settings(optimizer) | getattr(batch, "settings", {})
     saved, history = run.load(settings)
-    here = Place(carried=carry)
-    if saved is not None:
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        checkpoints.restore_random_states(saved["random"])
-        here = Place(**saved["place"] | {"carried": to_device(saved["place"]["carried"], device)})
+    here = restore(saved, model, optimizer, device) if saved else Place(carried=carry)
     last_save = time.monotonic()
     begin = last_save - here.seconds  # by a clock that stood still between the processes
 
@@ -163,7 +161,7 @@ def fit(
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * schedule(here.step, steps, warmup)
                 sample = to_device(batch(here.step), device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+                with torch.autocast(device.type, torch.bfloat16, enabled=options["amp"]):
                     if carry is None:
                         value, carried = loss(model, sample), None
                     else:
@@ -179,16 +177,15 @@ def fit(
                 here.carried = detach(carried)
                 bar.update()
                 if here.step % log_every == 0:
-                    for name, number in scalars.items():
-                        board.add_scalar(f"step/{name}", number, here.step)
+                    show(board, "step", scalars, here.step)
                     report("running")
-                if here.step % validate_every == 0 or here.step == steps:
+                if here.step % options["validate_every"] == 0 or here.step == steps:
                     scores = {"train_loss": here.losses / here.count} | score(model, validate)
                     require_finite(scores, run, here.step)
-                    here.count, here.losses = 0, 0.0
+                    show(board, "validation", scores, here.step)
                     for name, number in ({"step": here.step} | scores).items():
                         here.curves.setdefault(name, []).append(number)
-                        board.add_scalar(f"validation/{name}", number, here.step)
+                    here.count, here.losses = 0, 0.0
                     here.stopped = stop is not None and bool(stop(here.curves))
                     report("running")
                 over = here.stopped or here.step == steps
@@ -207,6 +204,20 @@ def fit(
     return Trained(here.curves, here.seconds, here.step, history)
 
 
+def restore(saved, model, optimizer, device):
+    """Put model, optimiser and the global generators where a checkpoint left them; return the place."""
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    checkpoints.restore_random_states(saved["random"])
+    return Place(**saved["place"] | {"carried": to_device(saved["place"]["carried"], device)})
+
+
+def show(board, kind, numbers, step):
+    """Give TensorBoard ``numbers`` by their names."""
+    for name, number in numbers.items():
+        board.add_scalar(f"{kind}/{name}", number, step)
+
+
 def score(model, validate):
     """What ``validate`` says of the model as it will be used; nothing without it."""
     if validate is None:
@@ -218,15 +229,14 @@ def score(model, validate):
     return scores
 
 
-def check_options(steps, validate_every, log_every, warmup, clip, checkpoint_seconds):
+def check_options(options):
     """Raise ValueError for an option of ``fit`` that is out of range."""
-    for name, number in (("steps", steps), ("validate_every", validate_every), ("log_every", log_every)):
-        check_count(name, number)
-    check_count("warmup", warmup, least=0)
-    if not clip > 0:  # nor is NaN
-        raise ValueError(f"clip = {clip!r}: expected a number above 0, or math.inf for none")
-    if not checkpoint_seconds >= 0:
-        raise ValueError(f"checkpoint_seconds = {checkpoint_seconds!r}: expected a number from 0 on")
+    for name, least in (("steps", 1), ("validate_every", 1), ("log_every", 1), ("warmup", 0)):
+        check_count(name, options[name], least)
+    if not options["clip"] > 0:  # nor is NaN
+        raise ValueError(f"clip = {options['clip']!r}: expected a number above 0, or math.inf for none")
+    if not options["checkpoint_seconds"] >= 0:
+        raise ValueError(f"checkpoint_seconds = {options['checkpoint_seconds']!r}: expected a number from 0 on")
 
 
 def check_count(name, number, least=1):
