@@ -18,30 +18,24 @@
 profile = "smoke"
 seed = 0
 
-# %%
+# %% tags=["set-up"]
 import json
-import warnings
+
+from helpers import data, parameters, records, verify
+from helpers.gnn import molecules
+from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
+from helpers.gnn.layers import gcn_norm
 
 import networkx as nx
 import numpy as np
 import torch
 from rdkit import Chem
 
-# PyG calls a deprecated function of torch as it is imported.
-warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from helpers import data, parameters, records, verify
-from helpers.gnn import molecules as qm9
-from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
-from helpers.gnn.layers import gcn_norm
-
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 rng = np.random.default_rng(seed)
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)
-n = 8  # nodes of the ring
-theta, x = rng.standard_normal((2, n))  # [n] each
-Phi = dft_matrix(n)  # [n, n]
-theta_hat, x_hat = Phi.conj().T @ theta, Phi.conj().T @ x  # [n]
+sizes = (3, 8, 13)  # the rings on which claims are checked
 
 # %% [markdown]
 # ## Assignment, section 3.1 and equations 27 and 28
@@ -55,14 +49,28 @@ theta_hat, x_hat = Phi.conj().T @ theta, Phi.conj().T @ x  # [n]
 # \hat A_{ij} = \frac{\tilde A_{ij}}{\sqrt{\tilde d_i \tilde d_j}} , \qquad \tilde d_i = 1 + \sum_j A_{ij} .
 # $$ (eq-errata-degree)
 
+
 # %%
+def equation_27(A):  # corrected: Â [N, N]
+    d_tilde = 1 + A.sum(dim=1)
+    return (A + torch.eye(len(A))) / torch.outer(d_tilde, d_tilde).sqrt()
+
+
 A = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]])  # a path, its middle at node 0
-d, d_tilde = A.sum(dim=1), 1 + A.sum(dim=1)
-corrected = (A + torch.eye(3)) / torch.outer(d_tilde, d_tilde).sqrt()
-verify.equal("eq-errata-degree", corrected, gcn_norm(A), atol=1e-12)
-for name, degree in {"A": d, "A + I": d_tilde}.items():
+d = A.sum(dim=1)
+for name, degree in {"A": d, "A + I": 1 + d}.items():
     weight = 1 / (degree[0] * degree[1]).sqrt()
     print(f"weight of edge 0, 1 with the degrees of {name}: {weight:.3f}")
+
+
+# %% tags=["check"]
+def cases():
+    for graph in (nx.path_graph(3), nx.star_graph(4), nx.karate_club_graph()):
+        A = torch.from_numpy(nx.to_numpy_array(graph, weight=None))
+        yield equation_27(A), gcn_norm(A)
+
+
+verify.equal("eq-errata-degree", cases(), atol=1e-12, against="equation 18's Â")
 
 # %% [markdown]
 # ### A subscript below equation 27
@@ -85,12 +93,28 @@ for name, second in {"D_ij": D[0, 1], "D_jj": D[1, 1]}.items():
 # \Big( \sum_{j} \hat A_{ij}\, W^\top h_j \Big)_{i} = \hat A H W .
 # $$ (eq-errata-transpose)
 
+
 # %%
+def layer_by_node(A, H, W):  # [N, N], [N, D], [D, D'] → [N, D']
+    A_hat, nodes = gcn_norm(A), range(len(A))
+    return torch.stack([sum(A_hat[i, j] * (W.T @ H[j]) for j in nodes) for i in nodes])
+
+
 H, W = torch.randn(3, 4), torch.randn(4, 2)
-A_hat = gcn_norm(A)
-by_node = [sum(A_hat[i, j] * (W.T @ H[j]) for j in range(3)) for i in range(3)]
-verify.equal("eq-errata-transpose", by_node, list(A_hat @ H @ W), atol=1e-12)
 print(f"W has shape {list(W.shape)} and h_j {list(H[1].shape)}: no product W h_j")
+
+
+# %% tags=["check"]
+def cases():
+    for graph in (nx.path_graph(3), nx.star_graph(4), nx.cycle_graph(6)):
+        A = torch.from_numpy(nx.to_numpy_array(graph))
+        H, W = torch.randn(len(A), 4), torch.randn(4, 2)
+        yield layer_by_node(A, H, W), gcn_norm(A) @ H @ W
+
+
+verify.equal(
+    "eq-errata-transpose", cases(), atol=1e-12, against="the product of matrices"
+)
 
 # %% [markdown]
 # The same cell shows a smaller slip: $H^{(l)}$ is called an $N \times d$ matrix, with one $d$ for all layers, while $W$
@@ -109,18 +133,25 @@ print(f"W has shape {list(W.shape)} and h_j {list(H[1].shape)}: no product W h_j
 #
 # A softmax over the neighbours, as in {doc}`/gnn/attention`, brings the scale back.
 
+
 # %%
-regular = nx.random_regular_graph(4, 10, seed=0)  # 4 neighbours each: 5 with the loop
-A = torch.from_numpy(nx.to_numpy_array(regular))
-A_tilde, A_hat = A + torch.eye(10), gcn_norm(A)
-H = torch.rand(10, 3)
-powers = range(1, 6)
-verify.equal(
-    "eq-errata-sum",
-    [torch.linalg.matrix_power(A_tilde, k) @ H for k in powers],
-    [5.0**k * torch.linalg.matrix_power(A_hat, k) @ H for k in powers],
-    rtol=1e-12,
-)
+def equation_28(A, H, k):  # k linear layers, each of them a sum
+    for _ in range(k):
+        H = H + A @ H
+    return H
+
+
+# %% tags=["check"]
+def cases():
+    for degree in (2, 3, 4):  # neighbours of each node, without the loop
+        graph = nx.random_regular_graph(degree, 10, seed=0)
+        A, H = torch.from_numpy(nx.to_numpy_array(graph)), torch.rand(10, 3)
+        for k in range(1, 6):
+            averages = torch.linalg.matrix_power(gcn_norm(A), k) @ H
+            yield equation_28(A, H, k), (degree + 1.0) ** k * averages
+
+
+verify.equal("eq-errata-sum", cases(), rtol=1e-12, against="powers of Â")
 
 # %% [markdown]
 # ## Assignment, section 3.2
@@ -136,16 +167,39 @@ verify.equal(
 # C(\theta)\, x = \Phi \big( \sqrt n\, \overline{\hat\theta} \odot \hat x \big) .
 # $$ (eq-errata-convolution-theorem)
 
+
 # %%
-y = circulant(theta) @ x
+def transform(x):  # x̂ = Φ* x
+    return dft_matrix(len(x)).conj().T @ x
+
+
+def equation_24(theta, x):  # corrected: C(θ) x
+    spectrum = np.sqrt(len(x)) * transform(theta).conj() * transform(x)
+    return dft_matrix(len(x)) @ spectrum
+
+
+n = 8  # nodes of a ring
+theta, x = rng.standard_normal((2, n))  # [n] each
+y, theta_hat, x_hat = circulant(theta) @ x, transform(theta), transform(x)
+print("as printed, it holds:", np.allclose(y, x * theta_hat))
+print(
+    "with parentheses, it holds:", np.allclose(y, dft_matrix(n) @ (x_hat * theta_hat))
+)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, x = rng.standard_normal((2, n))
+        yield equation_24(theta, x), circulant(theta) @ x
+
+
 verify.equal(
     "eq-errata-convolution-theorem",
-    y,
-    Phi @ (np.sqrt(n) * theta_hat.conj() * x_hat),
+    cases(),
     atol=1e-12,
+    against="the product with C(θ)",
 )
-print("as printed, it holds:", np.allclose(y, x * theta_hat))
-print("with parentheses, it holds:", np.allclose(y, Phi @ (x_hat * theta_hat)))
 
 # %% [markdown]
 # ### The theorem in words
@@ -159,11 +213,27 @@ print("with parentheses, it holds:", np.allclose(y, Phi @ (x_hat * theta_hat)))
 # \Phi^* (\theta * x) = \sqrt n\; \hat\theta \odot \hat x .
 # $$ (eq-errata-convolution)
 
+
 # %%
-linear = np.append(np.convolve(theta, x), 0.0)  # [2n]
-transformed = Phi.conj().T @ (linear[:n] + linear[n:])  # wrapped around the ring
-by_modes = np.sqrt(n) * theta_hat * x_hat
-verify.equal("eq-errata-convolution", transformed, by_modes, atol=1e-12)
+def convolution_transformed(theta, x):  # Φ* (θ * x)
+    return np.sqrt(len(x)) * transform(theta) * transform(x)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, x = rng.standard_normal((2, n))
+        linear = np.append(np.convolve(theta, x), 0.0)  # [2n]
+        wrapped = linear[:n] + linear[n:]  # around the ring
+        yield convolution_transformed(theta, x), np.fft.fft(wrapped, norm="ortho")
+
+
+verify.equal(
+    "eq-errata-convolution",
+    cases(),
+    atol=1e-12,
+    against="np.fft of a product of polynomials",
+)
 
 # %% [markdown]
 # ### Eigenvalues and eigenvectors
@@ -177,13 +247,23 @@ verify.equal("eq-errata-convolution", transformed, by_modes, atol=1e-12)
 # C(\theta)\, \Phi = \Phi \operatorname{diag}(\lambda) , \qquad \lambda = \sqrt n\; \overline{\hat\theta} .
 # $$ (eq-errata-eigenvalues)
 
+
 # %%
-by_transform = np.sqrt(n) * theta_hat.conj()
+def eigenvalues_by_transform(theta):  # λ [n], for a real θ
+    return np.sqrt(len(theta)) * transform(theta).conj()
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, Phi = rng.standard_normal(n), dft_matrix(n)
+        lambda_ = eigenvalues_by_transform(theta)
+        yield Phi @ np.diag(lambda_), circulant(theta) @ Phi
+        yield lambda_, eigenvalues(theta)
+
+
 verify.equal(
-    "eq-errata-eigenvalues",
-    [circulant(theta) @ Phi, eigenvalues(theta)],
-    [Phi @ np.diag(by_transform), by_transform],
-    atol=1e-12,
+    "eq-errata-eigenvalues", cases(), atol=1e-12, against="the product with C(θ)"
 )
 
 # %% [markdown]
@@ -204,24 +284,36 @@ verify.equal(
 # \end{gathered}
 # $$ (eq-errata-dft-matrix)
 
-# %%
-u = np.arange(n)
-meant = np.exp(2j * np.pi / n) ** np.outer(u, u) / np.sqrt(n)
-# The columns of the inverse transform are the unit impulses, transformed back
-inverse_transform = np.fft.ifft(np.eye(n), norm="ortho", axis=0)
-verify.equal(
-    "eq-errata-dft-matrix",
-    [meant, meant.conj().T @ meant, meant @ np.fft.fft(x, norm="ortho")],
-    [inverse_transform, np.eye(n), x],
-    atol=1e-12,
-)
 
-exponents = np.outer(u, u)
-exponents[:, 0] = u  # as printed
-exponents[1] = np.minimum(u + 1, n - 1)  # 1 to n − 1; the last twice, to fill up
-printed = np.exp(-2j * np.pi / n) ** exponents / np.sqrt(n)
-distance = np.linalg.norm(printed.conj().T @ printed - np.eye(n))
+# %%
+def meant(n):  # Φ [n, n]
+    u = np.arange(n)
+    return np.exp(2j * np.pi / n) ** np.outer(u, u) / np.sqrt(n)
+
+
+def printed(n):
+    u = np.arange(n)
+    exponents = np.outer(u, u)
+    exponents[:, 0] = u
+    exponents[1] = np.minimum(u + 1, n - 1)  # 1 to n − 1; the last twice, to fill up
+    return np.exp(-2j * np.pi / n) ** exponents / np.sqrt(n)
+
+
+distance = np.linalg.norm(printed(n).conj().T @ printed(n) - np.eye(n))
 print(f"distance of the printed matrix from unitary: {distance:.2f}")
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        Phi, x = meant(n), rng.standard_normal(n)
+        # The columns of the inverse transform are the unit impulses, transformed back
+        yield Phi, np.fft.ifft(np.eye(n), norm="ortho", axis=0)
+        yield Phi.conj().T @ Phi, np.eye(n)
+        yield Phi @ np.fft.fft(x, norm="ortho"), x
+
+
+verify.equal("eq-errata-dft-matrix", cases(), atol=1e-12, against="np.fft")
 
 # %% [markdown]
 # ### Which way the matrices stand
@@ -273,6 +365,7 @@ for w_1, w_minus_1 in ((2.0, 3.0), (2.0, 2.0)):
 # %%
 A = circulant([0, 1, 1, 0, 0, 1, 1])
 print("neighbours a node:", A.sum(axis=1), "  undirected:", np.array_equal(A, A.T))
+Phi = dft_matrix(n)
 conjugate = np.allclose(Phi[:, n - 1], Phi[:, 1].conj())
 print("column n - 1 is the conjugate of column 1:", conjugate)
 
@@ -288,14 +381,18 @@ print("column n - 1 is the conjugate of column 1:", conjugate)
 
 # %%
 table = data.qm9()
-total = qm9.HARTREE * torch.tensor(table.InternalEnergy_0K_au.to_numpy())  # [M], eV
+total = molecules.HARTREE * torch.tensor(
+    table.InternalEnergy_0K_au.to_numpy()
+)  # [M], eV
 n_atoms = torch.tensor(json.loads(f"[{','.join(table.Stoichiometry)}]")).double()
-atoms = n_atoms @ (qm9.HARTREE * torch.tensor(qm9.ATOM_ENERGY))  # [M], eV
-train, _, test = qm9.split(len(table), seed=0)
+per_atom = molecules.HARTREE * torch.tensor(molecules.ATOM_ENERGY)  # eV
+atoms = n_atoms @ per_atom  # [M], eV
+train, _, test = molecules.split(len(table), seed=0)
 for name, energy in {"total": total, "atomization": total - atoms}.items():
-    w_b = qm9.fit_composition(n_atoms[train], energy[train])
+    w_b = molecules.fit_composition(n_atoms[train], energy[train])
     error = n_atoms[test] @ w_b[:-1] + w_b[-1] - energy[test]
-    z2 = (error / qm9.Standardizer.of(energy[train]).std).square().mean()
+    spread = molecules.Standardizer.of(energy[train]).std
+    z2 = (error / spread).square().mean()
     print(f"{name} energy, from the composition alone: z² {z2:.1e}, ", end="")
     print(f"error {1000 * error.abs().mean():.0f} meV")
 
@@ -307,10 +404,8 @@ for name, energy in {"total": total, "atomization": total - atoms}.items():
 # it is a small one.
 
 # %%
-every, own = (
-    qm9.Standardizer.of(total - atoms),
-    qm9.Standardizer.of((total - atoms)[train]),
-)
+every = molecules.Standardizer.of(total - atoms)
+own = molecules.Standardizer.of((total - atoms)[train])
 print(f"mean {every.mean:.4f} eV, of the training split {own.mean:.4f} eV")
 print(f"standard deviation {every.std:.4f} eV, of the training split {own.std:.4f} eV")
 
@@ -356,7 +451,7 @@ print("more than one SMILES in the order of the atoms:", len(as_numbered) > 1)
 # that reads coordinates as features does not have it.
 
 # %%
-phenol = qm9.from_smiles("Oc1ccccc1").batch([0])
+phenol = molecules.from_smiles("Oc1ccccc1").batch([0])
 order = torch.randperm(phenol.num_nodes)
 A = torch.zeros(13, 13).index_put(tuple(phenol.edge_index), torch.ones(()))
 H, W = phenol.x.double(), torch.randn(5, 4)

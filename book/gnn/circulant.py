@@ -23,20 +23,16 @@
 profile = "smoke"
 seed = 0
 
-# %%
-import warnings
+# %% tags=["set-up"]
 from itertools import permutations
 
-import matplotlib.pyplot as plt
-import numpy as np
-import torch
-
-# PyG calls it as it is imported
-warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
 import helpers.gnn.circulant as fast
 from helpers import display, exercises, parameters, records, verify
 from helpers.gnn.layers import gcn_norm
 
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
 from torch_geometric.nn import GCNConv, RGCNConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
@@ -47,6 +43,7 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 sizes = (3, 4, 5, 8, 13)  # the rings on which they are checked
 if profile == "full":
     sizes += (64, 129)
+D_in, D_out = 3, 2  # D and D' of the layers that are checked
 
 # %% [markdown]
 # ## A ring of nodes
@@ -106,7 +103,7 @@ def ring_adjacency(n):
 # :::
 
 # %%
-exercises.check("gnn/ring_adjacency", ring_adjacency)
+exercises.check("gnn/circulant/ring_adjacency", ring_adjacency)
 
 # %% [markdown]
 # ## One weight a direction
@@ -130,27 +127,15 @@ exercises.check("gnn/ring_adjacency", ring_adjacency)
 
 
 # %%
-def circulant(theta):
+def circulant(theta):  # [n] → [n, n]
     n = len(theta)
     return np.array([[theta[(j - i) % n] for j in range(n)] for i in range(n)])
 
 
-def three_taps(n, w_minus, w_0, w_plus):
+def three_taps(n, w_minus, w_0, w_plus):  # θ [n]
     theta = np.zeros(n)
     theta[[0, 1, -1]] = w_0, w_plus, w_minus
     return theta
-
-
-by_matrix, by_node = [], []
-for n in sizes:
-    H = rng.standard_normal((n, 2))  # [n, D]
-    w_minus, w_0, w_plus = rng.standard_normal(3)
-    by_matrix.append(circulant(three_taps(n, w_minus, w_0, w_plus)) @ H)
-    H_new = np.empty_like(H)
-    for i in range(n):
-        H_new[i] = w_0 * H[i] + w_plus * H[(i + 1) % n] + w_minus * H[i - 1]
-    by_node.append(H_new)
-verify.equal("eq-gnn-ring-layer", by_matrix, by_node, atol=1e-12)
 
 
 # %% tags=["hide-input"]
@@ -212,6 +197,20 @@ display.show(
     "the two corners where the diagonals wrap around.",
 )
 
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        H, taps = rng.standard_normal((n, 2)), rng.standard_normal(3)
+        w_minus, w_0, w_plus = taps
+        by_node = np.empty_like(H)
+        for i in range(n):
+            by_node[i] = w_0 * H[i] + w_plus * H[(i + 1) % n] + w_minus * H[i - 1]
+        yield circulant(three_taps(n, *taps)) @ H, by_node
+
+
+verify.equal("eq-gnn-ring-layer", cases(), atol=1e-12, against="a loop over nodes")
+
 # %% [markdown]
 # Read by rows, the matrix says what a node *receives*: $\phi$ is a message from each side and one from the node to
 # itself, summed. That is message passing with **two kinds of edges**. Those of kind $+1$ lead from $i + 1$ to $i$,
@@ -249,19 +248,19 @@ def ring_edges(n):
     return torch.stack([sources, targets]), torch.arange(2).repeat_interleave(n)
 
 
-D_in, D_out = 3, 2
-by_node, by_pyg = [], []
-for n in sizes:
-    H = torch.randn(n, D_in)
-    W_minus, W_0, W_plus = torch.randn(3, D_in, D_out)
-    by_node.append(ring_layer_by_node(H, W_minus, W_0, W_plus))
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)
+        W_minus, W_0, W_plus = W
+        layer = RGCNConv(D_in, D_out, num_relations=2, bias=False)
+        with torch.no_grad():
+            layer.root.copy_(W_0)
+            layer.weight.copy_(torch.stack([W_plus, W_minus]))
+        yield ring_layer_by_node(H, *W), layer(H, *ring_edges(n))
 
-    layer = RGCNConv(D_in, D_out, num_relations=2, bias=False)
-    with torch.no_grad():
-        layer.root.copy_(W_0)
-        layer.weight.copy_(torch.stack([W_plus, W_minus]))
-    by_pyg.append(layer(H, *ring_edges(n)))
-verify.equal("eq-gnn-ring-channels", by_node, by_pyg, atol=1e-12)
+
+verify.equal("eq-gnn-ring-channels", cases(), atol=1e-12, against="PyG's RGCNConv")
 
 # %% [markdown]
 # ## Why the ring must be directed
@@ -298,29 +297,48 @@ verify.equal("eq-gnn-ring-channels", by_node, by_pyg, atol=1e-12)
 # |\mathrm{Aut}(\text{directed ring})| = n , \qquad |\mathrm{Aut}(\text{undirected ring})| = 2n .
 # $$ (eq-gnn-automorphisms)
 
+
 # %%
-by_product, by_formula = [], []
-for n in sizes:
-    H, i = rng.standard_normal((n, 2)), np.arange(n)
-    w_minus, w_0, w_plus = rng.standard_normal(3)
-    C = circulant(three_taps(n, w_minus, w_0, w_plus))
-    J = np.eye(n)[-i]  # row i is the unit vector of node −i
-    by_product.append((C @ J - J @ C) @ H)
-    by_formula.append((w_minus - w_plus) * (H[(1 - i) % n] - H[(-1 - i) % n]))
-verify.equal("eq-gnn-reflection", by_product, by_formula, atol=1e-12)
+def reflection(n):  # J [n, n]
+    return np.eye(n)[-np.arange(n)]  # row i is the unit vector of node −i
 
 
-def count_automorphisms(A):
-    renamings = (np.array(pi) for pi in permutations(range(len(A))))
-    return sum(np.array_equal(A[np.ix_(pi, pi)], A) for pi in renamings)
+def reflection_gap(H, w_minus, w_plus):  # (CJ − JC) H, by the formula
+    n, i = len(H), np.arange(len(H))
+    return (w_minus - w_plus) * (H[(1 - i) % n] - H[(-1 - i) % n])
 
 
-counted, expected = [], []
-for n in (3, 4, 5, 6):  # all n! renamings are tried
-    A = circulant(three_taps(n, 0, 0, 1))  # the edges from i + 1 to i
-    counted.append([count_automorphisms(A), count_automorphisms(A + A.T)])
-    expected.append([n, 2 * n])
-verify.equal("eq-gnn-automorphisms", counted, expected)
+def ring_automorphisms(n):  # [n, n] each: in every row a renaming π
+    start, i = np.arange(n)[:, None], np.arange(n)
+    return (start + i) % n, (start - i) % n  # the shifts; reflections, then shifts
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        H, (w_minus, w_0, w_plus) = rng.standard_normal((n, 2)), rng.standard_normal(3)
+        C, J = circulant(three_taps(n, w_minus, w_0, w_plus)), reflection(n)
+        yield reflection_gap(H, w_minus, w_plus), C @ (J @ H) - J @ (C @ H)
+
+
+verify.equal("eq-gnn-reflection", cases(), atol=1e-12, against="the two products")
+
+
+# %% tags=["check"]
+def automorphisms(A):
+    renamings = (list(pi) for pi in permutations(range(len(A))))  # in order
+    return [pi for pi in renamings if np.array_equal(A[np.ix_(pi, pi)], A)]
+
+
+def cases():
+    for n in (3, 4, 5, 6):
+        A = circulant(three_taps(n, 0, 0, 1))  # the edges from i + 1 to i
+        shifts, reflections = ring_automorphisms(n)
+        yield shifts, automorphisms(A)
+        yield sorted([*shifts.tolist(), *reflections.tolist()]), automorphisms(A + A.T)
+
+
+verify.equal("eq-gnn-automorphisms", cases(), against="a trial of all n! renamings")
 
 # %% [markdown]
 # The $n$ shifts are all the symmetry that there is. They come back below as the cause of the whole layer.
@@ -360,7 +378,7 @@ def ring_layer(H, W_minus, W_0, W_plus):
 # :::
 
 # %%
-exercises.check("gnn/ring_layer", ring_layer)
+exercises.check("gnn/circulant/ring_layer", ring_layer)
 
 # %% [markdown]
 # ## The layer is a cross-correlation
@@ -386,26 +404,41 @@ exercises.check("gnn/ring_layer", ring_layer)
 
 
 # %%
-def conv1d(H, weight):  # [n, D], [D', D, 3] → [n, D']
-    out_channels, in_channels, width = weight.shape
+def cross_correlation(theta, x):  # [n], [n] → [n]
+    n, j = len(x), np.arange(len(x))
+    return np.array([theta @ x[(i + j) % n] for i in range(n)])
+
+
+def conv1d(H, W):  # [n, D], [3, D, D'] holding W_{−1}, W_0, W_1 → [n, D']
+    _, in_channels, out_channels = W.shape
     options = {"padding": 1, "padding_mode": "circular", "bias": False}
-    layer = torch.nn.Conv1d(in_channels, out_channels, width, **options)
-    layer.weight = torch.nn.Parameter(weight)
+    layer = torch.nn.Conv1d(in_channels, out_channels, kernel_size=3, **options)
+    with torch.no_grad():
+        for m in range(3):
+            layer.weight[:, :, m] = W[m].T
     return layer(H.T[None])[0].T  # Conv1d takes [1, D, n]
 
 
-by_matrix, by_sum, by_conv1d, by_node = [], [], [], []
-for n in sizes:
-    theta, x = rng.standard_normal((2, n))
-    j = np.arange(n)
-    by_matrix.append(circulant(theta) @ x)
-    by_sum.append(np.array([theta @ x[(i + j) % n] for i in range(n)]))
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, x = rng.standard_normal((2, n))
+        yield cross_correlation(theta, x), circulant(theta) @ x
 
-    H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)  # W_{−1}, W_0, W_1
-    by_conv1d.append(conv1d(H, weight=W.permute(2, 1, 0)))
-    by_node.append(ring_layer_by_node(H, *W))
-verify.equal("eq-gnn-cross-correlation", by_matrix, by_sum, atol=1e-12)
-verify.equal("eq-gnn-conv1d", by_conv1d, by_node, atol=1e-12)
+
+verify.equal(
+    "eq-gnn-cross-correlation", cases(), atol=1e-12, against="the product with C(θ)"
+)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)
+        yield conv1d(H, W), ring_layer_by_node(H, *W)
+
+
+verify.equal("eq-gnn-conv1d", cases(), atol=1e-12, against="a loop over nodes")
 
 # %% [markdown]
 # Move the slider to let the three taps $(w_{-1}, w_0, w_1) = (-\tfrac12, 1, 1)$ travel around a ring of 6. At $i = 0$
@@ -469,12 +502,16 @@ def wrapped_product(a, b):
     return product[: len(a)] + product[len(a) :]
 
 
-by_transpose, by_polynomials = [], []
-for n in sizes:
-    theta, x = rng.standard_normal((2, n))
-    by_transpose.append(circulant(theta).T @ x)
-    by_polynomials.append(wrapped_product(theta, x))
-verify.equal("eq-gnn-true-convolution", by_transpose, by_polynomials, atol=1e-12)
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, x = rng.standard_normal((2, n))
+        yield circulant(theta).T @ x, wrapped_product(theta, x)
+
+
+verify.equal(
+    "eq-gnn-true-convolution", cases(), atol=1e-12, against="a product of polynomials"
+)
 
 # %% [markdown]
 # A network that learns $\theta$ does not care which of the two it is given, since it can learn the turned kernel as
@@ -513,7 +550,7 @@ def true_convolution(theta, x):
 # :::
 
 # %%
-exercises.check("gnn/true_convolution", true_convolution)
+exercises.check("gnn/circulant/true_convolution", true_convolution)
 
 # %% [markdown]
 # ## The shift
@@ -535,19 +572,40 @@ exercises.check("gnn/true_convolution", true_convolution)
 # C(\theta) = \sum_{j=0}^{n-1} \theta_j\, S^j .
 # $$ (eq-gnn-shift-polynomial)
 
-# %%
-shifts = {n: circulant(np.eye(n)[1]) for n in sizes}
-x = {n: rng.standard_normal(n) for n in sizes}
-moved = [np.roll(x[n], -1) for n in sizes]
-verify.equal("eq-gnn-shift", [shifts[n] @ x[n] for n in sizes], moved)
 
-powers, by_powers, by_entries = {}, [], []
-for n in sizes:
-    theta = rng.standard_normal(n)
-    powers[n] = np.stack([np.linalg.matrix_power(shifts[n], j) for j in range(n)])
-    by_powers.append(np.einsum("j,jab->ab", theta, powers[n]))  # Σ_j θ_j S^j
-    by_entries.append(circulant(theta))
-verify.equal("eq-gnn-shift-polynomial", by_powers, by_entries, atol=1e-12)
+# %%
+def shift(n):  # S [n, n]
+    return circulant(np.eye(n)[1])
+
+
+def powers_of_shift(n):  # [n, n, n]: S⁰ to Sⁿ⁻¹
+    return np.stack([np.linalg.matrix_power(shift(n), j) for j in range(n)])
+
+
+def shift_polynomial(theta):  # Σ_j θ_j S^j
+    return np.einsum("j,jab->ab", theta, powers_of_shift(len(theta)))
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        x = rng.standard_normal(n)
+        yield shift(n) @ x, np.roll(x, -1)
+
+
+verify.equal("eq-gnn-shift", cases(), against="np.roll")
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta = rng.standard_normal(n)
+        yield shift_polynomial(theta), circulant(theta)
+
+
+verify.equal(
+    "eq-gnn-shift-polynomial", cases(), atol=1e-12, against="the entries of C(θ)"
+)
 
 # %% [markdown]
 # A layer on the ring is *a polynomial in one matrix*, and the kernel is its list of coefficients. Whoever understands
@@ -584,7 +642,7 @@ def shift_kernel(n, m):
 # :::
 
 # %%
-exercises.check("gnn/shift_kernel", shift_kernel)
+exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 
 # %% [markdown]
 # ## The signals that a shift only multiplies
@@ -626,21 +684,34 @@ exercises.check("gnn/shift_kernel", shift_kernel)
 
 
 # %%
-def dft_matrix(n):
+def dft_matrix(n):  # Φ [n, n]
     omega = np.exp(2j * np.pi / n)
     entries = [[omega ** (u * k % n) for k in range(n)] for u in range(n)]
     return np.array(entries) / np.sqrt(n)
 
 
-modes = {n: dft_matrix(n) for n in sizes}  # [n, n] each
-frequency = {n: 2 * np.pi * np.arange(n) / n for n in sizes}  # [n] each: 2πk/n
-shifted = [shifts[n] @ modes[n] for n in sizes]
-turned = [modes[n] @ np.diag(np.exp(1j * frequency[n])) for n in sizes]
-verify.equal("eq-gnn-shift-modes", shifted, turned, atol=1e-12)
+def turned_modes(n):  # Φ diag(1, ω, …, ωⁿ⁻¹)
+    omega = np.exp(2j * np.pi / n)
+    return dft_matrix(n) @ np.diag(omega ** np.arange(n))
 
-products = [Phi.conj().T @ Phi for Phi in modes.values()]
-identities = [np.eye(n) for n in sizes]
-verify.equal("eq-gnn-orthonormal", products, identities, atol=1e-12)
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        yield turned_modes(n), shift(n) @ dft_matrix(n)
+
+
+verify.equal("eq-gnn-shift-modes", cases(), atol=1e-12, against="the product with S")
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        Phi = dft_matrix(n)
+        yield Phi.conj().T @ Phi, np.eye(n)
+
+
+verify.equal("eq-gnn-orthonormal", cases(), atol=1e-12, against="the identity matrix")
 
 # %% [markdown]
 # A square matrix with $\Phi^* \Phi = I$ also has $\Phi \Phi^* = I$, so the two products $\hat x = \Phi^* x$ and
@@ -719,25 +790,40 @@ display.slider(draw_mode, range(8), label="mode k", alt=describe_mode)
 
 
 # %%
-def eigenvalues(theta):
+def eigenvalues(theta):  # λ [n]
     n = len(theta)
     j, omega = np.arange(n), np.exp(2j * np.pi / n)
     return np.array([theta @ omega ** (j * k % n) for k in range(n)])
 
 
-thetas = [rng.standard_normal(n) for n in sizes]
-thetas += [theta + 1j * rng.standard_normal(len(theta)) for theta in thetas]
-matrices = [circulant(theta) for theta in thetas]
-filtered, scaled, composed = [], [], []
-for theta, C in zip(thetas, matrices, strict=True):
-    Phi = modes[len(theta)]
-    filtered.append(C @ Phi)
-    scaled.append(eigenvalues(theta) * Phi)  # λ_k times column k
-
+def from_modes(theta):  # Φ diag(λ) Φ*
     Phi = fast.dft_matrix(len(theta))
-    composed.append(Phi @ np.diag(fast.eigenvalues(theta)) @ Phi.conj().T)
-verify.equal("eq-gnn-eigenvalues", filtered, scaled, atol=1e-12)
-verify.equal("eq-gnn-diagonalisation", composed, matrices, atol=1e-12)
+    return Phi @ np.diag(fast.eigenvalues(theta)) @ Phi.conj().T
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        real, imaginary = rng.standard_normal((2, n))
+        for theta in (real, real + 1j * imaginary):
+            Phi = dft_matrix(n)
+            yield eigenvalues(theta) * Phi, circulant(theta) @ Phi  # λ_k times column k
+
+
+verify.equal("eq-gnn-eigenvalues", cases(), atol=1e-12, against="the product with C(θ)")
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        real, imaginary = rng.standard_normal((2, n))
+        for theta in (real, real + 1j * imaginary):
+            yield from_modes(theta), circulant(theta)
+
+
+verify.equal(
+    "eq-gnn-diagonalisation", cases(), atol=1e-12, against="the entries of C(θ)"
+)
 
 # %% [markdown]
 # The second check takes $\Phi$ and $\lambda$ from `helpers.gnn.circulant`, where the loops of this chapter are array
@@ -754,38 +840,43 @@ verify.equal("eq-gnn-diagonalisation", composed, matrices, atol=1e-12)
 # \end{aligned}
 # $$ (eq-gnn-ellipse)
 
+
 # %%
-by_sum, by_angle = [], []
-for n in sizes:
-    w_minus, w_0, w_plus = rng.standard_normal(3)
-    by_sum.append(eigenvalues(three_taps(n, w_minus, w_0, w_plus)))
-    even, odd = (w_plus + w_minus), (w_plus - w_minus)
-    alpha = frequency[n]
-    by_angle.append(w_0 + even * np.cos(alpha) + 1j * odd * np.sin(alpha))
-verify.equal("eq-gnn-ellipse", by_sum, by_angle, atol=1e-12)
+def angles(n):  # α [n], one for each k
+    return 2 * np.pi * np.arange(n) / n
+
+
+def ellipse(n, w_minus, w_0, w_plus):  # λ [n]
+    alpha, even, odd = angles(n), w_plus + w_minus, w_plus - w_minus
+    return w_0 + even * np.cos(alpha) + 1j * odd * np.sin(alpha)
+
 
 # %% tags=["hide-input"]
-n = 24
-shown = {
-    "average $(1, 1, 1)/3$": (1 / 3, 1 / 3, 1 / 3),
-    "shift $(0, 0, 1)$": (0, 0, 1),
-    r"difference $(-\frac{1}{2}, 0, \frac{1}{2})$": (-0.5, 0, 0.5),
-    "lopsided $(0.1, 0.5, 0.4)$": (0.1, 0.5, 0.4),
-}
-fig, (gain, plane) = plt.subplots(1, 2, figsize=(7.2, 3.5), width_ratios=(1.3, 1))
-half = np.arange(n // 2 + 1)
-for name, kernel in shown.items():
-    response = fast.eigenvalues(three_taps(n, *kernel))
-    gain.plot(half / n, np.abs(response[half]), markevery=2, label=name)
-    closed = np.append(response, response[0])
-    plane.plot(closed.real, closed.imag, markevery=4)
-gain.set(xlabel="frequency $k/n$, waves a node", ylabel=r"gain $|\lambda_k|$")
-gain.set(ylim=(0, 1.1))
-plane.set(xlabel=r"real part of $\lambda_k$", ylabel="imaginary part")
-plane.set(aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-fig.legend(loc="outside lower center", ncols=2, title=r"kernel $(w_{-1}, w_0, w_1)$")
+def draw_gains(n=24):
+    kernels = {
+        "average $(1, 1, 1)/3$": (1 / 3, 1 / 3, 1 / 3),
+        "shift $(0, 0, 1)$": (0, 0, 1),
+        r"difference $(-\frac{1}{2}, 0, \frac{1}{2})$": (-0.5, 0, 0.5),
+        "lopsided $(0.1, 0.5, 0.4)$": (0.1, 0.5, 0.4),
+    }
+    fig, (gain, plane) = plt.subplots(1, 2, figsize=(7.2, 3.5), width_ratios=(1.3, 1))
+    half = np.arange(n // 2 + 1)
+    for name, kernel in kernels.items():
+        values = fast.eigenvalues(three_taps(n, *kernel))
+        gain.plot(half / n, np.abs(values[half]), markevery=2, label=name)
+        closed = np.append(values, values[0])
+        plane.plot(closed.real, closed.imag, markevery=4)
+    gain.set(xlabel="frequency $k/n$, waves a node", ylabel=r"gain $|\lambda_k|$")
+    gain.set(ylim=(0, 1.1))
+    plane.set(xlabel=r"real part of $\lambda_k$", ylabel="imaginary part")
+    plane.set(aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+    title = r"kernel $(w_{-1}, w_0, w_1)$"
+    fig.legend(loc="outside lower center", ncols=2, title=title)
+    return fig
+
+
 display.show(
-    fig,
+    draw_gains(),
     alt="Left, gain against frequency for four kernels: the average passes low "
     "frequencies and is zero at one third; the shift passes all alike; the difference "
     "passes the middle ones and stops zero and one half; the lopsided one falls from 1 "
@@ -793,6 +884,16 @@ display.show(
     "circle, the average's on the real axis, the difference's on the imaginary axis, "
     "the lopsided kernel's on an ellipse.",
 )
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        taps = rng.standard_normal(3)
+        yield ellipse(n, *taps), eigenvalues(three_taps(n, *taps))
+
+
+verify.equal("eq-gnn-ellipse", cases(), atol=1e-12, against="the sum over the kernel")
 
 # %% [markdown]
 # The $\lambda_k$ lie on an ellipse with centre $w_0$ and half axes $|w_1 + w_{-1}|$ and $|w_1 - w_{-1}|$. Ignore the
@@ -839,23 +940,61 @@ def transform_back(x_hat):
     return fast.dft_matrix(len(x_hat)) @ x_hat  # x = Φ x̂
 
 
-real, complex_, proper = [], [], []  # both sides of each claim, ring by ring
-for n in sizes:
-    theta, imaginary, x = rng.standard_normal((3, n))
-    spectrum = np.sqrt(n) * transform(theta).conj() * transform(x)
-    real.append((circulant(theta) @ x, transform_back(spectrum)))
+def product_by_modes(theta, x):  # C(θ) x for a real θ
+    spectrum = np.sqrt(len(x)) * transform(theta).conj() * transform(x)
+    return transform_back(spectrum)
 
-    theta, x = theta + 1j * imaginary, x - 1j * imaginary
-    spectrum = np.sqrt(n) * transform_back(theta) * transform(x)
-    complex_.append((circulant(theta) @ x, transform_back(spectrum)))
-    spectrum = np.sqrt(n) * transform(theta) * transform(x)
-    proper.append((wrapped_product(theta, x), transform_back(spectrum)))
-verify.equal("eq-gnn-convolution-theorem", *zip(*real, strict=True), atol=1e-12)
+
+def complex_product_by_modes(theta, x):  # C(θ) x for any θ
+    spectrum = np.sqrt(len(x)) * transform_back(theta) * transform(x)
+    return transform_back(spectrum)
+
+
+def convolution_by_modes(theta, x):  # θ * x
+    spectrum = np.sqrt(len(x)) * transform(theta) * transform(x)
+    return transform_back(spectrum)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, x = rng.standard_normal((2, n))
+        yield product_by_modes(theta, x), circulant(theta) @ x
+
+
 verify.equal(
-    "eq-gnn-convolution-theorem-complex", *zip(*complex_, strict=True), atol=1e-12
+    "eq-gnn-convolution-theorem", cases(), atol=1e-12, against="the product with C(θ)"
 )
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, x = rng.standard_normal((2, n)) + 1j * rng.standard_normal((2, n))
+        yield complex_product_by_modes(theta, x), circulant(theta) @ x
+
+
 verify.equal(
-    "eq-gnn-convolution-theorem-proper", *zip(*proper, strict=True), atol=1e-12
+    "eq-gnn-convolution-theorem-complex",
+    cases(),
+    atol=1e-12,
+    against="the product with C(θ)",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        real, imaginary = rng.standard_normal((2, 2, n))
+        for theta, x in (real, real + 1j * imaginary):
+            yield convolution_by_modes(theta, x), wrapped_product(theta, x)
+
+
+verify.equal(
+    "eq-gnn-convolution-theorem-proper",
+    cases(),
+    atol=1e-12,
+    against="a product of polynomials",
 )
 
 # %% [markdown]
@@ -865,25 +1004,30 @@ verify.equal(
 # $\frac{1}{\sqrt n}\, \theta * x$, the convolution instead of the cross-correlation, and too small by the factor
 # $\sqrt n$. A pulse shows the difference.
 
+
 # %% tags=["hide-input"]
-n = 32
-theta, x = np.zeros(n), np.eye(n)[16]
-theta[:6] = 1 - np.arange(6) / 6
-printed = transform_back(transform(theta) * transform(x)).real
-fig, ax = plt.subplots(figsize=(7, 2.6))
-for values, color, marker, offset, name in (
-    (circulant(theta) @ x, display.COLORS[0], "o", -0.15, r"$C(\theta)\,x$"),
-    (printed, display.COLORS[1], "s", 0.15, r"$\Phi(\hat\theta \odot \hat x)$"),
-):
-    node = np.flatnonzero(values.round(9))
-    ax.vlines(node + offset, 0, values[node], color=color, lw=1.5)
-    ax.plot(node + offset, values[node], color=color, marker=marker, ls="", label=name)
-ax.axvline(16, color=display.INK, lw=0.8, ls=":")
-ax.annotate("pulse at node 16", (16, 1.05), (17, 1.05), va="center")
-ax.set(xlabel="node", ylabel="output", xlim=(-0.5, n - 0.5), ylim=(-0.05, 1.15))
-ax.legend(loc="upper right")
+def draw_pulse(n=32):
+    theta, x = np.zeros(n), np.eye(n)[16]
+    theta[:6] = 1 - np.arange(6) / 6
+    printed = transform_back(transform(theta) * transform(x)).real
+    fig, ax = plt.subplots(figsize=(7, 2.6))
+    for values, color, marker, offset, name in (
+        (circulant(theta) @ x, display.COLORS[0], "o", -0.15, r"$C(\theta)\,x$"),
+        (printed, display.COLORS[1], "s", 0.15, r"$\Phi(\hat\theta \odot \hat x)$"),
+    ):
+        node = np.flatnonzero(values.round(9))
+        ax.vlines(node + offset, 0, values[node], color=color, lw=1.5)
+        style = {"color": color, "marker": marker, "ls": ""}
+        ax.plot(node + offset, values[node], **style, label=name)
+    ax.axvline(16, color=display.INK, lw=0.8, ls=":")
+    ax.annotate("pulse at node 16", (16, 1.05), (17, 1.05), va="center")
+    ax.set(xlabel="node", ylabel="output", xlim=(-0.5, n - 0.5), ylim=(-0.05, 1.15))
+    ax.legend(loc="upper right")
+    return fig
+
+
 display.show(
-    fig,
+    draw_pulse(),
     alt="Response to a pulse at node 16 of 32. C of theta times x rises in six "
     "steps from node 11 to a height of 1 at node 16. The product without root "
     "and conjugate falls from node 16 to node 21 instead, and is less than a "
@@ -934,7 +1078,7 @@ def fast_product(theta, x):
 # :::
 
 # %%
-exercises.check("gnn/fast_product", fast_product)
+exercises.check("gnn/circulant/fast_product", fast_product)
 
 # %% [markdown]
 # ## What commutes with a shift
@@ -950,14 +1094,20 @@ exercises.check("gnn/fast_product", fast_product)
 #
 # Two layers without a non-linearity between them are one layer with a wider kernel.
 
-# %%
-products, wider = [], []
-for n in sizes:
-    theta, eta = rng.standard_normal((2, n))
-    A, B = circulant(theta), circulant(eta)
-    products += [A @ B, B @ A]
-    wider += [circulant(wrapped_product(theta, eta))] * 2
-verify.equal("eq-gnn-commute", products, wider, atol=1e-12)
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta, eta = rng.standard_normal((2, n))
+        A, B = circulant(theta), circulant(eta)
+        wider = circulant(wrapped_product(theta, eta))
+        yield wider, A @ B
+        yield wider, B @ A
+
+
+verify.equal(
+    "eq-gnn-commute", cases(), atol=1e-12, against="the products in both orders"
+)
 
 # %% [markdown]
 # The general statement goes both ways.
@@ -996,19 +1146,30 @@ verify.equal("eq-gnn-commute", products, wider, atol=1e-12)
 # The check solves the linear equations $MS - SM = 0$ for the $n^2$ unknown entries of $M$, and compares the space of
 # solutions with the span of $I, S, \dots, S^{n-1}$, both as orthogonal projections.
 
+
 # %%
-solved, spanned = [], []
-for n in (3, 4, 5, 8):
-    S, identity = shifts[n], np.eye(n)
+def commuting(S):  # orthonormal rows [solutions, n²]: all M with M S = S M, flat
+    identity = np.eye(len(S))
     # Times M.ravel(), this [n², n²] matrix gives (M S − S M).ravel()
     equations = np.kron(identity, S.T) - np.kron(S, identity)
     _, singular_values, V = np.linalg.svd(equations)
-    solutions = V[singular_values < 1e-10]  # orthonormal rows, [solutions, n²]
-    solved.append(solutions.T @ solutions)
+    return V[singular_values < 1e-10]
 
-    span = powers[n].reshape(n, n * n) / np.sqrt(n)  # orthonormal rows as well
-    spanned.append(span.T @ span)
-verify.equal("eq-gnn-shift-equivariance", solved, spanned, atol=1e-12)
+
+# %% tags=["check"]
+def cases():
+    for n in (3, 4, 5, 8):
+        solutions = commuting(shift(n))
+        span = powers_of_shift(n).reshape(n, n * n) / np.sqrt(n)  # orthonormal rows too
+        yield span.T @ span, solutions.T @ solutions
+
+
+verify.equal(
+    "eq-gnn-shift-equivariance",
+    cases(),
+    atol=1e-12,
+    against="the solutions of M S = S M",
+)
 
 # %% [markdown]
 # Read $C(\theta) S x = S\, C(\theta) x$ aloud: *move the input, and the output moves along*. This is what a
@@ -1049,7 +1210,7 @@ def is_circulant(M):
 # :::
 
 # %%
-exercises.check("gnn/is_circulant", is_circulant)
+exercises.check("gnn/circulant/is_circulant", is_circulant)
 
 # %% [markdown]
 # ## Sharing is symmetry
@@ -1088,15 +1249,17 @@ def free_weights(n, generators):
     return n * n - np.linalg.matrix_rank(np.concatenate(equations))
 
 
-counted, expected = [], []
-for n in (3, 4, 5, 6, 7):
-    S, J = circulant(np.eye(n)[1]), np.eye(n)[-np.arange(n)]
-    # The shifts and one exchange of neighbours compose to all permutations
-    exchange = np.eye(n)[[1, 0, *range(2, n)]]
-    groups = ([], [S], [S, J], [S, exchange])
-    counted.append([free_weights(n, generators) for generators in groups])
-    expected.append([n * n, n, n // 2 + 1, 2])
-verify.equal("eq-gnn-free-weights", counted, expected)
+# %% tags=["check"]
+def cases():
+    for n in (3, 4, 5, 6, 7):
+        # The shifts and one exchange of neighbours compose to all permutations
+        exchange = np.eye(n)[[1, 0, *range(2, n)]]
+        groups = [], [shift(n)], [shift(n), reflection(n)], [shift(n), exchange]
+        counted = [free_weights(n, generators) for generators in groups]
+        yield [n * n, n, n // 2 + 1, 2], counted
+
+
+verify.equal("eq-gnn-free-weights", cases(), against="the rank of P M Pᵀ = M")
 
 # %% [markdown]
 # This is the idea of the book in one equation. A convolution shares weights along shifts in space. A recurrent
@@ -1152,10 +1315,9 @@ for name, text in {
 }.items():
     display.glue(f"gnn-{name}", text)
 
-fig, ax = plt.subplots(figsize=(7, 3.4))
 
-
-def draw_times(name, seconds, style, fit_from, law, work):
+# %% tags=["hide-input"]
+def draw_law(ax, name, seconds, style, fit_from, law, work):
     """A measured curve, and above its fitted range a dotted guide of the law."""
     ax.loglog(list(seconds), list(seconds.values()), style, label=name)
     fitted = np.array([n for n in seconds if n >= fit_from])
@@ -1165,15 +1327,20 @@ def draw_times(name, seconds, style, fit_from, law, work):
     ax.annotate(law, (fitted[0], guide[0]), **shifted)
 
 
-n_log_n = r"$n \log n$", lambda n: n * np.log2(n)
-draw_times("dense", dense_seconds, "s--", dense_from, "$n^2$", np.square)
-draw_times("FFT", fft_seconds, "o-", fft_from, *n_log_n)
-ax.set(xlabel="nodes $n$", ylabel="seconds a product")
-ax.set_xscale("log", base=2)
-ax.minorticks_off()
-ax.legend()
+def draw_times():
+    fig, ax = plt.subplots(figsize=(7, 3.4))
+    draw_law(ax, "dense", dense_seconds, "s--", dense_from, "$n^2$", np.square)
+    n_log_n = r"$n \log n$", lambda n: n * np.log2(n)
+    draw_law(ax, "FFT", fft_seconds, "o-", fft_from, *n_log_n)
+    ax.set(xlabel="nodes $n$", ylabel="seconds a product")
+    ax.set_xscale("log", base=2)
+    ax.minorticks_off()
+    ax.legend()
+    return fig
+
+
 display.show(
-    fig,
+    draw_times(),
     alt="Seconds a product against the number of nodes, both axes logarithmic. The "
     "dense product is the faster one on small rings, then climbs about twice as "
     "steeply as the FFT product, which goes on to about a million nodes. Dotted "
@@ -1226,20 +1393,47 @@ display.show(
 # w_0 I + w_1 (S + S^\top) = (w_0 + 2 w_1)\, I - w_1 L .
 # $$ (eq-gnn-symmetric-kernel)
 
-# %%
-laplacian, by_laplacian, scaled, by_taps, by_degree_1 = {}, [], [], [], []
-for n in sizes:
-    difference = np.subtract.outer(np.arange(n), np.arange(n)) % n
-    A = np.isin(difference, (1, n - 1)).astype(float)  # by its definition
-    laplacian[n] = L = np.diag(A.sum(axis=1)) - A
-    by_laplacian.append(L @ modes[n])
-    scaled.append((2 - 2 * np.cos(frequency[n])) * modes[n])
 
-    w_0, w_1 = rng.standard_normal(2)
-    by_taps.append(circulant(three_taps(n, w_1, w_0, w_1)))
-    by_degree_1.append((w_0 + 2 * w_1) * np.eye(n) - w_1 * L)
-verify.equal("eq-gnn-laplacian-modes", by_laplacian, scaled, atol=1e-12)
-verify.equal("eq-gnn-symmetric-kernel", by_taps, by_degree_1, atol=1e-12)
+# %%
+def undirected_ring(n):  # A [n, n], by its definition
+    difference = np.subtract.outer(np.arange(n), np.arange(n)) % n
+    return np.isin(difference, (1, n - 1)).astype(float)
+
+
+def laplacian(A):  # L = D − A, of any graph
+    return np.diag(A.sum(axis=1)) - A
+
+
+def laplacian_eigenvalues(n):  # of the ring, [n]
+    return 2 - 2 * np.cos(angles(n))
+
+
+def symmetric_layer(n, w_0, w_1):  # the layer as a polynomial in L, [n, n]
+    return (w_0 + 2 * w_1) * np.eye(n) - w_1 * laplacian(undirected_ring(n))
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        Phi = dft_matrix(n)
+        yield laplacian_eigenvalues(n) * Phi, laplacian(undirected_ring(n)) @ Phi
+
+
+verify.equal(
+    "eq-gnn-laplacian-modes", cases(), atol=1e-12, against="the product with D − A"
+)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        w_0, w_1 = rng.standard_normal(2)
+        yield symmetric_layer(n, w_0, w_1), circulant(three_taps(n, w_1, w_0, w_1))
+
+
+verify.equal(
+    "eq-gnn-symmetric-kernel", cases(), atol=1e-12, against="the entries of C(θ)"
+)
 
 # %% [markdown]
 # Longer symmetric kernels need $S^j + S^{-j}$. Set $M_j = \frac12 (S^j + S^{-j})$. Then $M_0 = I$ and
@@ -1265,24 +1459,48 @@ verify.equal("eq-gnn-symmetric-kernel", by_taps, by_degree_1, atol=1e-12)
 # The converse is clear: $L$ is a symmetric circulant, and so is every polynomial in it. The check takes $T_j$
 # from NumPy and applies it to eigenvalues that NumPy finds from $L$.
 
+
 # %%
-by_recursion, by_shifts, by_polynomial, by_circulant = [], [], [], []
-for n in sizes:
-    M = [np.eye(n), np.eye(n) - laplacian[n] / 2]
+def chebyshev_matrices(n):  # M_0 to M_{n−1}, [n, n, n]
+    M = [np.eye(n), np.eye(n) - laplacian(undirected_ring(n)) / 2]
     while len(M) < n:
         M.append(2 * M[1] @ M[-1] - M[-2])
-    by_recursion.append(np.stack(M))  # [n, n, n]
-    by_shifts.append((powers[n] + powers[n].transpose(0, 2, 1)) / 2)
+    return np.stack(M)
 
-    theta = rng.standard_normal(n)
-    theta = (theta + theta[-np.arange(n)]) / 2  # now θ_j = θ_{−j}
-    eigenvalue, U = np.linalg.eigh(laplacian[n])
-    # Σ_j θ_j T_j at the eigenvalues of I − L/2
-    values = np.polynomial.chebyshev.chebval(1 - eigenvalue / 2, theta)
-    by_polynomial.append(U @ np.diag(values) @ U.T)
-    by_circulant.append(circulant(theta))
-verify.equal("eq-gnn-chebyshev", by_recursion, by_shifts, atol=1e-12)
-verify.equal("eq-gnn-laplacian-polynomial", by_polynomial, by_circulant, atol=1e-10)
+
+def laplacian_polynomial(theta):  # Σ_j θ_j T_j(I − L/2)
+    return np.einsum("j,jab->ab", theta, chebyshev_matrices(len(theta)))
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        forward = powers_of_shift(n)
+        yield chebyshev_matrices(n), (forward + forward.transpose(0, 2, 1)) / 2
+
+
+verify.equal("eq-gnn-chebyshev", cases(), atol=1e-12, against="powers of the shift")
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        theta = rng.standard_normal(n)
+        theta = (theta + theta[-np.arange(n)]) / 2  # now θ_j = θ_{−j}
+        eigenvalue, U = np.linalg.eigh(laplacian(undirected_ring(n)))
+        # Σ_j θ_j T_j at the eigenvalues of I − L/2
+        values = np.polynomial.chebyshev.chebval(1 - eigenvalue / 2, theta)
+        by_numpy = U @ np.diag(values) @ U.T
+        yield laplacian_polynomial(theta), by_numpy
+        yield circulant(theta), by_numpy
+
+
+verify.equal(
+    "eq-gnn-laplacian-polynomial",
+    cases(),
+    atol=1e-10,
+    against="NumPy's T_j at the eigenvalues of L",
+)
 
 # %% [markdown]
 # The right-hand side of {eq}`eq-gnn-laplacian-polynomial` mentions no ring any more. With any graph's Laplacian it is
@@ -1327,23 +1545,42 @@ verify.equal("eq-gnn-laplacian-polynomial", by_polynomial, by_circulant, atol=1e
 # \end{gathered}
 # $$ (eq-gnn-gcn-conv)
 
-# %%
-normalised, averages, spectral, by_gcn, by_conv1d = {}, {}, [], [], []
-for n in sizes:
-    A = 2 * np.eye(n) - laplacian[n]
-    normalised[n] = gcn_norm(torch.from_numpy(A))  # Â by its definition
-    averages[n] = circulant(three_taps(n, 1, 1, 1)) / 3
-    response = (1 + 2 * np.cos(frequency[n])) / 3
-    spectral.append((modes[n] @ np.diag(response) @ modes[n].conj().T).real)
 
-    H, W = torch.randn(n, D_in), torch.randn(D_in, D_out)
-    layer = GCNConv(D_in, D_out, bias=False)
-    layer.lin.weight = torch.nn.Parameter(W.T)
-    by_gcn.append(layer(H, ring_edges(n)[0]))
-    by_conv1d.append(conv1d(H, weight=W.T[:, :, None].repeat(1, 1, 3) / 3))
-left, right = list(normalised.values()) * 2, [*averages.values(), *spectral]
-verify.equal("eq-gnn-gcn-ring", left, right, atol=1e-12)
-verify.equal("eq-gnn-gcn-conv", by_gcn, by_conv1d, atol=1e-12)
+# %%
+def moving_average(n):  # Â on the ring, [n, n]
+    return circulant(three_taps(n, 1, 1, 1) / 3)
+
+
+def response(alpha):  # λ, at the angle α of a frequency
+    return (1 + 2 * np.cos(alpha)) / 3
+
+
+def gcn_by_conv1d(H, W):  # [n, D], [D, D'] → [n, D']
+    return conv1d(H, torch.stack([W, W, W]) / 3)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        by_definition = gcn_norm(torch.from_numpy(undirected_ring(n)))
+        Phi = dft_matrix(n)
+        yield moving_average(n), by_definition
+        yield Phi @ np.diag(response(angles(n))) @ Phi.conj().T, by_definition
+
+
+verify.equal("eq-gnn-gcn-ring", cases(), atol=1e-12, against="the definition of Â")
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        H, W = torch.randn(n, D_in), torch.randn(D_in, D_out)
+        layer = GCNConv(D_in, D_out, bias=False)
+        layer.lin.weight = torch.nn.Parameter(W.T)
+        yield gcn_by_conv1d(H, W), layer(H, ring_edges(n)[0])
+
+
+verify.equal("eq-gnn-gcn-conv", cases(), atol=1e-12, against="PyG's GCNConv")
 
 # %% [markdown]
 # Of the three matrices that a convolution with three taps learns, the GCN learns one. That is the price for a layer
@@ -1359,40 +1596,62 @@ verify.equal("eq-gnn-gcn-conv", by_gcn, by_conv1d, atol=1e-12)
 # \big\| \hat A^m x - \bar x\, \mathbf{1} \big\| \le \rho^m\, \big\| x - \bar x\, \mathbf{1} \big\| .
 # $$ (eq-gnn-smoothing)
 
+
 # %%
-within = []
-for n, A_hat in averages.items():
-    x = rng.standard_normal(n)
-    distance = np.linalg.norm(x - x.mean())
-    rho = np.sort(np.abs(np.linalg.eigvalsh(A_hat)))[-2]
-    for m in (1, 2, 5, 20):
-        after = np.linalg.norm(np.linalg.matrix_power(A_hat, m) @ x - x.mean())
-        within.append(after <= rho**m * distance + 1e-12)
-verify.holds("eq-gnn-smoothing", all(within))
+def distance_from_mean(x):  # ‖x − x̄ 1‖
+    return np.linalg.norm(x - x.mean())
+
+
+def smoothing_bound(x, m):  # ρᵐ ‖x − x̄ 1‖
+    rho = np.abs(response(angles(len(x)))[1:]).max()
+    return rho**m * distance_from_mean(x)
+
 
 # %% tags=["hide-input"]
-cycles = np.linspace(0, 0.5, 51)
-cosine = np.cos(2 * np.pi * cycles)
-fig, ax = plt.subplots(figsize=(7, 3.2))
-before = {
-    "label": r"$I + \frac{1}{2}A$, before step 3",
-    "color": display.INK,
-    "ls": ":",
-}
-ax.plot(cycles, 1 + cosine, marker="", **before)
-ax.set_prop_cycle(plt.rcParams["axes.prop_cycle"])
-for m in (1, 2, 4, 16):
-    name = rf"$\hat A^{{{m}}}$" if m > 1 else r"$\hat A$"
-    ax.plot(cycles, ((1 + 2 * cosine) / 3) ** m, markevery=5, label=name)
-ax.axhline(0, color=display.INK, lw=0.8)
-ax.set(xlabel="frequency $k/n$, waves a node", ylabel="eigenvalue", ylim=(-0.5, 2.1))
-ax.legend()
+def draw_responses():
+    cycles = np.linspace(0, 0.5, 51)
+    alpha = 2 * np.pi * cycles
+    fig, ax = plt.subplots(figsize=(7, 3.2))
+    dotted = {"color": display.INK, "ls": ":", "marker": ""}
+    before = r"$I + \frac{1}{2}A$, before step 3"
+    ax.plot(cycles, 1 + np.cos(alpha), **dotted, label=before)
+    ax.set_prop_cycle(plt.rcParams["axes.prop_cycle"])
+    for m in (1, 2, 4, 16):
+        name = rf"$\hat A^{{{m}}}$" if m > 1 else r"$\hat A$"
+        ax.plot(cycles, response(alpha) ** m, markevery=5, label=name)
+    ax.axhline(0, color=display.INK, lw=0.8)
+    ax.set(xlabel="frequency $k/n$, waves a node", ylabel="eigenvalue")
+    ax.set(ylim=(-0.5, 2.1))
+    ax.legend()
+    return fig
+
+
 display.show(
-    fig,
+    draw_responses(),
     alt="Eigenvalues against frequency. I plus half A falls from 2 to 0. The "
     "propagation matrix falls from 1 through 0 at one third to minus one "
     "third; its powers 2, 4 and 16 are ever narrower peaks at frequency 0, "
     "where they are 1.",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for n in sizes:
+        noise, slowest = rng.standard_normal(n), np.cos(angles(n))
+        for m in (1, 2, 5, 20):
+            A_hat_m = np.linalg.matrix_power(moving_average(n), m)
+            yield (
+                distance_from_mean(A_hat_m @ noise) <= smoothing_bound(noise, m) + 1e-12
+            )
+            # On the slowest wave the bound is tight
+            gap = distance_from_mean(A_hat_m @ slowest) - smoothing_bound(slowest, m)
+            yield abs(gap) <= 1e-12
+
+
+held = list(cases())
+verify.holds(
+    "eq-gnn-smoothing", all(held), against="powers of the matrix", cases=len(held)
 )
 
 # %% [markdown]
@@ -1454,7 +1713,7 @@ def kernel_gradient(x, dL_dy):
 # :::
 
 # %%
-exercises.check("gnn/kernel_gradient", kernel_gradient)
+exercises.check("gnn/circulant/kernel_gradient", kernel_gradient)
 
 # %% [markdown]
 # :::{exercise} Undoing a layer
@@ -1488,7 +1747,7 @@ def inverse_filter(theta, y):
 # :::
 
 # %%
-exercises.check("gnn/inverse_filter", inverse_filter)
+exercises.check("gnn/circulant/inverse_filter", inverse_filter)
 
 # %% [markdown]
 # :::{exercise} The modes of the undirected ring
@@ -1527,7 +1786,7 @@ def real_modes(n):
 # :::
 
 # %%
-exercises.check("gnn/real_modes", real_modes)
+exercises.check("gnn/circulant/real_modes", real_modes)
 
 # %% [markdown]
 # :::{exercise} A filter without eigenvectors
@@ -1561,7 +1820,7 @@ def laplacian_filter(c, L, x):
 # :::
 
 # %%
-exercises.check("gnn/laplacian_filter", laplacian_filter)
+exercises.check("gnn/circulant/laplacian_filter", laplacian_filter)
 
 # %% [markdown]
 # :::{exercise} Images are rings of rings
@@ -1595,7 +1854,7 @@ def torus_product(kernel, image):
 # :::
 
 # %%
-exercises.check("gnn/torus_product", torus_product)
+exercises.check("gnn/circulant/torus_product", torus_product)
 
 # %% [markdown]
 # ## Further reading
