@@ -21,27 +21,24 @@
 profile = "smoke"
 seed = 0
 
-# %%
+# %% tags=["set-up"]
 import itertools
-import warnings
+
+from helpers import display, exercises, parameters, verify
 
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
 from matplotlib.tri import Triangulation
-
-warnings.filterwarnings(
-    "ignore", "`torch.jit.script` is deprecated"
-)  # PyG calls it as it is imported
-from helpers import display, exercises, parameters, verify
-
 from torch_geometric.nn import ChebConv, GatedGraphConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
+
+SHAPES = ((1, 2, 3), (2, 1, 1), (7, 3, 4), (12, 2, 6))  # T, d_x, d_h, for the checks
 
 # %% [markdown]
 # ## A sequence is a path
@@ -85,7 +82,7 @@ def directed_path(T):
 
 
 # %% tags=["hide-input"]
-def draw_arrows(ax, positions, edges, nodes=None, bend=0.0):
+def draw_arrows(ax, positions, edges, nodes):
     for s, t in edges:
         ax.annotate(
             "",
@@ -96,39 +93,44 @@ def draw_arrows(ax, positions, edges, nodes=None, bend=0.0):
                 "color": display.INK,
                 "shrinkA": 9,
                 "shrinkB": 9,
-                "connectionstyle": f"arc3,rad={bend}",
             },
         )
-    for node, label in (nodes or {}).items():
+    for node, label in nodes.items():
         ax.plot(*positions[node], "o", ms=17, mfc=display.PAPER, mec=display.INK)
         ax.plot(*positions[node], "o", ms=17, mfc=display.COLORS[0], mew=0, alpha=0.3)
         ax.annotate(label, positions[node], ha="center", va="center", fontsize=9)
 
 
-fig, axes = plt.subplots(1, 3, figsize=(7.2, 1.9), width_ratios=[1, 1, 0.9])
-steps = range(1, 5)
-draw_arrows(
-    axes[0],
-    {t: (t, 0) for t in steps},
-    itertools.pairwise(steps),
-    {t: str(t) for t in steps},
-)
-both_ways = {t: (t, 0.5) for t in steps} | {-t: (t, -0.5) for t in steps}
-draw_arrows(
-    axes[1],
-    both_ways,
-    [*itertools.pairwise(steps), *itertools.pairwise([-t for t in reversed(steps)])],
-    {t: str(abs(t)) for t in both_ways},
-)
-tree = {1: (0, 1), 2: (1, 1), 3: (2, 1), 4: (0.5, 0), 5: (1.25, -1)}
-draw_arrows(axes[2], tree, [(1, 4), (2, 4), (4, 5), (3, 5)], {t: str(t) for t in tree})
-titles = ("directed path", "two paths, never joined", "tree, towards its root")
-limits = ((0.5, 4.5), (0.5, 4.5), (-0.6, 2.6))
-for ax, title, limit in zip(axes, titles, limits, strict=True):
-    ax.set(title=title, xlim=limit, ylim=(-1.5, 1.5))
-    ax.set_axis_off()
+def draw_directed_graphs():
+    fig, axes = plt.subplots(1, 3, figsize=(7.2, 1.9), width_ratios=[1, 1, 0.9])
+    steps = range(1, 5)
+    draw_arrows(
+        axes[0],
+        {t: (t, 0) for t in steps},
+        itertools.pairwise(steps),
+        {t: str(t) for t in steps},
+    )
+    both_ways = {t: (t, 0.5) for t in steps} | {-t: (t, -0.5) for t in steps}
+    draw_arrows(
+        axes[1],
+        both_ways,
+        [*itertools.pairwise(steps), *itertools.pairwise(sorted(-t for t in steps))],
+        {t: str(abs(t)) for t in both_ways},
+    )
+    tree = {1: (0, 1), 2: (1, 1), 3: (2, 1), 4: (0.5, 0), 5: (1.25, -1)}
+    draw_arrows(
+        axes[2], tree, [(1, 4), (2, 4), (4, 5), (3, 5)], {t: str(t) for t in tree}
+    )
+    titles = ("directed path", "two paths, never joined", "tree, towards its root")
+    limits = ((0.5, 4.5), (0.5, 4.5), (-0.6, 2.6))
+    for ax, title, limit in zip(axes, titles, limits, strict=True):
+        ax.set(title=title, xlim=limit, ylim=(-1.5, 1.5))
+        ax.set_axis_off()
+    return fig
+
+
 display.show(
-    fig,
+    draw_directed_graphs(),
     alt="Three small graphs. A directed path of nodes 1 to 4. Two directed paths over "
     "the same four steps, one to the right and one to the left, with no edge between "
     "them. A tree: nodes 1 and 2 point to 4, nodes 4 and 3 point to the root 5.",
@@ -168,19 +170,27 @@ def rnn_weights(rnn, suffix=""):
     return W_hx, W_hh, sum(biases)
 
 
-SHAPES = ((1, 2, 3), (2, 1, 1), (7, 3, 4), (12, 2, 6))  # T, d_x, d_h
-windows, k_rounds, states, T_rounds = [], [], [], []
-for T, d_x, d_h in SHAPES:
-    rnn, X, path = torch.nn.RNN(d_x, d_h), torch.randn(T, d_x), directed_path(T)
-    states.append(rnn(X)[0].detach())
-    T_rounds.append(rounds(X, path, rnn_weights(rnn), T, torch.randn(T, d_h)))
-    for k in range(1, T + 2):
-        read = [rnn(X[max(0, t - k) : t])[0][-1] for t in range(1, T + 1)]
-        windows.append(torch.stack(read).detach())
-        k_rounds.append(rounds(X, path, rnn_weights(rnn), k))
+# %% tags=["check"]
+def cases():
+    for T, d_x, d_h in SHAPES:
+        rnn, X, path = torch.nn.RNN(d_x, d_h), torch.randn(T, d_x), directed_path(T)
+        for k in range(1, T + 2):
+            read = [rnn(X[max(0, t - k) : t])[0][-1] for t in range(1, T + 1)]
+            yield rounds(X, path, rnn_weights(rnn), k), torch.stack(read)
 
-verify.equal("eq-gnn-rnn-window", k_rounds, windows, atol=1e-12)
-verify.equal("eq-gnn-rnn-path", T_rounds, states, atol=1e-12)
+
+verify.equal("eq-gnn-rnn-window", cases(), atol=1e-12, against="torch.nn.RNN")
+
+
+# %% tags=["check"]
+def cases():
+    for T, d_x, d_h in SHAPES:
+        rnn, X, path = torch.nn.RNN(d_x, d_h), torch.randn(T, d_x), directed_path(T)
+        start = torch.randn(T, d_h)
+        yield rounds(X, path, rnn_weights(rnn), T, start), rnn(X)[0]
+
+
+verify.equal("eq-gnn-rnn-path", cases(), atol=1e-12, against="torch.nn.RNN")
 
 # %% [markdown]
 # Nobody runs it that way. $T$ rounds send $T (T - 1)$ messages, and all but $T - 1$ of them are recomputed or wrong
@@ -204,18 +214,24 @@ verify.equal("eq-gnn-rnn-path", T_rounds, states, atol=1e-12)
 # A convolution on a ring shares its weights along shifts in space; a recurrent network shares them along shifts in
 # **time**. On the path that holds away from the start: what happened ten steps ago is treated alike at whatever hour.
 
-# %%
-shifted_first, shifted_last = [], []
-for T, d_x, d_h in SHAPES:
-    weights = torch.randn(d_h, d_x), torch.randn(d_h, d_h), torch.randn(d_h)
-    X, i = torch.randn(T, d_x), torch.arange(T)
-    ring = torch.stack([i, (i + 1) % T])  # [2, T]
-    S = torch.eye(T).roll(1, dims=1)  # S[i, i + 1] = 1
-    for k in range(1, T + 2):
-        shifted_first.append(rounds(S @ X, ring, weights, k))
-        shifted_last.append(S @ rounds(X, ring, weights, k))
 
-verify.equal("eq-gnn-rnn-shift", shifted_first, shifted_last, atol=1e-12)
+# %%
+def directed_ring(n):
+    i = torch.arange(n)
+    return torch.stack([i, (i + 1) % n])  # [2, n]
+
+
+# %% tags=["check"]
+def cases():
+    for T, d_x, d_h in SHAPES:
+        weights = torch.randn(d_h, d_x), torch.randn(d_h, d_h), torch.randn(d_h)
+        X, ring = torch.randn(T, d_x), directed_ring(T)
+        S = torch.eye(T).roll(1, dims=1)  # S[i, i + 1] = 1
+        for k in range(1, T + 2):
+            yield rounds(S @ X, ring, weights, k), S @ rounds(X, ring, weights, k)
+
+
+verify.equal("eq-gnn-rnn-shift", cases(), atol=1e-12, against="shifting the states")
 
 # %% [markdown]
 # ### Both directions
@@ -229,7 +245,27 @@ verify.equal("eq-gnn-rnn-shift", shifted_first, shifted_last, atol=1e-12)
 # \texttt{RNN(bidirectional=True)}(X)_t =
 # \big[\, \overrightarrow{h}_t^{[T]} ,\; \overleftarrow{h}_t^{[T]} \,\big] .
 # $$ (eq-gnn-bidirectional)
-#
+
+
+# %%
+def two_paths(X, weights, reverse_weights):
+    """Both states of each step side by side, [T, 2 d_h]."""
+    T, path = len(X), directed_path(len(X))
+    forth = rounds(X, path, weights, T)
+    back = rounds(X, path.flip(0), reverse_weights, T)
+    return torch.cat([forth, back], dim=1)
+
+
+# %% tags=["check"]
+def cases():
+    for T, d_x, d_h in SHAPES:
+        rnn, X = torch.nn.RNN(d_x, d_h, bidirectional=True), torch.randn(T, d_x)
+        yield two_paths(X, rnn_weights(rnn), rnn_weights(rnn, "_reverse")), rnn(X)[0]
+
+
+verify.equal("eq-gnn-bidirectional", cases(), atol=1e-12, against="torch.nn.RNN")
+
+# %% [markdown]
 # That is not the same as an **undirected** path, on which each node sums messages from both sides with one $W_{hh}$.
 # There, what a node says comes back to it two rounds later, so there is no order in which each message is final when
 # it is sent, and no number of rounds after which all are done. And direction is lost: reversal, $J$ with
@@ -242,27 +278,34 @@ verify.equal("eq-gnn-rnn-shift", shifted_first, shifted_last, atol=1e-12)
 #
 # It computes the same for a sentence and for its words in reverse order, read from the other end.
 
+
 # %%
-two_paths, bidirectional, reversed_first, reversed_last = [], [], [], []
-for T, d_x, d_h in SHAPES:
-    rnn, path = torch.nn.RNN(d_x, d_h, bidirectional=True), directed_path(T)
-    X, weights = torch.randn(T, d_x), rnn_weights(rnn)
-    there = rounds(X, path, weights, T)
-    back = rounds(X, path.flip(0), rnn_weights(rnn, "_reverse"), T)
-    two_paths.append(torch.cat([there, back], dim=1))
-    bidirectional.append(rnn(X)[0].detach())
+def undirected_path(T):
+    path = directed_path(T)
+    return torch.cat([path, path.flip(0)], dim=1)  # [2, 2 (T - 1)]
 
-    undirected = torch.cat([path, path.flip(0)], dim=1)  # [2, 2 (T - 1)]
-    for k in range(1, T + 2):
-        reversed_first.append(rounds(X.flip(0), undirected, weights, k))
-        reversed_last.append(rounds(X, undirected, weights, k).flip(0))
 
-verify.equal("eq-gnn-bidirectional", two_paths, bidirectional, atol=1e-12)
-verify.equal("eq-gnn-undirected-path", reversed_first, reversed_last, atol=1e-12)
+X = torch.randn(7, 3)
+weights = torch.randn(4, 3), torch.randn(4, 4), torch.randn(4)
+print("Are the states of the reversed sequence the states, reversed?")
+for name, path in (("directed", directed_path), ("undirected", undirected_path)):
+    H, H_reversed = (rounds(x, path(7), weights, 7) for x in (X, X.flip(0)))
+    print(f"{name} path: {torch.allclose(H_reversed, H.flip(0))}")
 
-one_way = [rounds(x, path, weights, T) for x in (X, X.flip(0))]
-print("the directed path tells directions apart:")
-print(not torch.allclose(one_way[0].flip(0), one_way[1]))
+
+# %% tags=["check"]
+def cases():
+    for T, d_x, d_h in SHAPES:
+        weights = torch.randn(d_h, d_x), torch.randn(d_h, d_h), torch.randn(d_h)
+        X, path = torch.randn(T, d_x), undirected_path(T)
+        for k in range(1, T + 2):
+            H = rounds(X, path, weights, k)
+            yield rounds(X.flip(0), path, weights, k), H.flip(0)
+
+
+verify.equal(
+    "eq-gnn-undirected-path", cases(), atol=1e-12, against="reversing the states"
+)
 
 # %% [markdown]
 # ### Trees, and beyond
@@ -308,7 +351,7 @@ def sweep(X, edge_index, W_hx, W_hh, b_h):
 # :::
 
 # %%
-exercises.check("gnn/sweep", sweep)
+exercises.check("gnn/combining/sweep", sweep)
 
 # %% [markdown]
 # :::{exercise} Sequence or graph
@@ -394,16 +437,18 @@ def gated_graph_network(X, edge_index, Theta, W_i, W_h, b_i, b_h):
     return H
 
 
-ours, theirs = [], []
-for nodes, edges, d_in, d, K in ((1, 0, 2, 3, 2), (6, 9, 3, 3, 1), (12, 40, 2, 5, 4)):
-    X = torch.randn(nodes, d_in)
-    edge_index = torch.randint(nodes, (2, edges))  # directed, with loops and repeats
-    layer = GatedGraphConv(d, num_layers=K)
-    theirs.append(layer(X, edge_index).detach())
-    gru = [p.detach() for p in layer.rnn.parameters()]  # W_i, W_h, b_i, b_h
-    ours.append(gated_graph_network(X, edge_index, layer.weight.detach(), *gru))
+# %% tags=["check"]
+def cases():
+    for N, E, d_in, d, K in ((1, 0, 2, 3, 2), (6, 9, 3, 3, 1), (12, 40, 2, 5, 4)):
+        X = torch.randn(N, d_in)
+        edge_index = torch.randint(N, (2, E))  # directed, with loops and repeats
+        layer = GatedGraphConv(d, num_layers=K)
+        gru = layer.rnn.parameters()  # W_i, W_h, b_i, b_h
+        ours = gated_graph_network(X, edge_index, layer.weight, *gru)
+        yield ours, layer(X, edge_index)
 
-verify.equal("eq-gnn-gated", ours, theirs, atol=1e-12)
+
+verify.equal("eq-gnn-gated", cases(), atol=1e-12, against="PyG's GatedGraphConv")
 
 # %% [markdown]
 # The graphs are directed and have loops, isolated nodes and edges that occur twice; all are taken at face value, a
@@ -445,7 +490,7 @@ def typed_messages(H, edge_index, edge_type, Theta_out, Theta_in):
 # :::
 
 # %%
-exercises.check("gnn/typed_messages", typed_messages)
+exercises.check("gnn/combining/typed_messages", typed_messages)
 
 # %% [markdown]
 # ## A net in the wind
@@ -515,26 +560,32 @@ def threads(points):
     return np.concatenate([points[ends], gaps], axis=1).reshape(-1, 2).T
 
 
-shown = np.argsort(positions[:, 0])[[0, len(L) // 2, -1]]
-fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.9), width_ratios=[1, 1.5])
 style = dict(linestyle="-", marker="", color=display.INK)
-axes[0].plot(*threads(positions), lw=0.7, alpha=0.5, **style)
-axes[0].plot(*positions.T, "o", ms=5, mfc=display.PAPER, mec=display.INK)
-looks = zip(shown, "os^", ("-", "--", "-."), display.COLORS[:3], strict=True)
-for node, marker, dashes, hue in looks:
-    axes[0].plot(*positions[node], marker, ms=9, color=hue)
-    axes[1].plot(x[:, node], dashes, marker="", color=hue)
-    axes[1].plot(y[:, node], marker, linestyle="none", color=hue)
-axes[0].set(title="a net, seen from above", aspect="equal")
-axes[0].set_axis_off()
-axes[1].set(
-    xlabel="frame",
-    ylabel="height",
-    xticks=range(0, frames + 1, 5),
-    title="three knots: lines true, markers seen",
-)
+
+
+def draw_net():
+    fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.9), width_ratios=[1, 1.5])
+    axes[0].plot(*threads(positions), lw=0.7, alpha=0.5, **style)
+    axes[0].plot(*positions.T, "o", ms=5, mfc=display.PAPER, mec=display.INK)
+    shown = np.argsort(positions[:, 0])[[0, len(L) // 2, -1]]
+    looks = zip(shown, "os^", ("-", "--", "-."), display.COLORS[:3], strict=True)
+    for node, marker, dashes, hue in looks:
+        axes[0].plot(*positions[node], marker, ms=9, color=hue)
+        axes[1].plot(x[:, node], dashes, marker="", color=hue)
+        axes[1].plot(y[:, node], marker, linestyle="none", color=hue)
+    axes[0].set(title="a net, seen from above", aspect="equal")
+    axes[0].set_axis_off()
+    axes[1].set(
+        xlabel="frame",
+        ylabel="height",
+        xticks=range(0, frames + 1, 5),
+        title="three knots: lines true, markers seen",
+    )
+    return fig
+
+
 display.show(
-    fig,
+    draw_net(),
     alt="Left, a triangulated net of 30 knots, three of them marked. Right, the "
     "heights of these three over 21 frames: smooth swings, each with scattered "
     "markers around it where the camera saw the knot.",
@@ -557,21 +608,6 @@ display.show(
 # rest, and $\operatorname{Cov}(s_{t+k}, s_t) = F^k \operatorname{Cov}(s_t)$, as later gusts know nothing of $s_t$.
 # The blocks for positions give $\operatorname{Cov}(x_t, x_{t'})$ for all frames; what the camera sees has $r^2 I$
 # more at $t = t'$.
-#
-# Let $y_O$ be what you may look at, $C_{OO}$ its covariance matrix and $c$ its covariances with the target
-# $y_{i,t+1}$. Try a forecast $w^\top y_O$. It is best when its error has nothing to do with what was seen,
-# $c^\top - w^\top C_{OO} = 0$: as all are jointly normal, uncorrelated means independent, so no function of $y_O$ could
-# say more about the error. Hence $w = C_{OO}^{-1} c$, and since the forecast and its error are uncorrelated, their
-# variances sum to that of the target:
-#
-# $$
-# \mathbb{E}\big[y_{i,t+1} \,\big|\, y_O\big] = c^\top C_{OO}^{-1}\, y_O , \qquad
-# \text{mean squared error} = \operatorname{Var}(y_{i,t+1}) - c^\top C_{OO}^{-1}\, c .
-# $$ (eq-gnn-conditional)
-#
-# Another route to both is the inverse $M$ of the covariance matrix of $y_O$ and the target together. Their normal
-# density is $e^{-y^\top M y / 2}$ up to a factor. As a function of the target $y_i$ alone it has its maximum at
-# $-M_{iO}\, y_O / M_{ii}$ and the variance $1 / M_{ii}$. For random sets of knots and frames to look at:
 
 
 # %%
@@ -598,19 +634,46 @@ def covariances(L, frames):
     return C
 
 
-C = covariances(test_nets[0][1], 4).flatten(2).flatten(0, 1)  # [4 N, 4 N]
-C = C + r**2 * torch.eye(len(C))
-solved, inverted = [], []
-for size in (1, 5, 20, 60):
-    O, i = torch.randperm(len(C)).split([size, len(C) - size])
-    i = i[0]  # the target, any entry not in O
-    weights = torch.linalg.solve(C[O][:, O], C[O, i])
-    solved.append(torch.cat([weights, (C[i, i] - C[O, i] @ weights)[None]]))
-    both = torch.cat([O, i[None]])
-    precision = torch.linalg.inv(C[both][:, both])[-1]  # M, the row of the target
-    inverted.append(torch.cat([-precision[:-1] / precision[-1], 1 / precision[-1:]]))
+# %% [markdown]
+# Let $y_O$ be what you may look at, $C_{OO}$ its covariance matrix and $c$ its covariances with the target
+# $y_{i,t+1}$. Try a forecast $w^\top y_O$. It is best when its error has nothing to do with what was seen,
+# $c^\top - w^\top C_{OO} = 0$: as all are jointly normal, uncorrelated means independent, so no function of $y_O$ could
+# say more about the error. Hence $w = C_{OO}^{-1} c$, and since the forecast and its error are uncorrelated, their
+# variances sum to that of the target:
+#
+# $$
+# \mathbb{E}\big[y_{i,t+1} \,\big|\, y_O\big] = c^\top C_{OO}^{-1}\, y_O , \qquad
+# \text{mean squared error} = \operatorname{Var}(y_{i,t+1}) - c^\top C_{OO}^{-1}\, c .
+# $$ (eq-gnn-conditional)
+#
+# Another route to both is the inverse $M$ of the covariance matrix of $y_O$ and the target together. Their normal
+# density is $e^{-y^\top M y / 2}$ up to a factor. As a function of the target $y_i$ alone it has its maximum at
+# $-M_{iO}\, y_O / M_{ii}$ and the variance $1 / M_{ii}$. For random sets of knots and frames to look at:
 
-verify.equal("eq-gnn-conditional", solved, inverted, atol=1e-12)
+
+# %%
+def best_from_seen(C, O, i):
+    """The weights w [|O|] of what was seen in the best forecast of i, and its error."""
+    w = torch.linalg.solve(C[O][:, O], C[O, i])
+    return w, C[i, i] - C[O, i] @ w
+
+
+# %% tags=["check"]
+def cases():
+    C = covariances(test_nets[0][1], 4).flatten(2).flatten(0, 1)  # [4 N, 4 N]
+    C = C + r**2 * torch.eye(len(C))
+    for size in (1, 5, 20, 60):
+        O, i = torch.randperm(len(C)).split([size, len(C) - size])
+        i = i[0]  # the target, any entry not in O
+        w, error = best_from_seen(C, O, i)
+        both = torch.cat([O, i[None]])
+        M = torch.linalg.inv(C[both][:, both])[-1]  # the row of the target
+        yield torch.cat([w, error[None]]), torch.cat([-M[:-1], torch.ones(1)]) / M[-1]
+
+
+verify.equal(
+    "eq-gnn-conditional", cases(), atol=1e-12, against="the inverse covariance matrix"
+)
 
 # %% [markdown]
 # What does the best forecast look like when all knots and all frames so far may be used? Turn to the eigenvectors
@@ -627,17 +690,6 @@ verify.equal("eq-gnn-conditional", solved, inverted, atol=1e-12)
 # \mathbb{E}[y_{t+1} \mid y_0, \dots, y_t] = \sum_{s=0}^{t} G_s\, y_s , \qquad
 # G_s = U \operatorname{diag}\big( g_s(\lambda_1), \dots, g_s(\lambda_N) \big)\, U^\top .
 # $$ (eq-gnn-best-forecast)
-#
-# Each $G_s$ is a function of the Laplacian: a **graph filter**, as in {doc}`circulant`. It is permutation equivariant,
-# and the functions $g_s$ are the same for every net. Its error, per knot, is the mean of the errors of the masses, with
-# $\Pi$ as it stands before $y_{t+1}$ is seen:
-#
-# $$
-# \operatorname{floor}_t = r^2 + \frac1N \sum_{k=1}^{N} \Pi_{00}(\lambda_k) .
-# $$ (eq-gnn-floor)
-#
-# One route is {eq}`eq-gnn-conditional` with all knots at once, the other goes one mass at a time. Without threads all
-# $\lambda_k$ are 0, and a knot's own frames must do as well as those of all.
 
 
 # %%
@@ -655,6 +707,51 @@ def kalman(eigenvalues, frames):
         estimate = F @ (estimate + gain @ (seen - estimate[:, :1]))
         Pi = F @ (Pi - gain @ Pi[:, :1]) @ F.mT + wind
     return estimate[:, 0], Pi[:, 0, 0]
+
+
+def best_filters(L, frames):
+    """G [frames, N, N]: the best forecast after these frames is the sum of all G_s y_s."""
+    eigenvalues, U = torch.linalg.eigh(L)
+    g, _ = kalman(eigenvalues, frames)  # [N, frames]
+    return torch.einsum("ik,ks,jk->sij", U, g, U)
+
+
+# %% tags=["check"]
+def cases():
+    for _, L in (train_nets[0], test_nets[0]):
+        for t in (1, 2, 8):
+            N, C = len(L), covariances(L, t + 1)
+            C_OO = C[:t, :, :t].reshape(t * N, t * N) + r**2 * torch.eye(t * N)
+            w = torch.linalg.solve(C_OO, C[:t, :, t].reshape(t * N, N))  # [t N, N]
+            yield best_filters(L, t), w.reshape(t, N, N).mT
+
+
+verify.equal(
+    "eq-gnn-best-forecast",
+    cases(),
+    atol=1e-12,
+    against="the covariances of all knots and frames at once",
+)
+
+# %% [markdown]
+# Each $G_s$ is a function of the Laplacian: a **graph filter**, as in {doc}`circulant`. It is permutation equivariant,
+# and the functions $g_s$ are the same for every net. Its error, per knot, is the mean of the errors of the masses, with
+# $\Pi$ as it stands before $y_{t+1}$ is seen:
+#
+# $$
+# \operatorname{floor}_t = r^2 + \frac1N \sum_{k=1}^{N} \Pi_{00}(\lambda_k) .
+# $$ (eq-gnn-floor)
+#
+# One route is {eq}`eq-gnn-conditional` with all knots at once, the other goes one mass at a time. Without threads all
+# $\lambda_k$ are 0, and a knot's own frames must do as well as those of all.
+
+
+# %%
+def floor_by_mass(L, frames):
+    """The least error after 1, …, ``frames`` frames, from all knots and all frames."""
+    eigenvalues = torch.linalg.eigvalsh(L)
+    Pi_00 = [kalman(eigenvalues, t)[1] for t in range(1, frames + 1)]  # [N] each
+    return r**2 + torch.stack(Pi_00).mean(dim=1)
 
 
 def floor(L, frames, edges, memory):
@@ -679,24 +776,16 @@ def floor(L, frames, edges, memory):
     return torch.stack(least)  # [frames]
 
 
-by_covariance, by_mass, errors, error_sums = [], [], [], []
-for _, L in (train_nets[0], test_nets[0]):
-    eigenvalues, U = torch.linalg.eigh(L)
-    for t in (1, 2, 8):
-        N, C = len(L), covariances(L, t + 1)
-        C_OO = C[:t, :, :t].reshape(t * N, t * N) + r**2 * torch.eye(t * N)
-        weights = torch.linalg.solve(C_OO, C[:t, :, t].reshape(t * N, N))  # [t N, N]
-        by_covariance.append(weights.T.reshape(N, t, N))
-        by_mass.append(torch.einsum("ik,ks,jk->isj", U, kalman(eigenvalues, t)[0], U))
+# %% tags=["check"]
+def cases():
+    for _, L in (train_nets[0], test_nets[0]):
+        for net, edges in ((L, True), (0 * L, True), (0 * L, False)):
+            yield floor_by_mass(net, 8), floor(net, 8, edges=edges, memory=True)
 
-    for net, knots in ((L, True), (0 * L, True), (0 * L, False)):
-        strength = torch.linalg.eigvalsh(net)
-        Pi_00 = [kalman(strength, t)[1] for t in range(1, 9)]
-        errors.append(floor(net, 8, edges=knots, memory=True))
-        error_sums.append(r**2 + torch.stack(Pi_00).mean(dim=1))
 
-verify.equal("eq-gnn-best-forecast", by_covariance, by_mass, atol=1e-12)
-verify.equal("eq-gnn-floor", errors, error_sums, atol=1e-12)
+verify.equal(
+    "eq-gnn-floor", cases(), atol=1e-12, against="the covariances of knots and frames"
+)
 
 # %% [markdown]
 # This tells us two things. What to build: something recurrent, made of graph filters, whose weights know no names. And
@@ -745,7 +834,7 @@ def next_frame(x_now, x_before, L, kappa, rho, gamma):
 # :::
 
 # %%
-exercises.check("gnn/next_frame", next_frame)
+exercises.check("gnn/combining/next_frame", next_frame)
 
 # %% [markdown]
 # ## A recurrent cell on every node
@@ -774,18 +863,26 @@ def graph_filter(X, L, Theta):
     return torch.cat([X.expand_as(LX), LX], dim=-1) @ Theta
 
 
-filtered, chebyshev = [], []
-for (_, L), d, e in zip(test_nets, (1, 2, 5), (3, 2, 4), strict=True):
-    X, Theta = torch.randn(len(L), d), torch.randn(2 * d, e)
-    half = torch.linalg.eigvalsh(L)[-1] / 2
-    layer = ChebConv(d, e, K=2, normalization=None, bias=False)
-    layer.lins[0].weight.data = (Theta[:d] + half * Theta[d:]).T
-    layer.lins[1].weight.data = half * Theta[d:].T
-    edges = (L < 0).nonzero().T
-    filtered.append(graph_filter(X, L, Theta))
-    chebyshev.append(layer(X, edges, lambda_max=2 * half).detach())
+def chebyshev_twin(Theta, bound):
+    """The ChebConv that equals the filter Theta; no eigenvalue of L is over ``bound``."""
+    Theta_0, Theta_1 = Theta.chunk(2)  # [d, e] each
+    layer = ChebConv(*Theta_0.shape, K=2, normalization=None, bias=False)
+    layer.lins[0].weight.data = (Theta_0 + bound / 2 * Theta_1).T
+    layer.lins[1].weight.data = (bound / 2 * Theta_1).T
+    return layer
 
-verify.equal("eq-gnn-chebyshev-filter", filtered, chebyshev, atol=1e-12)
+
+# %% tags=["check"]
+def cases():
+    for (_, L), d, e in zip(test_nets, (1, 2, 5), (3, 2, 4), strict=True):
+        X, Theta, edges = torch.randn(len(L), d), torch.randn(2 * d, e), L < 0
+        for bound in (torch.linalg.eigvalsh(L)[-1], 2 * L.diagonal().max()):
+            layer = chebyshev_twin(Theta, bound)
+            theirs = layer(X, edges.nonzero().T, lambda_max=bound)
+            yield graph_filter(X, L, Theta), theirs
+
+
+verify.equal("eq-gnn-chebyshev-filter", cases(), atol=1e-12, against="PyG's ChebConv")
 
 # %% [markdown]
 # Now take the GRU and replace each product with a matrix by such a filter {cite}`seo2018structured`. With features
@@ -828,15 +925,17 @@ def graph_gru(X, L, weights, memory=1.0):
     return torch.stack(states)
 
 
-no_edges, each_alone = [], []
-for T, N, d_x, d in ((1, 1, 1, 1), (6, 5, 2, 3), (9, 20, 1, 8)):
-    gru, X = torch.nn.GRU(d_x, d), torch.randn(T, N, d_x)
-    W_x, W_h, b_x, b_h = (p.detach() for p in gru.parameters())
-    Theta_x, Theta_h = (torch.cat([W.T, torch.randn_like(W.T)]) for W in (W_x, W_h))
-    no_edges.append(graph_gru(X, torch.zeros(1, N, N), (Theta_x, b_x, Theta_h, b_h)))
-    each_alone.append(gru(X)[0].detach())
+# %% tags=["check"]
+def cases():
+    for T, N, d_x, d in ((1, 1, 1, 1), (6, 5, 2, 3), (9, 20, 1, 8)):
+        gru, X = torch.nn.GRU(d_x, d), torch.randn(T, N, d_x)
+        W_x, W_h, b_x, b_h = gru.parameters()
+        Theta_x, Theta_h = (torch.cat([W.T, torch.randn_like(W.T)]) for W in (W_x, W_h))
+        no_edges = graph_gru(X, torch.zeros(1, N, N), (Theta_x, b_x, Theta_h, b_h))
+        yield no_edges, gru(X)[0]
 
-verify.equal("eq-gnn-no-edges", no_edges, each_alone, atol=1e-12)
+
+verify.equal("eq-gnn-no-edges", cases(), atol=1e-12, against="torch.nn.GRU")
 
 # %% [markdown]
 # If the edges **change in time**, write $L_t$ for $L$, and nothing else changes. How far does the cell see? At each
@@ -858,6 +957,19 @@ verify.equal("eq-gnn-no-edges", no_edges, each_alone, atol=1e-12)
 
 
 # %%
+def ways(A):
+    """The products of I + A from frame s to t, [t, i, s, j]; A is [T, N, N]."""
+    T, N, _ = A.shape
+    products = torch.zeros(T, N, T, N)
+    for s in range(T):
+        product = torch.eye(N)
+        for t in range(s, T):
+            product = product + A[t] @ product
+            products[t, :, s] = product
+    return products
+
+
+# %% tags=["check"]
 def depends(L, T, d=2):
     """Whether h[i, t] depends on x[j, s]: [t, i, s, j]."""
     shapes = (2, 3 * d), (3 * d,), (2 * d, 3 * d), (3 * d,)
@@ -870,26 +982,20 @@ def depends(L, T, d=2):
     return (jacobian != 0).any(dim=5).any(dim=2)
 
 
-T, L = 4, train_nets[0][1]
-hops = nx.floyd_warshall_numpy(nx.from_numpy_array((L < 0).numpy()))
-t, s = torch.arange(T)[:, None, None, None], torch.arange(T)[None, None, :, None]
-near = (s <= t) & (torch.from_numpy(hops)[None, :, None, :] <= t - s + 1)
+def cases(T=4, N=12):
+    L = train_nets[0][1]
+    by_autograd, A = depends(L[None], T), (L < 0).double()
+    yield ways(A.expand(T, -1, -1)) != 0, by_autograd
+    hops = torch.from_numpy(nx.floyd_warshall_numpy(nx.from_numpy_array(A.numpy())))
+    t, s = torch.arange(T)[:, None, None, None], torch.arange(T)[None, None, :, None]
+    yield (s <= t) & (hops[None, :, None, :] <= t - s + 1), by_autograd
 
-N = 12
-A = (torch.rand(T, N, N) < 0.1).double().triu(1)
-A = A + A.mT  # new edges at each frame
-ways = torch.zeros(T, N, T, N)
-for s in range(T):
-    product = torch.eye(N)
-    for t in range(s, T):
-        product = product + A[t] @ product
-        ways[t, :, s] = product
+    A = (torch.rand(T, N, N) < 0.1).double().triu(1)
+    A = A + A.mT  # new edges at each frame
+    yield ways(A) != 0, depends(torch.diag_embed(A.sum(dim=2)) - A, T)
 
-verify.equal(
-    "eq-gnn-light-cone",
-    [depends(L[None], T), depends(torch.diag_embed(A.sum(dim=2)) - A, T)],
-    [near, ways != 0],
-)
+
+verify.equal("eq-gnn-light-cone", cases(), against="autograd")
 
 # %% [markdown]
 # ### Four networks at once
@@ -951,9 +1057,7 @@ def train(nets, steps, frames=12, warm_up=3, lr=0.03):
     return [W.detach() for W in weights]
 
 
-display.glue("gnn-comb-starts", f"{num_starts}")
-
-# %% tags=["nbval-ignore-output"]
+# %%
 trained = train([L for _, L in train_nets], num_steps)
 
 test_L, num_films = torch.block_diag(*(L for _, L in test_nets)), 20
@@ -970,6 +1074,8 @@ last_value = torch.stack(carried).mean(dim=0)  # [frames]
 settled = slice(5, frames)  # forecasts after 6 frames and more
 score = by_frame[settled].mean(dim=0)  # [4, S]
 least = torch.stack([floors[name][settled].mean() for name in ALLOWED])
+
+# %% tags=["hide-input", "nbval-ignore-output"]
 assert score[3].max() < min(last_value[settled].mean(), score[:3].min())  # each start
 for name, values in zip(ALLOWED, score, strict=True):
     key = name.replace(" ", "-")
@@ -981,6 +1087,7 @@ display.glue("gnn-comb-two-frames", f"{floors['both'][1]:.3f}")
 display.glue("gnn-comb-all-frames", f"{floors['both'][-1]:.3f}")
 display.glue("gnn-comb-above", f"{score[3].mean() / least[3] - 1:.0%}")
 display.glue("gnn-comb-rnn-above", f"{score[1].mean() / least[1] - 1:.0%}")
+display.glue("gnn-comb-starts", f"{num_starts}")
 display.glue("gnn-comb-films", f"{num_films}")
 display.glue("gnn-comb-gust-and-blur", f"{q**2 + r**2:.2f}")
 
@@ -997,48 +1104,55 @@ display.glue("gnn-comb-gust-and-blur", f"{q**2 + r**2:.2f}")
 # test nets, after six frames and more. The spread is that of the starts: all see the same films. A floor is an
 # expectation over all films, so on these few a network may land a hair below it.
 
+
 # %% tags=["hide-input", "nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(7.2, 3.5), width_ratios=[1, 1.25], sharey=True)
-rng = np.random.default_rng(0)
-styles = ((0, (1, 1)), "-.", "--", "-")
-for row, (name, dashes) in enumerate(zip(ALLOWED, styles, strict=True)):
-    hue, marker = display.COLORS[row], "os^D"[row]
-    spread = row + rng.uniform(-0.2, 0.2, num_starts)
-    axes[0].plot(spread, score[row], linestyle="none", marker=marker, color=hue)
-    axes[0].hlines(least[row], row - 0.35, row + 0.35, color=display.INK)
-    seen = np.arange(1, frames + 1)
-    axes[1].plot(
-        seen,
-        by_frame[:, row].mean(dim=1),
-        linestyle=dashes,
-        marker=marker,
-        color=hue,
-        label=name,
+def draw_scores():
+    fig, axes = plt.subplots(
+        1, 2, figsize=(7.2, 3.5), width_ratios=[1, 1.25], sharey=True
     )
-    axes[1].plot(seen, floors[name], "-", marker="", lw=0.8, color=display.INK)
-axes[0].axhline(last_value[settled].mean(), color=display.INK, linestyle=":")
-axes[0].annotate(
-    "last frame carried forward",
-    (3.45, last_value[settled].mean()),
-    xytext=(0, -4),
-    textcoords="offset points",
-    ha="right",
-    va="top",
-    fontsize=9,
-)
-axes[0].set(
-    xticks=range(4),
-    xticklabels=[name.replace(" ", "\n") for name in ALLOWED],
-    ylabel="mean squared error",
-    ylim=(0, None),
-    title="after six frames and more",
-)
-axes[1].set(
-    xlabel="frames seen", xticks=[1, 5, 10, 15, 20], title="thin lines: the floors"
-)
-axes[1].legend(loc="lower right", ncols=2, fontsize=9)
+    rng = np.random.default_rng(0)
+    all_dashes = ((0, (1, 1)), "-.", "--", "-")
+    seen = np.arange(1, frames + 1)
+    for row, (name, dashes) in enumerate(zip(ALLOWED, all_dashes, strict=True)):
+        hue, marker = display.COLORS[row], "os^D"[row]
+        spread = row + rng.uniform(-0.2, 0.2, num_starts)
+        axes[0].plot(spread, score[row], linestyle="none", marker=marker, color=hue)
+        axes[0].hlines(least[row], row - 0.35, row + 0.35, color=display.INK)
+        axes[1].plot(
+            seen,
+            by_frame[:, row].mean(dim=1),
+            linestyle=dashes,
+            marker=marker,
+            color=hue,
+            label=name,
+        )
+        axes[1].plot(seen, floors[name], "-", marker="", lw=0.8, color=display.INK)
+    axes[0].axhline(last_value[settled].mean(), color=display.INK, linestyle=":")
+    axes[0].annotate(
+        "last frame carried forward",
+        (3.45, last_value[settled].mean()),
+        xytext=(0, -4),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize=9,
+    )
+    axes[0].set(
+        xticks=range(4),
+        xticklabels=[name.replace(" ", "\n") for name in ALLOWED],
+        ylabel="mean squared error",
+        ylim=(0, None),
+        title="after six frames and more",
+    )
+    axes[1].set(
+        xlabel="frames seen", xticks=[1, 5, 10, 15, 20], title="thin lines: the floors"
+    )
+    axes[1].legend(loc="lower right", ncols=2, fontsize=9)
+    return fig
+
+
 display.show(
-    fig,
+    draw_scores(),
     alt="Mean squared errors. Left, one marker a start over a bar for the floor: "
     f"neither {score[0].mean():.2f}, memory only {score[1].mean():.2f}, edges only "
     f"{score[2].mean():.2f}, both {score[3].mean():.2f}, all below the last frame "
@@ -1134,18 +1248,18 @@ renamed = torch.randperm(len(test_L))
 A = (test_L < 0) * (torch.rand(test_L.shape) > 1 / 3).triu(1)
 A = (A + A.mT).double()
 torn = torch.stack([test_L] * (unseen + 8) + [A.sum(dim=1).diag() - A] * (frames - 7))
-cases = {  # the film's L, what the networks are told
+films = {  # the film's L, what the networks are told
     "right": (test_L, test_L),
     "wrong": (test_L, test_L[renamed][:, renamed]),
     "torn, told": (torn, torn[unseen + 1 :]),
     "torn, not told": (torn, test_L),
 }
-for case, (L, told) in cases.items():
+for name, (L, told) in films.items():
     _, y = film(L, frames + 1, torch.Generator().manual_seed(seed + 2))
     with torch.no_grad():
         error = (forecast(y[:-1], told, trained) - y[1:, None])[settled]
     error = error.square().mean(dim=(0, 2)).reshape(4, num_starts).mean(dim=1)
-    print(case, dict(zip(ALLOWED, error.numpy().round(2).tolist(), strict=True)))
+    print(name, dict(zip(ALLOWED, error.numpy().round(2).tolist(), strict=True)))
 
 # %% [markdown] tags=["solution"]
 # :::{solution-end}
