@@ -22,11 +22,13 @@
 profile = "smoke"
 seed = 0
 
-# %%
+# %% tags=["set-up"]
 import itertools
 import math
 import textwrap
-import warnings
+
+from helpers import data, display, exercises, parameters, verify
+from helpers.gnn.layers import GraphConvolution, gcn_norm
 
 import matplotlib.pyplot as plt
 import networkx as nx
@@ -34,12 +36,6 @@ import numpy as np
 import torch
 from matplotlib.colors import to_rgba
 from rdkit import Chem
-
-# PyG calls a deprecated function of torch as it is imported.
-warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from helpers import data, display, exercises, parameters, verify
-from helpers.gnn.layers import GraphConvolution, gcn_norm
-
 from torch_geometric.datasets import KarateClub
 from torch_geometric.nn import GCNConv
 
@@ -69,6 +65,8 @@ def adjacency(edge_index, num_nodes):
 
 
 A = adjacency(edge_index, N)  # [N, N]
+
+# %% tags=["hide-input"]
 display.glue("gnn-mp-nodes", f"{N}")
 display.glue("gnn-mp-friendships", f"{edge_index.shape[1] // 2}")
 
@@ -96,17 +94,21 @@ A_relabelled = P @ A @ P.T  # [N, N]
 # %% [markdown]
 # Both pictures show the same club.
 
+
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.3))
-for ax, matrix in zip(axes, (A, A_relabelled), strict=True):
-    i, j = matrix.nonzero().T
-    ax.plot(j, i, linestyle="none", marker="s", markersize=3.6)
-    ax.set(xlim=(-1, N), ylim=(N, -1), aspect="equal")
-    ax.set(xlabel="node $j$", ylabel="node $i$")
-axes[0].set_title("$A$")
-axes[1].set_title(r"$P A P^\top$")
+def draw_adjacencies():
+    fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.3))
+    titles = ("$A$", r"$P A P^\top$")
+    for ax, matrix, title in zip(axes, (A, A_relabelled), titles, strict=True):
+        i, j = matrix.nonzero().T
+        ax.plot(j, i, linestyle="none", marker="s", markersize=3.6)
+        ax.set(xlim=(-1, N), ylim=(N, -1), aspect="equal", title=title)
+        ax.set(xlabel="node $j$", ylabel="node $i$")
+    return fig
+
+
 display.show(
-    fig,
+    draw_adjacencies(),
     alt="Two adjacency matrices of the karate club as patterns of cells, one in "
     "Zachary's numbering with long rows of cells for the two leaders, at the first "
     "and last nodes, one in a random numbering where the cells look scattered.",
@@ -162,12 +164,18 @@ def two_weights(M):
     return a * I + b * (torch.ones(n, n) - I)
 
 
-matrices = [torch.randn(n, n) for n in (2, 3, 5)]
+# %% tags=["check"]
+def cases():
+    for n in (2, 3, 5):
+        M = torch.randn(n, n)
+        yield two_weights(M), average_over_relabellings(M)
+
+
 verify.equal(
     "eq-gnn-shared-weights",
-    [average_over_relabellings(M) for M in matrices],
-    [two_weights(M) for M in matrices],
+    cases(),
     atol=1e-12,
+    against="the average over all n! relabellings",
 )
 
 # %% [markdown]
@@ -265,20 +273,32 @@ def random_graph(num_nodes, probability):
 
 sizes = ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.1), (30, 0.4))
 graphs = [random_graph(n, p) for n, p in sizes] + [A]
-cases = [(G, relabelling(len(G)), torch.randn(len(G), 3)) for G in graphs]
-W = torch.randn(3, 5)
+
+
+# %% tags=["check"]
+def cases():
+    for G in graphs:
+        P = relabelling(len(G))
+        yield propagation_matrix(P @ G @ P.T), P @ propagation_matrix(G) @ P.T
+
 
 verify.equal(
     "eq-gnn-propagation-relabelled",
-    [propagation_matrix(P @ G @ P.T) for G, P, _ in cases],
-    [P @ propagation_matrix(G) @ P.T for G, P, _ in cases],
+    cases(),
     atol=1e-12,
+    against="relabelling afterwards",
 )
+
+
+# %% tags=["check"]
+def cases():
+    for G in graphs:
+        P, H, W = relabelling(len(G)), torch.randn(len(G), 3), torch.randn(3, 5)
+        yield gcn_layer(P @ G @ P.T, P @ H, W), P @ gcn_layer(G, H, W)
+
+
 verify.equal(
-    "eq-gnn-layer-equivariance",
-    [gcn_layer(P @ G @ P.T, P @ H, W) for G, P, H in cases],
-    [P @ gcn_layer(G, H, W) for G, P, H in cases],
-    atol=1e-12,
+    "eq-gnn-layer-equivariance", cases(), atol=1e-12, against="relabelling afterwards"
 )
 
 # %% [markdown]
@@ -309,6 +329,11 @@ verify.equal(
 
 
 # %%
+def entries(G):
+    d_tilde = 1 + G.sum(dim=1)
+    return (G + torch.eye(len(G))) / (d_tilde[:, None] * d_tilde).sqrt()
+
+
 def node_form(G, H, W):
     graph = nx.from_numpy_array(G.numpy())
     d_tilde = [graph.degree[i] + 1 for i in graph]
@@ -321,23 +346,23 @@ def node_form(G, H, W):
     return torch.stack(rows)  # [N, d_out]
 
 
-def entries(G):
-    d_tilde = 1 + G.sum(dim=1)
-    return (G + torch.eye(len(G))) / (d_tilde[:, None] * d_tilde).sqrt()
-
-
+# %% tags=["check"]
 verify.equal(
     "eq-gnn-entries",
-    [propagation_matrix(G) for G in graphs],
-    [entries(G) for G in graphs],
+    ((entries(G), propagation_matrix(G)) for G in graphs),
     atol=1e-12,
+    against="the product of the three matrices",
 )
-verify.equal(
-    "eq-gnn-node-form",
-    [gcn_layer(G, H, W) for G, _, H in cases],
-    [node_form(G, H, W) for G, _, H in cases],
-    atol=1e-12,
-)
+
+
+# %% tags=["check"]
+def cases():
+    for G in graphs:
+        H, W = torch.randn(len(G), 3), torch.randn(3, 5)
+        yield node_form(G, H, W), gcn_layer(G, H, W)
+
+
+verify.equal("eq-gnn-node-form", cases(), atol=1e-12, against="the layer's matrices")
 
 # %% [markdown]
 # ## Message, aggregate, update
@@ -383,14 +408,19 @@ def gcn_edges(edge_index, H, W):
     return out.index_add(0, target, messages)  # aggregate: sum by target
 
 
-verify.equal(
-    "eq-gnn-edge-form",
-    [propagation_matrix(G) @ H @ W for G, _, H in cases],
-    [gcn_edges(G.nonzero().T, H, W) for G, _, H in cases],
-    atol=1e-12,
-)
+# %% tags=["hide-input"]
 display.glue("gnn-mp-dense", f"{N * N:,}")
 display.glue("gnn-mp-sparse", f"{edge_index.shape[1] + N}")
+
+
+# %% tags=["check"]
+def cases():
+    for G in graphs:
+        H, W = torch.randn(len(G), 3), torch.randn(3, 5)
+        yield gcn_edges(G.nonzero().T, H, W), propagation_matrix(G) @ H @ W
+
+
+verify.equal("eq-gnn-edge-form", cases(), atol=1e-12, against="the dense matrices")
 
 # %% [markdown]
 # The update, $\sigma$, is left to the caller. What did the list save? For each output feature, $\hat A$ costs $N^2$
@@ -404,8 +434,8 @@ display.glue("gnn-mp-sparse", f"{edge_index.shape[1] + N}")
 
 # %%
 convolution = GraphConvolution(in_channels=3, out_channels=5)
-for G, _, H in cases:
-    edges = G.nonzero().T  # [2, E]
+for G in graphs:
+    H, edges = torch.randn(len(G), 3), G.nonzero().T  # [N, 3], [2, E]
     by_hand = gcn_edges(edges, H, convolution.weight)
     torch.testing.assert_close(gcn_norm(G), propagation_matrix(G))
     torch.testing.assert_close(convolution(H, edges), by_hand)
@@ -462,7 +492,7 @@ def edge_norm(edge_index, num_nodes):
 # :::
 
 # %%
-exercises.check("gnn/edge_norm", edge_norm)
+exercises.check("gnn/message_passing/edge_norm", edge_norm)
 
 # %% [markdown]
 # ## Against PyTorch Geometric
@@ -479,21 +509,36 @@ exercises.check("gnn/edge_norm", edge_norm)
 #
 # on undirected graphs without self-loops. The cell holds it to $10^{-12}$, and to $10^{-5}$ in single precision.
 
-# %%
-ours, theirs = GraphConvolution(3, 5, bias=True), GCNConv(3, 5)
-torch.nn.init.normal_(ours.bias)
-theirs.lin.weight.data = ours.weight.data.T.clone()  # PyG keeps Wᵀ
-theirs.bias.data = ours.bias.data.clone()
 
-verify.equal(
-    "eq-gnn-gcnconv",
-    [ours(H, G.nonzero().T) for G, _, H in cases],
-    [theirs(H, G.nonzero().T) for G, _, H in cases],
-    atol=1e-12,
-)
-ours.float(), theirs.float()
-for G, _, H in cases:
-    x, edges = H.float(), G.nonzero().T
+# %%
+def linear_gcn(G, H, W, b):
+    return propagation_matrix(G) @ H @ W + b  # b is added to each row: 1 bᵀ
+
+
+def with_the_same_weights():
+    ours, theirs = GraphConvolution(3, 5, bias=True), GCNConv(3, 5)
+    torch.nn.init.normal_(ours.bias)
+    theirs.lin.weight.data = ours.weight.data.T.clone()  # PyG keeps Wᵀ
+    theirs.bias.data = ours.bias.data.clone()
+    return ours, theirs
+
+
+# %% tags=["check"]
+ours, theirs = with_the_same_weights()
+
+
+def cases():
+    for G in graphs:
+        H, edges = torch.randn(len(G), 3), G.nonzero().T
+        yield linear_gcn(G, H, ours.weight, ours.bias), theirs(H, edges)
+        yield ours(H, edges), theirs(H, edges)
+
+
+verify.equal("eq-gnn-gcnconv", cases(), atol=1e-12, against="PyG's GCNConv")
+
+ours, theirs = ours.float(), theirs.float()
+for G in graphs:
+    x, edges = torch.randn(len(G), 3, dtype=torch.float32), G.nonzero().T
     torch.testing.assert_close(ours(x, edges), theirs(x, edges), rtol=0, atol=1e-5)
 
 # %% [markdown]
@@ -518,28 +563,30 @@ for G, _, H in cases:
 
 
 # %%
-def pyg_propagation(G):
-    identity = GCNConv(len(G), len(G), bias=False)
-    identity.lin.weight.data = torch.eye(len(G))
-    return identity(torch.eye(len(G)), G.nonzero().T).detach()
-
-
 def pyg_formula(G):
     B = G.clone().fill_diagonal_(1)
     d_in = B.sum(dim=0)  # column sums
     return B.T / (d_in[:, None] * d_in).sqrt()
 
 
-# Directed, and with loops.
-directed = [torch.bernoulli(torch.full((n, n), 0.3)) for n in (2, 5, 9, 15)]
-verify.equal(
-    "eq-gnn-pyg-conventions",
-    [pyg_propagation(G) for G in directed],
-    [pyg_formula(G) for G in directed],
-    atol=1e-12,
-)
+def pyg_propagation(G):
+    identity = GCNConv(len(G), len(G), bias=False)
+    identity.lin.weight.data = torch.eye(len(G))
+    return identity(torch.eye(len(G)), G.nonzero().T).detach()
+
+
 print("one edge, 0 -> 1, and a loop at 0; what PyG multiplies by:")
 print(pyg_propagation(torch.tensor([[1.0, 1.0], [0.0, 0.0]])).numpy().round(3))
+
+
+# %% tags=["check"]
+def cases():
+    for n in (2, 5, 9, 15):
+        G = torch.bernoulli(torch.full((n, n), 0.3))  # directed, and with loops
+        yield pyg_formula(G), pyg_propagation(G)
+
+
+verify.equal("eq-gnn-pyg-conventions", cases(), atol=1e-12, against="PyG's GCNConv")
 
 # %% [markdown]
 # Node 0 hears only itself; node 1 hears both. For undirected graphs without loops $B = B^\top = \tilde A$, and all of
@@ -576,21 +623,29 @@ def row_sums(G):
     return scale * torch.stack(heard)  # [N]
 
 
+def dense(graph):
+    """The adjacency matrix of a networkx graph."""
+    return torch.from_numpy(nx.to_numpy_array(graph))
+
+
 def star(n):
-    return torch.from_numpy(nx.to_numpy_array(nx.star_graph(n)))
+    return dense(nx.star_graph(n))  # node 0 is the hub
 
 
+A_hat = propagation_matrix(A)
+
+# %% tags=["hide-input"]
+display.glue("gnn-mp-smallest-row", f"{row_sums(A).min():.2f}")
+display.glue("gnn-mp-largest-row", f"{row_sums(A).max():.2f}")
+display.glue("gnn-mp-star-row", f"{row_sums(star(30))[0]:.2f}")
+
+# %% tags=["check"]
 verify.equal(
     "eq-gnn-row-sums",
-    [propagation_matrix(G).sum(dim=1) for G in [*graphs, star(30)]],
-    [row_sums(G) for G in [*graphs, star(30)]],
+    ((row_sums(G), propagation_matrix(G).sum(dim=1)) for G in [*graphs, star(30)]),
     atol=1e-12,
+    against="the rows of the matrix",
 )
-A_hat = propagation_matrix(A)
-display.glue("gnn-mp-smallest-row", f"{A_hat.sum(dim=1).min():.2f}")
-display.glue("gnn-mp-largest-row", f"{A_hat.sum(dim=1).max():.2f}")
-hub = propagation_matrix(star(30))[0]
-display.glue("gnn-mp-star-row", f"{hub.sum():.2f}")
 
 # %% [markdown]
 # The hub of a star with thirty leaves has the row sum {glue:text}`gnn-mp-star-row`. In the club the rows sum to
@@ -648,34 +703,45 @@ def sums_of_squares(G, x):
     return torch.stack([0.5 * (A_tilde * square).sum() for square in squares])
 
 
-def quadratic_forms(G, x):
-    form = x @ propagation_matrix(G) @ x
-    return torch.stack([x @ x - form, x @ x + form])
+def lower_bound(G):
+    return -1 + 2 / (1 + G.sum(dim=1)).max()  # no eigenvalue is below it
 
 
-def spectrum_is_bounded(G):
-    A_hat, tolerance = propagation_matrix(G), 1e-12
-    norm = torch.linalg.matrix_norm(A_hat, ord=2)
-    smallest, largest = torch.linalg.eigvalsh(A_hat)[[0, -1]]
-    bound = -1 + 2 / (1 + G.sum(dim=1)).max()
-    one = abs(norm - 1) < tolerance and abs(largest - 1) < tolerance
-    return one and smallest >= bound - tolerance
-
-
-vectors = [torch.randn(len(G)) for G in graphs]
+# %% tags=["check"]
 verify.equal(
     "eq-gnn-top-eigenvector",
-    [propagation_matrix(G) @ root_degrees(G) for G in graphs],
-    [root_degrees(G) for G in graphs],
+    ((root_degrees(G), propagation_matrix(G) @ root_degrees(G)) for G in graphs),
     atol=1e-12,
+    against="a multiplication by the matrix",
 )
+
+
+# %% tags=["check"]
+def cases():
+    for G in graphs:
+        x = torch.randn(len(G))
+        form = x @ propagation_matrix(G) @ x
+        yield sums_of_squares(G, x), torch.stack([x @ x - form, x @ x + form])
+
+
+verify.equal("eq-gnn-smoothness", cases(), atol=1e-11, against="the quadratic forms")
+
+
+# %% tags=["check"]
+def cases():
+    for G in graphs:
+        eigenvalues = torch.linalg.eigvalsh(propagation_matrix(G))  # in rising order
+        norm = torch.linalg.matrix_norm(propagation_matrix(G), ord=2)
+        yield torch.ones(2), torch.stack([eigenvalues[-1], norm])
+        yield lower_bound(G) <= eigenvalues[0] + 1e-12, True
+    for graph in (nx.cycle_graph(6), nx.hypercube_graph(3)):
+        G = dense(graph)  # all degrees the same, and two sides: the bound is reached
+        yield lower_bound(G), torch.linalg.eigvalsh(propagation_matrix(G))[0]
+
+
 verify.equal(
-    "eq-gnn-smoothness",
-    [quadratic_forms(G, x) for G, x in zip(graphs, vectors, strict=True)],
-    [sums_of_squares(G, x) for G, x in zip(graphs, vectors, strict=True)],
-    atol=1e-11,
+    "eq-gnn-spectral-norm", cases(), atol=1e-12, against="torch.linalg's eigenvalues"
 )
-verify.holds("eq-gnn-spectral-norm", all(spectrum_is_bounded(G) for G in graphs))
 
 # %% [markdown]
 # That is what the normalisation is for: stack as many layers as you like, $\hat A$ never blows features up. What it
@@ -767,22 +833,31 @@ def jacobian_support(G, k):
     return (jacobian != 0).any(dim=3).any(dim=1)  # from [N, 3, N, 3]
 
 
-path = torch.from_numpy(nx.to_numpy_array(nx.path_graph(7)))
-trials = [(G, k) for G in [*graphs, path] for k in range(6)]
-within_reach = [distances(G) <= k for G, k in trials]
-verify.equal(
-    "eq-gnn-hops",
-    [torch.linalg.matrix_power(propagation_matrix(G), k) > 0 for G, k in trials],
-    within_reach,
-)
-verify.equal(
-    "eq-gnn-receptive-field",
-    [jacobian_support(G, k) for G, k in trials],
-    within_reach,
-)
 hops = distances(A)  # [N, N]
+path = dense(nx.path_graph(7))
+
+# %% tags=["hide-input"]
 display.glue("gnn-mp-diameter", f"{int(hops.max())}")
 display.glue("gnn-mp-two-hops", f"{(hops <= 2).double().mean():.0%}")
+
+
+# %% tags=["check"]
+def cases():
+    for G, k in itertools.product([*graphs, path], range(6)):
+        power = torch.linalg.matrix_power(propagation_matrix(G), k)
+        yield power > 0, distances(G) <= k
+
+
+verify.equal("eq-gnn-hops", cases(), against="breadth-first search")
+
+
+# %% tags=["check"]
+def cases():
+    for G, k in itertools.product([*graphs, path], range(6)):
+        yield distances(G) <= k, jacobian_support(G, k)
+
+
+verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
 
 # %% [markdown]
 # So $k$ layers see $k$ hops, no more, and (but for unlucky weights) no less. This is the {term}`receptive field` of a
@@ -886,7 +961,7 @@ def k_hop(edge_index, num_nodes, node, k):
 # :::
 
 # %%
-exercises.check("gnn/k_hop", k_hop)
+exercises.check("gnn/message_passing/k_hop", k_hop)
 
 # %% [markdown]
 # ## Too many layers
@@ -933,33 +1008,41 @@ def second_eigenvalue(G):
     return torch.linalg.eigvalsh(propagation_matrix(G)).abs().sort().values[-2]
 
 
-def distance_to_limit(G, k):
-    A_hat_k = torch.linalg.matrix_power(propagation_matrix(G), k)
-    u = top_eigenvector(G)
-    return torch.linalg.matrix_norm(A_hat_k - torch.outer(u, u), ord=2)
-
-
 def limit(G):
     return torch.outer(root_degrees(G), root_degrees(G)) / (1 + G.sum(dim=1)).sum()
 
 
 connected = [A, path, star(8)] + [connected_graph(n, 0.2) for n in (8, 15, 25)]
-trials = [(G, k) for G in connected for k in range(1, 20)]
-verify.equal(
-    "eq-gnn-smoothing-rate",
-    torch.stack([distance_to_limit(G, k) for G, k in trials]),
-    torch.stack([second_eigenvalue(G) ** k for G, k in trials]),
-    atol=1e-12,
-)
-verify.equal(
-    "eq-gnn-limit",
-    [torch.linalg.matrix_power(propagation_matrix(G), 2048) for G in connected],
-    [limit(G) for G in connected],
-    atol=1e-10,
-)
 mu = second_eigenvalue(A).item()
+
+# %% tags=["hide-input"]
 display.glue("gnn-mp-mu", f"{mu:.3f}")
 display.glue("gnn-mp-half-life", f"{math.log(0.5) / math.log(mu):.1f}")
+
+
+# %% tags=["check"]
+def cases():
+    for G, k in itertools.product(connected, range(1, 20)):
+        u = top_eigenvector(G)
+        power = torch.linalg.matrix_power(propagation_matrix(G), k)
+        distance = torch.linalg.matrix_norm(power - torch.outer(u, u), ord=2)
+        yield second_eigenvalue(G) ** k, distance
+
+
+verify.equal(
+    "eq-gnn-smoothing-rate", cases(), atol=1e-12, against="the norm of the difference"
+)
+
+
+# %% tags=["check"]
+def cases():
+    for G in connected:
+        power = torch.linalg.matrix_power(propagation_matrix(G), 2048)
+        yield limit(G), power
+        yield torch.outer(top_eigenvector(G), top_eigenvector(G)), power
+
+
+verify.equal("eq-gnn-limit", cases(), atol=1e-10, against="the 2048th power")
 
 # %% [markdown]
 # For the club $\mu = $ {glue:text}`gnn-mp-mu`: what tells its members apart is halved, in the slowest direction,
@@ -1005,10 +1088,9 @@ def roughness(G, X):
     return torch.linalg.matrix_norm(X - u @ (u.T @ X))  # X may be [..., N, d]
 
 
-def share_of_bound(G, H, W):
+def most_roughness(G, H, W):
     s = torch.linalg.matrix_norm(W, ord=2)
-    bound = second_eigenvalue(G) * s * roughness(G, H)
-    return roughness(G, gcn_layer(G, H, W)) / bound
+    return second_eigenvalue(G) * s * roughness(G, H)
 
 
 def sharp_case(G):
@@ -1017,15 +1099,18 @@ def sharp_case(G):
     return (top_eigenvector(G) + 0.01 * v)[:, None]  # [N, 1]
 
 
-shares = [
-    share_of_bound(G, torch.randn(len(G), 4), torch.randn(4, d))
-    for G in connected
-    for d in (1, 4, 9)
-]
-sharp = [share_of_bound(G, sharp_case(G), torch.ones(1, 1)) for G in connected]
-verify.holds(
-    "eq-gnn-contraction",
-    max(shares) <= 1 and all(abs(share - 1) < 1e-10 for share in sharp),
+# %% tags=["check"]
+def cases():
+    for G in connected:
+        for d in (1, 4, 9):
+            H, W = torch.randn(len(G), 4), torch.randn(4, d)
+            yield roughness(G, gcn_layer(G, H, W)) <= most_roughness(G, H, W), True
+        H, W = sharp_case(G), torch.ones(1, 1)
+        yield most_roughness(G, H, W), roughness(G, gcn_layer(G, H, W))
+
+
+verify.equal(
+    "eq-gnn-contraction", cases(), rtol=1e-10, against="the measured roughness"
 )
 
 # %% [markdown]
@@ -1077,18 +1162,28 @@ def loss(scores):
     return -scores.log_softmax(dim=-1)[..., labelled, y[labelled]].mean(dim=-1)
 
 
-weights = [glorot(N, hidden).requires_grad_(), glorot(hidden, num_classes)]
-mlp_loss = loss(network(torch.eye(N), weights))
-gcn_loss = loss(network(A_hat, weights))
-(mlp_gradient,) = torch.autograd.grad(mlp_loss, weights[0])  # [N, hidden]
-(gcn_gradient,) = torch.autograd.grad(gcn_loss, weights[0])
+def first_gradient(A_hat, width):
+    """Of the loss with respect to W⁽⁰⁾, at random weights: a row a node, [N, width]."""
+    weights = [glorot(N, width).requires_grad_(), glorot(width, num_classes)]
+    (gradient,) = torch.autograd.grad(loss(network(A_hat, weights)), weights[0])
+    return gradient
 
-verify.equal(
-    "eq-gnn-no-gradient",
-    mlp_gradient[~labelled],
-    torch.zeros(int((~labelled).sum()), hidden),
-)
-display.glue("gnn-mp-moved", f"{int((gcn_gradient != 0).any(dim=1).sum())}")
+
+reached = (first_gradient(A_hat, hidden) != 0).any(dim=1)  # with edges, [N]
+
+
+# %% tags=["hide-input"]
+display.glue("gnn-mp-moved", f"{int(reached.sum())}")
+
+
+# %% tags=["check"]
+def cases():
+    for width in (4, hidden, 100):
+        gradient = first_gradient(torch.eye(N), width)[~labelled]
+        yield torch.zeros_like(gradient), gradient
+
+
+verify.equal("eq-gnn-no-gradient", cases(), against="autograd")
 
 # %% [markdown]
 # With the edges, the gradient reaches the rows of {glue:text}`gnn-mp-moved` of the {glue:text}`gnn-mp-nodes` members.
@@ -1124,11 +1219,12 @@ gcn, mlp = accuracy(gcn_scores, ~labelled), accuracy(mlp_scores, ~labelled)
 # a 1 for each labelled node into the column of its community in $Y \in \mathbb{R}^{N \times 4}$, and take the largest
 # entry in each row of $\hat A^2 Y$, the same two hops.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 Y = torch.eye(num_classes)[y] * labelled[:, None]  # [N, classes]
 spread_labels = accuracy(A_hat @ A_hat @ Y, ~labelled)
 largest_class = y[~labelled].bincount().max() / (~labelled).sum()
 
+# %% tags=["hide-input", "nbval-ignore-output"]
 display.glue("gnn-mp-unlabelled", f"{int((~labelled).sum())}")
 display.glue("gnn-mp-seeds", f"{num_seeds}")
 display.glue("gnn-mp-gcn", f"{gcn.mean():.0%} ± {gcn.std():.0%}")
@@ -1138,29 +1234,34 @@ display.glue("gnn-mp-labels", f"{spread_labels:.0%}")
 display.glue("gnn-mp-largest-class", f"{largest_class:.0%}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.9), width_ratios=[1.35, 1])
 predicted = gcn_scores[0].argmax(dim=-1)
-draw_edges(left, club_graph, layout)
-for c, (marker, size) in enumerate((("o", 11), ("s", 10), ("D", 9.5), ("^", 12))):
-    for known, correct in itertools.product((False, True), repeat=2):
-        chosen = (y == c) & (labelled == known) & ((predicted == c) == correct)
-        nodes = chosen.nonzero().flatten().tolist()
-        hue, width = (display.COLORS[c] if correct else None), (2.4 if known else 0.8)
-        draw_nodes(left, layout, nodes, hue, marker, size, width)
-left.set_title("one seed")
-rng = np.random.default_rng(0)
-for row, values in enumerate((gcn, mlp)):
-    jitter = rng.uniform(-0.25, 0.25, num_seeds)  # so that equal values do not hide
-    right.plot(values, row + jitter, linestyle="none")
-right.axvline(spread_labels, color=display.COLORS[2], linestyle="--")
-beside = dict(xytext=(-4, 0), textcoords="offset points")
-right.annotate("labels alone", (spread_labels, 1.45), ha="right", **beside)
-right.set(
-    xlim=(0, 1), ylim=(-0.6, 1.7), yticks=[0, 1], yticklabels=["GCN", "no\nedges"]
-)
-right.set(title=f"{num_seeds} seeds", xlabel="accuracy on members without label")
+
+
+def draw_communities():
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.9), width_ratios=[1.35, 1])
+    draw_edges(left, club_graph, layout)
+    for c, (marker, size) in enumerate((("o", 11), ("s", 10), ("D", 9.5), ("^", 12))):
+        for known, correct in itertools.product((False, True), repeat=2):
+            chosen = (y == c) & (labelled == known) & ((predicted == c) == correct)
+            nodes = chosen.nonzero().flatten().tolist()
+            hue = display.COLORS[c] if correct else None
+            draw_nodes(left, layout, nodes, hue, marker, size, 2.4 if known else 0.8)
+    left.set_title("one seed")
+    rng = np.random.default_rng(0)
+    for row, values in enumerate((gcn, mlp)):
+        jitter = rng.uniform(-0.25, 0.25, num_seeds)  # so that equal values do not hide
+        right.plot(values, row + jitter, linestyle="none")
+    right.axvline(spread_labels, color=display.COLORS[2], linestyle="--")
+    beside = dict(xytext=(-4, 0), textcoords="offset points")
+    right.annotate("labels alone", (spread_labels, 1.45), ha="right", **beside)
+    right.set(xlim=(0, 1), xlabel="accuracy on members without label")
+    right.set(ylim=(-0.6, 1.7), yticks=[0, 1], yticklabels=["GCN", "no\nedges"])
+    right.set_title(f"{num_seeds} seeds")
+    return fig
+
+
 display.show(
-    fig,
+    draw_communities(),
     alt="Left, the club with one shape a community: "
     f"{int((predicted == y).sum())} nodes are filled, as they are predicted "
     f"rightly, {int((predicted != y).sum())} are empty, as they are not; the four "
@@ -1186,7 +1287,7 @@ display.show(
 # $\lVert \hat A^k H - u u^\top H \rVert_F$ for random $H$, relative to $\lVert H \rVert_F$, under its bound $\mu^k$.
 # The right plot is the trained network, by depth.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 depths = [1, 2, 3, 4, 8]
 trained = {depth: train(A_hat, depth, num_seeds) for depth in depths}
 untrained = train(A_hat, 8, num_seeds, steps=0)
@@ -1200,8 +1301,7 @@ def relative_roughness(X):
 
 
 def singular_values(weights):
-    largest = torch.stack([torch.linalg.matrix_norm(W, ord=2) for W in weights])
-    return f"{largest.min():.1f} to {largest.max():.1f}"
+    return torch.stack([torch.linalg.matrix_norm(W, ord=2) for W in weights])
 
 
 steps = np.arange(41)
@@ -1209,36 +1309,42 @@ H = torch.randn(N, 16)
 smoothed = torch.stack([torch.linalg.matrix_power(A_hat, int(k)) for k in steps]) @ H
 alone = roughness(A, smoothed) / torch.linalg.matrix_norm(H)  # [41]
 
+# %% tags=["hide-input", "nbval-ignore-output"]
 two, four, eight = on_others[1], on_others[3], on_others[4]
 display.glue("gnn-mp-depth-2", f"{two.mean():.0%}")
 display.glue("gnn-mp-depth-4", f"{four.mean():.0%} ± {four.std():.0%}")
 display.glue("gnn-mp-depth-8", f"{eight.mean():.0%} ± {eight.std():.0%}")
 display.glue("gnn-mp-depth-8-labelled", f"{on_labelled[4].mean():.0%}")
-rough_before = relative_roughness(untrained[0]).mean()
-rough_after = relative_roughness(trained[8][0]).mean()
-display.glue("gnn-mp-rough-before", f"{rough_before:.2f}")
-display.glue("gnn-mp-rough-after", f"{rough_after:.2f}")
-display.glue("gnn-mp-singular-before", singular_values(untrained[1]))
-display.glue("gnn-mp-singular-after", singular_values(trained[8][1]))
+for when, (outputs, weights) in {"before": untrained, "after": trained[8]}.items():
+    largest = singular_values(weights)
+    display.glue(f"gnn-mp-rough-{when}", f"{relative_roughness(outputs).mean():.2f}")
+    display.glue(
+        f"gnn-mp-singular-{when}", f"{largest.min():.1f} to {largest.max():.1f}"
+    )
 display.glue("gnn-mp-singular-bound", f"{1 / mu:.2f}")
 
+
 # %% tags=["hide-input", "nbval-ignore-output"]
-fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2))
-left.semilogy(steps, alone, markevery=5, label="measured")
-left.semilogy(steps, mu**steps, markevery=5, label=r"bound $\mu^k$")
-left.set(xlabel="propagations $k$", ylabel="relative distance to rank one")
-left.set_title("propagation alone")
-left.legend()
-for values, label in ((on_labelled, "labelled four"), (on_others, "the others")):
-    mean, std = values.mean(dim=1), values.std(dim=1)
-    (line,) = right.plot(depths, mean, label=label)
-    low, high = mean - std, (mean + std).clamp(max=1)
-    right.fill_between(depths, low, high, fc=line.get_color(), alpha=0.2, lw=0)
-right.set(xlabel="layers", ylabel="accuracy", ylim=(0, 1.05), xticks=depths)
-right.set_title("trained network")
-right.legend()
+def draw_depths():
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    left.semilogy(steps, alone, markevery=5, label="measured")
+    left.semilogy(steps, mu**steps, markevery=5, label=r"bound $\mu^k$")
+    left.set(xlabel="propagations $k$", ylabel="relative distance to rank one")
+    left.set_title("propagation alone")
+    left.legend()
+    for values, label in ((on_labelled, "labelled four"), (on_others, "the others")):
+        mean, std = values.mean(dim=1), values.std(dim=1)
+        (line,) = right.plot(depths, mean, label=label)
+        low, high = mean - std, (mean + std).clamp(max=1)
+        right.fill_between(depths, low, high, fc=line.get_color(), alpha=0.2, lw=0)
+    right.set(xlabel="layers", ylabel="accuracy", ylim=(0, 1.05), xticks=depths)
+    right.set_title("trained network")
+    right.legend()
+    return fig
+
+
 display.show(
-    fig,
+    draw_depths(),
     alt="Left, on a logarithmic axis, the distance to rank one falls fast at first, "
     "then along a line parallel to its bound and below it. Right, accuracy by depth: "
     f"on the labelled four it is {on_labelled.mean():.2f} on average; on the others "
@@ -1281,21 +1387,26 @@ def read_smiles(smiles):
 
 
 smiles = data.qm9().set_index("Index")["SMILES"]
-molecules = {name: read_smiles(smiles[number]) for name, number in NUMBERS.items()}
+graph_of = {name: read_smiles(smiles[number]) for name, number in NUMBERS.items()}
+
 
 # %% tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), width_ratios=[1, 1.6])
-for ax, (name, (edges, _, symbols)) in zip(axes, molecules.items(), strict=True):
-    molecule = nx.Graph(edges.T.tolist())
-    places = nx.kamada_kawai_layout(molecule)
-    draw_edges(ax, molecule, places)
-    for element, marker, hue in zip("CH", "os", display.COLORS, strict=False):
-        atoms = [i for i, symbol in enumerate(symbols) if symbol == element]
-        draw_nodes(ax, places, atoms, hue, marker)
-    label_nodes(ax, places, dict(enumerate(symbols)))
-    ax.set(title=name, aspect="equal")
+def draw_molecules():
+    fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), width_ratios=[1, 1.6])
+    for ax, (name, (edges, _, symbols)) in zip(axes, graph_of.items(), strict=True):
+        molecule = nx.Graph(edges.T.tolist())
+        places = nx.kamada_kawai_layout(molecule)
+        draw_edges(ax, molecule, places)
+        for element, marker, hue in zip("CH", "os", display.COLORS, strict=False):
+            atoms = [i for i, symbol in enumerate(symbols) if symbol == element]
+            draw_nodes(ax, places, atoms, hue, marker)
+        label_nodes(ax, places, dict(enumerate(symbols)))
+        ax.set(title=name, aspect="equal")
+    return fig
+
+
 display.show(
-    fig,
+    draw_molecules(),
     alt="Two molecules as graphs: methane, one carbon in the middle of four "
     "hydrogens; benzene, a ring of six carbons with one hydrogen on each.",
 )
@@ -1326,34 +1437,49 @@ display.show(
 # nodes that a symmetry exchanges leave the layer with the same features, whatever $W$ is.
 
 # %%
-edges_1, H_1, _ = molecules["methane"]
-edges_2, H_2, symbols = molecules["benzene"]
-A_1, A_2 = adjacency(edges_1, len(H_1)), adjacency(edges_2, len(H_2))
-layer = GraphConvolution(len(ELEMENTS), 4)
-W = layer.weight  # [5, 4]
-
+edges_1, H_1, _ = graph_of["methane"]
+edges_2, H_2, symbols = graph_of["benzene"]
 batch = torch.cat([edges_1, edges_2 + len(H_1)], dim=1)  # [2, E_1 + E_2]
-verify.equal(
-    "eq-gnn-batch",
-    torch.relu(layer(torch.cat([H_1, H_2]), batch)),
-    torch.cat([gcn_layer(A_1, H_1, W), gcn_layer(A_2, H_2, W)]),
-    atol=1e-12,
-)
 
-benzene = nx.Graph(edges_2.T.tolist())
-nx.set_node_attributes(benzene, dict(enumerate(symbols)), "element")
-same_element = nx.isomorphism.categorical_node_match("element", None)
-matcher = nx.isomorphism.GraphMatcher(benzene, benzene, same_element)
-symmetries = [[p[i] for i in range(len(H_2))] for p in matcher.isomorphisms_iter()]
+
+def symmetries(edge_index, symbols):
+    """All permutations that keep bonds and elements."""
+    graph = nx.Graph(edge_index.T.tolist())
+    nx.set_node_attributes(graph, dict(enumerate(symbols)), "element")
+    same_element = nx.isomorphism.categorical_node_match("element", None)
+    matcher = nx.isomorphism.GraphMatcher(graph, graph, same_element)
+    return [[p[i] for i in range(len(symbols))] for p in matcher.isomorphisms_iter()]
+
+
+layer = GraphConvolution(len(ELEMENTS), 4)
 out = torch.tanh(layer(H_2, edges_2)).detach()  # [12, 4]; a ReLU might zero it all
+
+# %% tags=["hide-input"]
+display.glue("gnn-mp-symmetries", f"{len(symmetries(edges_2, symbols))}")
+display.glue("gnn-mp-distinct", f"{len(out.round(decimals=9).unique(dim=0))}")
+
+
+# %% tags=["check"]
+def cases():
+    H = torch.cat([H_1, H_2])
+    A_1, A_2 = adjacency(edges_1, len(H_1)), adjacency(edges_2, len(H_2))
+    for d in (1, 4, 9):
+        layer = GraphConvolution(len(ELEMENTS), d)
+        W = layer.weight
+        apart = torch.cat([gcn_layer(A_1, H_1, W), gcn_layer(A_2, H_2, W)])
+        yield torch.relu(layer(H, batch)), apart
+        yield gcn_layer(torch.block_diag(A_1, A_2), H, W), apart
+
+
+verify.equal("eq-gnn-batch", cases(), atol=1e-12, against="each molecule by itself")
+
+# %% tags=["check"]
 verify.equal(
     "eq-gnn-symmetric-nodes",
-    [out[order] for order in symmetries],
-    [out] * len(symmetries),
+    ((out[order], out) for order in symmetries(edges_2, symbols)),
     atol=1e-12,
+    against="all symmetries that networkx finds",
 )
-display.glue("gnn-mp-symmetries", f"{len(symmetries)}")
-display.glue("gnn-mp-distinct", f"{len(out.round(decimals=9).unique(dim=0))}")
 
 # %% [markdown]
 # Benzene has {glue:text}`gnn-mp-symmetries` such permutations, and its twelve atoms leave with
@@ -1410,7 +1536,7 @@ def mean_aggregation(x, edge_index):
 # :::
 
 # %%
-exercises.check("gnn/mean_aggregation", mean_aggregation)
+exercises.check("gnn/message_passing/mean_aggregation", mean_aggregation)
 
 # %% [markdown]
 # :::{exercise} What a mean cannot count
@@ -1440,7 +1566,7 @@ def neighbour_counts(one_hot, edge_index):
 # :::
 
 # %%
-exercises.check("gnn/neighbour_counts", neighbour_counts)
+exercises.check("gnn/message_passing/neighbour_counts", neighbour_counts)
 
 # %% [markdown]
 # :::{exercise} What the self-loops are for
@@ -1495,7 +1621,7 @@ def layer_jacobian(A_hat, H, W):
 # :::
 
 # %%
-exercises.check("gnn/layer_jacobian", layer_jacobian)
+exercises.check("gnn/message_passing/layer_jacobian", layer_jacobian)
 
 # %% [markdown]
 # :::{exercise} Two graphs that look the same

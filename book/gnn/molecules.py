@@ -22,12 +22,15 @@
 profile = "smoke"
 seed = 0
 
-# %%
+# %% tags=["set-up"]
 import itertools
 import json
 import math
+import operator
 import re
-import warnings
+
+from helpers import data, display, exercises, parameters, records, verify
+from helpers.gnn import molecule_models, molecules
 
 import matplotlib.pyplot as plt
 import networkx as nx
@@ -36,13 +39,6 @@ import torch
 from IPython.display import HTML
 from matplotlib.colors import to_rgba
 from rdkit import Chem, rdBase
-
-# PyG calls a deprecated function of torch as it is imported.
-warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
-from helpers import data, display, exercises, parameters, records, verify
-from helpers.gnn import molecule_models
-from helpers.gnn import molecules as qm9
-
 from torch_geometric.nn import MFConv, RGCNConv
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
@@ -77,22 +73,30 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 # $$ (eq-gnn-methane)
 
 # %%
-KCAL_PER_MOL = 0.0433641  # eV
 table = data.qm9()  # 130,831 rows
-U_0 = qm9.HARTREE * torch.tensor(table.InternalEnergy_0K_au.to_numpy())  # [M], eV
+U_0 = torch.tensor(table.InternalEnergy_0K_au.to_numpy()) * molecules.HARTREE  # [M], eV
 n = torch.tensor(json.loads(f"[{','.join(table.Stoichiometry)}]")).double()  # [M, 5]
-epsilon = qm9.HARTREE * torch.tensor(qm9.ATOM_ENERGY)  # [5], eV
+epsilon = torch.tensor(molecules.ATOM_ENERGY) * molecules.HARTREE  # [5], eV
 y = U_0 - n @ epsilon  # [M], eV
-
-methane = table.index[table.SMILES == "C"][0]
-verify.equal("eq-gnn-methane", y[methane] / KCAL_PER_MOL, -396.0, atol=0.05)
 num_atoms = torch.tensor(table.N_atoms.to_numpy())  # [M]
+
+# %% tags=["hide-input"]
 display.glue("gnn-mol-count", f"{len(table):,}")
 display.glue("gnn-mol-mean", f"{y.mean():.2f} eV".replace("-", "−"))
 display.glue("gnn-mol-std", f"{y.std(correction=0):.2f} eV")
 display.glue("gnn-mol-total-std", f"{U_0.std(correction=0):,.0f} eV")
 display.glue("gnn-mol-smallest", f"{num_atoms.min()}")
 display.glue("gnn-mol-largest", f"{num_atoms.max()}")
+
+# %% tags=["check"]
+methane = table.index[table.SMILES == "C"][0]
+kcal_per_mol = 0.0433641  # eV
+verify.equal(
+    "eq-gnn-methane",
+    [(y[methane] / kcal_per_mol, -396.0)],
+    atol=0.05,
+    against="MoleculeNet's table",
+)
 
 # %% [markdown]
 # Over all {glue:text}`gnn-mol-count` molecules the atomization energy has the mean {glue:text}`gnn-mol-mean` and the
@@ -112,17 +116,18 @@ display.glue("gnn-mol-largest", f"{num_atoms.max()}")
 # The assignment's code takes $\mu$ and $s$ from all of the data, test molecules included. How much does that change?
 
 # %%
-train, validation, test = qm9.split(len(table), seed=0)  # 100,000, 10,000 and the rest
-z_score = qm9.Standardizer.of(y[train])
+train, validation, test = molecules.split(len(table), seed=0)  # 100,000, 10,000, rest
+z_score = molecules.Standardizer.of(y[train])
 shift = abs(z_score.mean - y.mean().item())
 stretch = abs(z_score.std / y.std(correction=0).item() - 1)
+hundreds = y[train].view(1000, 100)  # a thousand training sets of 100 molecules
+few_shift = (hundreds.mean(dim=1) - y.mean()).abs().mean()
+
+# %% tags=["hide-input"]
 display.glue("gnn-mol-train", f"{len(train):,}")
 display.glue("gnn-mol-test", f"{len(test):,}")
 display.glue("gnn-mol-shift", f"{1000 * shift:.1f} meV")
 display.glue("gnn-mol-stretch", f"{100 * stretch:.3f} %")
-
-few = [qm9.Standardizer.of(y[train[100 * k : 100 * k + 100]]) for k in range(1000)]
-few_shift = torch.tensor([abs(f.mean - y.mean().item()) for f in few]).mean()
 display.glue("gnn-mol-few-shift", f"{1000 * few_shift:.0f} meV")
 
 # %% [markdown]
@@ -154,36 +159,53 @@ display.glue("gnn-mol-few-shift", f"{1000 * few_shift:.0f} meV")
 
 # %%
 def residuals(target):
-    w_b = qm9.fit_composition(n[train], target[train])  # [6]: five slopes, intercept
+    w_b = molecules.fit_composition(n[train], target[train])  # [6]: slopes, intercept
     return target - (n @ w_b[:-1] + w_b[-1])
 
 
-errors = {"total energy": residuals(U_0), "atomization energy": residuals(y)}
-verify.equal("eq-gnn-same-residuals", *errors.values(), atol=1e-6)
-s = {
-    name: qm9.Standardizer.of(target[train]).std
-    for name, target in zip(errors, (U_0, y), strict=True)
-}
-z2 = {name: (error[test] / s[name]).square().mean() for name, error in errors.items()}
-verify.equal(
-    "eq-gnn-z2-ratio",
-    z2["total energy"] / z2["atomization energy"],
-    (s["atomization energy"] / s["total energy"]) ** 2,
-    rtol=1e-6,
-)
+def std(target):
+    return molecules.Standardizer.of(target[train]).std
+
+
+def mean_z2(target, part):
+    return (residuals(target)[part] / std(target)).square().mean()
+
+
+composition_mae = residuals(y)[test].abs().mean()  # eV
+
+# %% tags=["hide-input"]
+z2_total, z2_atom = mean_z2(U_0, test), mean_z2(y, test)
+display.glue("gnn-mol-z2-total", f"{z2_total:.7f}")
+display.glue("gnn-mol-z2-boast", f"{0.0005 / z2_total:.0f}")
+display.glue("gnn-mol-z2-atom", f"{z2_atom:.4f}")
+display.glue("gnn-mol-composition", f"{composition_mae:.2f} eV")
 rows = {
     f"composition, {name}": {
-        "mean z²": f"{z2[name]:.2g}",
-        "mean absolute error (meV)": f"{1000 * error[test].abs().mean():.1f}",
+        "mean z²": f"{mean_z2(target, test):.2g}",
+        "mean absolute error (meV)": f"{1000 * residuals(target)[test].abs().mean():.1f}",
     }
-    for name, error in errors.items()
+    for name, target in {"total energy": U_0, "atomization energy": y}.items()
 }
-display.glue("gnn-mol-z2-total", f"{z2['total energy']:.7f}")
-display.glue("gnn-mol-z2-boast", f"{0.0005 / z2['total energy']:.0f}")
-display.glue("gnn-mol-z2-atom", f"{z2['atomization energy']:.4f}")
-composition_mae = errors["atomization energy"][test].abs().mean()
-display.glue("gnn-mol-composition", f"{composition_mae:.2f} eV")
 pd.DataFrame(rows).T
+
+# %% tags=["check"]
+verify.equal(
+    "eq-gnn-same-residuals",
+    [(residuals(U_0), residuals(y))],
+    atol=1e-6,
+    against="a fit to the other energy",
+)
+
+# %% tags=["check"]
+verify.equal(
+    "eq-gnn-z2-ratio",
+    (
+        ((std(y) / std(U_0)) ** 2, mean_z2(U_0, part) / mean_z2(y, part))
+        for part in (train, validation, test)
+    ),
+    rtol=1e-6,
+    against="the errors of both fits",
+)
 
 # %% [markdown]
 # Six numbers and no bond give a mean $z^2$ of {glue:text}`gnn-mol-z2-total` on the total energy. A network that reports
@@ -210,9 +232,9 @@ pd.DataFrame(rows).T
 # larger: a new molecule with 30 atoms does not fit, whatever the network has learned.
 
 # %%
-MAX_ATOMS, NUM_INPUTS = molecule_models.MAX_ATOMS, molecule_models.NUM_INPUTS
-molecules = qm9.from_smiles(table.SMILES.sample(200, random_state=seed))
-sample = molecules.batch(range(200))
+MAX_ATOMS = int(num_atoms.max())  # 29
+drawn = molecules.from_smiles(table.SMILES.sample(200, random_state=seed))
+sample = drawn.batch(range(200))
 
 
 def padded(batch):
@@ -222,24 +244,34 @@ def padded(batch):
 
 
 v = padded(sample)
-molecule, place = molecule_models.padded_inputs(sample)  # where the MLP's ones are
-ones = torch.zeros(200, NUM_INPUTS).index_put((molecule, place), torch.ones(()))
-verify.holds(
-    "eq-gnn-padded-size",
-    v.shape[1] == 29 * 5 + 29**2 * 4 == NUM_INPUTS == 3509 and torch.equal(v, ones),
-)
-display.glue("gnn-mol-ones", f"{v.sum(dim=1).mean():.0f}")
+
 
 # %% tags=["hide-input"]
-sizes, counts = num_atoms.unique(return_counts=True)
-fig, ax = plt.subplots(figsize=(6.0, 2.4))
-ax.bar(sizes, counts, fc=to_rgba(display.COLORS[0], 0.3), ec=display.INK)
-ax.set(xlabel="atoms of a molecule", ylabel="molecules")
+def draw_sizes():
+    sizes, counts = num_atoms.unique(return_counts=True)
+    fig, ax = plt.subplots(figsize=(6.0, 2.4))
+    ax.bar(sizes, counts, fc=to_rgba(display.COLORS[0], 0.3), ec=display.INK)
+    ax.set(xlabel="atoms of a molecule", ylabel="molecules")
+    return fig
+
+
+display.glue("gnn-mol-ones", f"{v.sum(dim=1).mean():.0f}")
 display.show(
-    fig,
+    draw_sizes(),
     alt="Bars: how many molecules of QM9 have how many atoms. Most have 14 to 22, few "
     "less than 10 or more than 25, none more than 29.",
 )
+
+
+# %% tags=["check"]
+def cases():
+    places = molecule_models.padded_inputs(sample)  # molecule and input of each 1
+    ones = torch.zeros(200, 3509).index_put(places, torch.ones(()))
+    yield v, ones
+    yield 29 * 5 + 29**2 * 4, ones.shape[1]
+
+
+verify.equal("eq-gnn-padded-size", cases(), against="the inputs that the MLP takes")
 
 # %% [markdown]
 # Of the 3,509 numbers about {glue:text}`gnn-mol-ones` are not zero. The second trouble, the order, is still there, and
@@ -266,8 +298,10 @@ def permutation_matrix(order):
     return P
 
 
-def unpacked(v):
-    return v[:145].view(29, 5), v[145:].view(29, 29, 4)
+def permuted(v, P):
+    X, B = v[:145].view(29, 5), v[145:].view(29, 29, 4)
+    PBP = torch.einsum("ik,klr,jl->ijr", P, B, P)  # P B Pᵀ for each kind r
+    return torch.cat([(P @ X).flatten(), PBP.flatten()])
 
 
 def numbered(batch, order):
@@ -279,54 +313,51 @@ def numbered(batch, order):
 
 
 def symmetries(batch):
+    """How many renumberings keep elements and bonds: |Aut(G)|."""
     graph = nx.Graph()
-    graph.add_nodes_from(
-        (i, {"kind": k}) for i, k in enumerate(batch.x.argmax(1).tolist())
-    )
-    for edge, bond in zip(
-        batch.edge_index.T.tolist(), batch.edge_attr.argmax(1), strict=True
-    ):
-        graph.add_edge(*edge, kind=int(bond))
-    same = {"node_match": lambda a, b: a == b, "edge_match": lambda a, b: a == b}
+    for i, element in enumerate(batch.x.argmax(1).tolist()):
+        graph.add_node(i, kind=element)
+    bonds = batch.edge_attr.argmax(1).tolist()
+    for (i, j), bond in zip(batch.edge_index.T.tolist(), bonds, strict=True):
+        graph.add_edge(i, j, kind=bond)
+    same = {"node_match": operator.eq, "edge_match": operator.eq}
     matcher = nx.isomorphism.GraphMatcher(graph, graph, **same)
     return sum(1 for _ in matcher.isomorphisms_iter())
 
 
-left, right = [], []
-for m in range(20):
-    one = molecules.batch([m])
-    order = torch.randperm(one.num_nodes).tolist()
-    X, B = unpacked(padded(one)[0])
-    P = permutation_matrix(order)
-    left.append(padded(numbered(one, order))[0])
-    right.append(
-        torch.cat(
-            [(P @ X).flatten(), torch.einsum("ik,klr,jl->ijr", P, B, P).flatten()]
-        )
-    )
-verify.equal("eq-gnn-padded-permuted", left, right)
+def num_inputs(batch):
+    return math.factorial(batch.num_nodes) // symmetries(batch)
 
-small = {
-    "methane": "C",
-    "ammonia": "N",
-    "formaldehyde": "C=O",
-    "hydrogen cyanide": "C#N",
-    "water": "O",
-}
-graphs = [qm9.from_smiles(text).batch([0]) for text in small.values()]
-counted, predicted = [], []
-for graph in graphs:
-    N = graph.num_nodes
-    orders = itertools.permutations(range(N))
-    inputs = {
-        tuple(padded(numbered(graph, list(order)))[0].tolist()) for order in orders
-    }
-    counted.append(len(inputs))
-    predicted.append(math.factorial(N) // symmetries(graph))
-verify.equal("eq-gnn-numberings", torch.tensor(counted), torch.tensor(predicted))
 
-benzene = qm9.from_smiles("c1ccccc1").batch([0])
-display.glue("gnn-mol-benzene", f"{math.factorial(12) // symmetries(benzene):,}")
+# %% tags=["hide-input"]
+benzene = molecules.from_smiles("c1ccccc1").batch([0])
+display.glue("gnn-mol-benzene", f"{num_inputs(benzene):,}")
+
+
+# %% tags=["check"]
+def cases():
+    for m in range(20):
+        one = drawn.batch([m])
+        order = torch.randperm(one.num_nodes).tolist()
+        by_matrices = permuted(padded(one)[0], permutation_matrix(order))
+        yield by_matrices, padded(numbered(one, order))[0]
+
+
+verify.equal("eq-gnn-padded-permuted", cases(), against="the atoms numbered anew")
+
+
+# %% tags=["check"]
+def cases():
+    for smiles in ("C", "N", "C=O", "C#N", "O"):
+        graph = molecules.from_smiles(smiles).batch([0])
+        inputs = {
+            tuple(padded(numbered(graph, list(order)))[0].tolist())
+            for order in itertools.permutations(range(graph.num_nodes))
+        }
+        yield num_inputs(graph), len(inputs)
+
+
+verify.equal("eq-gnn-numberings", cases(), against="trying all numberings")
 
 # %% [markdown]
 # For benzene that makes {glue:text}`gnn-mol-benzene` vectors, and one energy. The MLP would have to be told of each.
@@ -334,28 +365,32 @@ display.glue("gnn-mol-benzene", f"{math.factorial(12) // symmetries(benzene):,}"
 
 
 # %% tags=["hide-input"]
-MARKS = dict(zip(qm9.BONDS, "os^D", strict=True))
+MARKS = dict(zip(molecules.BONDS, "os^D", strict=True))
 
 
-def show_bonds(ax, batch, title):
+def draw_bonds(ax, batch, title):
     for r, (name, mark) in enumerate(MARKS.items()):
         i, j = batch.edge_index[:, batch.edge_attr.argmax(1) == r]
         if len(i):
             ax.plot(j, i, linestyle="none", marker=mark, label=name.lower())
     ax.set(xlim=(-1, 29), ylim=(29, -1), aspect="equal", title=title)
     ax.set(xlabel="place $j$", ylabel="place $i$")
-    elements = " ".join(qm9.ELEMENTS[k] for k in batch.x.argmax(1))
+    elements = " ".join(molecules.ELEMENTS[k] for k in batch.x.argmax(1))
     ax.text(28, 27, elements, ha="right")
 
 
-acetamide = qm9.from_smiles("CC(=O)N").batch([0])
-fig, axes = plt.subplots(1, 2, figsize=(6.8, 3.4))
-show_bonds(axes[0], acetamide, "as its SMILES has it")
-other_order = torch.randperm(9, generator=torch.Generator().manual_seed(0)).tolist()
-show_bonds(axes[1], numbered(acetamide, other_order), "numbered anew")
-axes[1].legend(title="bond")
+def draw_two_numberings():
+    acetamide = molecules.from_smiles("CC(=O)N").batch([0])
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(0)).tolist()
+    fig, axes = plt.subplots(1, 2, figsize=(6.8, 3.4))
+    draw_bonds(axes[0], acetamide, "as its SMILES has it")
+    draw_bonds(axes[1], numbered(acetamide, order), "numbered anew")
+    axes[1].legend(title="bond")
+    return fig
+
+
 display.show(
-    fig,
+    draw_two_numberings(),
     alt="Two patterns of the bonds of acetamide among 29 by 29 places, with the elements "
     "written below. Both fill only the first nine places; one begins C C O N, the other "
     "has another order, and its cells lie elsewhere.",
@@ -366,11 +401,13 @@ display.show(
 # the atoms of one molecule in 200 ways, and compare the outputs with those for 200 different molecules.
 
 # %%
-mlp = qm9.MoleculeMLP(hidden=32, layers=2)
+mlp = molecule_models.MoleculeMLP(hidden=32, layers=2)
+same = drawn.batch([0] * 200)  # 200 copies of one molecule
 with torch.no_grad():
-    same = molecules.batch([0] * 200)  # 200 copies of one molecule
-    numberings = mlp(qm9.permute_atoms(same, torch.Generator().manual_seed(0)))
+    numberings = mlp(molecules.permute_atoms(same, torch.Generator().manual_seed(0)))
     different = mlp(sample)
+
+# %% tags=["hide-input"]
 display.glue("gnn-mol-mlp-ratio", f"{numberings.std() / different.std():.1f}")
 display.glue("gnn-mol-mlp-distinct", f"{len(numberings.unique())}")
 
@@ -401,29 +438,19 @@ display.glue("gnn-mol-mlp-distinct", f"{len(numberings.unique())}")
 
 
 # %%
-def side_by_side(index):
-    x, edge_index, ptr = [], [], [0]
-    for m in index:
-        one = molecules.batch([m])
-        x.append(one.x)
-        edge_index.append(one.edge_index + ptr[-1])
-        ptr.append(ptr[-1] + one.num_nodes)
-    return torch.cat(x), torch.cat(edge_index, dim=1), torch.tensor(ptr)
+X = torch.eye(5)[drawn.element.long()]  # all atoms of the 200 molecules
+s = drawn.atom_ptr  # where each molecule begins
 
 
-X = torch.eye(5)[molecules.element.long()]  # all atoms of the 200 molecules
-begin = molecules.atom_ptr  # s
-by_loop, by_arithmetic = [], []
-for index in ([7, 3, 150, 3], range(200)):  # in any order, any of them twice
-    x, edge_index, o = side_by_side(index)
-    by_loop += x, x, edge_index, o
-    m = torch.as_tensor(index)
-    k, b = torch.arange(len(x)), torch.arange(len(m)).repeat_interleave(o.diff())
-    batch = molecules.batch(index)
-    by_arithmetic += X[begin[m[b]] + (k - o[b])], batch.x, batch.edge_index, batch.ptr
-verify.equal("eq-gnn-flat-batch", by_arithmetic, by_loop)
+def atoms_of(index):
+    m = torch.tensor(index)
+    o = torch.nn.functional.pad(s.diff()[m].cumsum(0), (1, 0))  # [B + 1]
+    b = torch.arange(len(m)).repeat_interleave(o.diff())  # the molecule of each atom
+    k = torch.arange(len(b))
+    return X[s[m[b]] + (k - o[b])]  # [N, 5]
 
-# %%
+
+# %% tags=["hide-input"]
 benchmark = records.load("benchmarks", "molecules")
 timed = benchmark["metrics"]
 for key, name in (("batch", "batch_ratio"), ("layers", "layers_ratio")):
@@ -434,6 +461,37 @@ for key, name in (("ours", "batch"), ("pyg", "loader")):
 display.glue("gnn-mol-bench-build", f"{timed['build_seconds']:.0f} s")
 display.glue("gnn-mol-bench-disagreeing", f"{timed['num_disagreeing'] or 'none'}")
 display.glue("gnn-mol-bench-size", f"{benchmark['parameters']['batch_size']}")
+
+
+# %% tags=["check"]
+def side_by_side(index):
+    x, edge_index, edge_attr, ptr = [], [], [], [0]
+    for m in index:
+        one = molecules.from_smiles(drawn.smiles[m]).batch([0])
+        x.append(one.x)
+        edge_index.append(one.edge_index + ptr[-1])
+        edge_attr.append(one.edge_attr)
+        ptr.append(ptr[-1] + one.num_nodes)
+    return (
+        torch.cat(x),
+        torch.cat(edge_index, 1),
+        torch.cat(edge_attr),
+        torch.tensor(ptr),
+    )
+
+
+def cases():
+    for index in ([7, 3, 150, 3], range(200)):  # in any order, any of them twice
+        x, edge_index, edge_attr, ptr = side_by_side(index)
+        batch = drawn.batch(index)
+        yield atoms_of(index), x
+        yield batch.x, x
+        yield batch.edge_index, edge_index
+        yield batch.edge_attr, edge_attr
+        yield batch.ptr, ptr
+
+
+verify.equal("eq-gnn-flat-batch", cases(), against="one molecule after the other")
 
 # %% [markdown]
 # On one thread that makes {glue:text}`gnn-mol-bench-batch` times as many molecules a second as PyG's `DataLoader` over
@@ -482,25 +540,26 @@ def fast(layer, h, batch):
     return layer(h[bonds.order], bonds)[bonds.order.argsort()]
 
 
-tricky = qm9.from_smiles(
-    ["[F-]", "[H][H]", "C#N", "c1ccccc1", "FC(F)(F)C#N", "O=CC1CC1"]
-)
-cases = [
-    tricky.batch(range(6)),
-    molecules.batch([0, 1]),
-    molecules.batch(range(2, 12)),
-]
-plain, quick, pyg = [], [], []
-for batch, d_in, d_out in zip(cases, (5, 3, 4), (4, 6, 1), strict=True):
-    h = torch.randn(batch.num_nodes, d_in)
-    layer = molecule_models.RelationalConvolution(d_in, d_out)
-    torch.nn.init.normal_(layer.bias)
-    reference = RGCNConv(d_in, d_out, num_relations=4)
-    reference.load_state_dict(layer.state_dict())
-    plain.append(relational_layer(h, batch, layer.weight, layer.root, layer.bias))
-    quick.append(fast(layer, h, batch))
-    pyg.append(reference(h, batch.edge_index, batch.edge_attr.argmax(1)))
-verify.equal("eq-gnn-rgcn", plain + quick, pyg + pyg, atol=1e-12)
+# No bond, one, all kinds of them; and some of QM9.
+tricky = ["[F-]", "[H][H]", "C#N", "c1ccccc1", "FC(F)(F)C#N", "O=CC1CC1"]
+batches = [molecules.from_smiles(tricky).batch(range(6))]
+batches += [drawn.batch([0, 1]), drawn.batch(range(2, 12))]
+
+
+# %% tags=["check"]
+def cases():
+    for batch, d_in, d_out in zip(batches, (5, 3, 4), (4, 6, 1), strict=True):
+        h = torch.randn(batch.num_nodes, d_in)
+        layer = molecule_models.RelationalConvolution(d_in, d_out)
+        torch.nn.init.normal_(layer.bias)
+        pyg = RGCNConv(d_in, d_out, num_relations=4)
+        pyg.load_state_dict(layer.state_dict())
+        by_pyg = pyg(h, batch.edge_index, batch.edge_attr.argmax(1))
+        yield relational_layer(h, batch, layer.weight, layer.root, layer.bias), by_pyg
+        yield fast(layer, h, batch), by_pyg
+
+
+verify.equal("eq-gnn-rgcn", cases(), atol=1e-12, against="PyG's RGCNConv")
 
 # %% [markdown]
 # ## A weight for each number of bonds
@@ -530,23 +589,24 @@ def degree_layer(h, batch, R, L, b):
 
 
 def matrices(layer):
-    R = [
-        linear.weight.T for linear in layer.lins_r
-    ]  # PyG's lins_r act on the atom itself
-    L = [linear.weight.T for linear in layer.lins_l]  # and lins_l on its neighbours
+    R = [linear.weight.T for linear in layer.lins_r]  # PyG's names: on the atom itself
+    L = [linear.weight.T for linear in layer.lins_l]  # and on its neighbours
     return R, L, [linear.bias for linear in layer.lins_l]
 
 
-plain, quick, pyg = [], [], []
-for batch, d_in, d_out in zip(cases, (5, 3, 4), (4, 6, 1), strict=True):
-    h = torch.randn(batch.num_nodes, d_in)
-    layer = molecule_models.DegreeConvolution(d_in, d_out)
-    reference = MFConv(d_in, d_out, max_degree=4)
-    reference.load_state_dict(layer.state_dict())
-    plain.append(degree_layer(h, batch, *matrices(layer)))
-    quick.append(fast(layer, h, batch))
-    pyg.append(reference(h, batch.edge_index))
-verify.equal("eq-gnn-mfconv", plain + quick, pyg + pyg, atol=1e-12)
+# %% tags=["check"]
+def cases():
+    for batch, d_in, d_out in zip(batches, (5, 3, 4), (4, 6, 1), strict=True):
+        h = torch.randn(batch.num_nodes, d_in)
+        layer = molecule_models.DegreeConvolution(d_in, d_out)
+        pyg = MFConv(d_in, d_out, max_degree=4)
+        pyg.load_state_dict(layer.state_dict())
+        by_pyg = pyg(h, batch.edge_index)
+        yield degree_layer(h, batch, *matrices(layer)), by_pyg
+        yield fast(layer, h, batch), by_pyg
+
+
+verify.equal("eq-gnn-mfconv", cases(), atol=1e-12, against="PyG's MFConv")
 
 # %% [markdown]
 # ## From atoms to a molecule
@@ -576,12 +636,12 @@ verify.equal("eq-gnn-mfconv", plain + quick, pyg + pyg, atol=1e-12)
 # %%
 def atom_features(network, batch):
     h = network.embedding(batch.x)  # [N, H]
-    for norm, W, LR in zip(
-        network.norms, network.relational, network.by_degree, strict=False
-    ):
+    *norms, last_norm = network.norms
+    blocks = zip(norms, network.relational, network.by_degree, strict=True)
+    for norm, W, LR in blocks:
         message = relational_layer(norm(h).relu(), batch, W.weight, W.root, W.bias)
         h = h + degree_layer(message.relu(), batch, *matrices(LR))
-    return network.norms[-1](h)  # [N, H]
+    return last_norm(h)  # [N, H]
 
 
 def from_equations(network, batch):
@@ -598,30 +658,34 @@ def from_equations(network, batch):
     return torch.cat(z)  # [B]
 
 
-def random_network(**options):
-    network = qm9.MoleculeGNN(hidden=8, blocks=2, **options)
+def random_network():
+    network = molecule_models.MoleculeGNN(hidden=8, blocks=2)
     for _ in range(5):
         network(sample)  # lets the normalisations see some data
     return network.eval()
 
 
-with torch.no_grad():
-    network, batch = random_network(), molecules.batch(range(4))
-    verify.equal(
-        "eq-gnn-molecule-network",
-        network(batch),
-        from_equations(network, batch),
-        atol=1e-11,
-    )
-    permutations = [
-        qm9.permute_atoms(sample, torch.Generator().manual_seed(k)) for k in range(5)
-    ]
-    verify.equal(
-        "eq-gnn-molecule-invariance",
-        [network(permuted) for permuted in permutations],
-        [network(sample)] * 5,
-        atol=1e-11,
-    )
+network = random_network()
+
+# %% tags=["check"]
+verify.equal(
+    "eq-gnn-molecule-network",
+    [(from_equations(network, batch), network(batch)) for batch in batches],
+    atol=1e-11,
+    against="the fast network",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for k in range(5):
+        generator = torch.Generator().manual_seed(k)
+        yield network(molecules.permute_atoms(sample, generator)), network(sample)
+
+
+verify.equal(
+    "eq-gnn-molecule-invariance", cases(), atol=1e-11, against="the atoms as they come"
+)
 
 # %% [markdown]
 # ## Why a sum
@@ -650,47 +714,61 @@ with torch.no_grad():
 #
 # In SMILES a dot sets molecules side by side, so you can just write such a system down.
 
+
 # %%
-pairs = [("CCO", "c1ccccc1"), ("C#N", "O"), ("CC(=O)N", "FC(F)(F)C#N"), ("C", "C")]
-
-
 def features(network, smiles, pooling):
-    batch = qm9.from_smiles(smiles).batch([0])
+    batch = molecules.from_smiles(smiles).batch([0])
     h = atom_features(network, batch)
     return molecule_models.pool(h, batch.batch, 1, pooling)[0]
 
 
 def energy(network, smiles):
-    z = network(qm9.from_smiles(smiles).batch([0]))
+    z = network(molecules.from_smiles(smiles).batch([0]))
     return z_score.restore(z)
 
 
-with torch.no_grad():
-    verify.equal(
-        "eq-gnn-sum-additive",
-        [features(network, f"{a}.{b}", "sum") for a, b in pairs],
-        [features(network, a, "sum") + features(network, b, "sum") for a, b in pairs],
-        atol=1e-11,
-    )
-    verify.equal(
-        "eq-gnn-mean-blind",
-        [
-            features(network, f"{a}.{a}", how)
-            for a, _ in pairs
-            for how in ("mean", "max")
-        ],
-        [features(network, a, how) for a, _ in pairs for how in ("mean", "max")],
-        atol=1e-12,
-    )
-    affine = random_network()
-    affine.head = torch.nn.Linear(8, 1)
-    E_0 = z_score.restore(affine.head.bias + affine.composition.bias)
-    verify.equal(
-        "eq-gnn-energy-additive",
-        [energy(affine, f"{a}.{b}") for a, b in pairs],
-        [energy(affine, a) + energy(affine, b) - E_0 for a, b in pairs],
-        atol=1e-10,
-    )
+def energy_of_nothing(network, z_score):
+    g_0 = network.head(torch.zeros(network.embedding.out_features))  # p = 0
+    return z_score.restore(g_0 + network.composition.bias)  # E_0
+
+
+pairs = [("CCO", "c1ccccc1"), ("C#N", "O"), ("CC(=O)N", "FC(F)(F)C#N"), ("C", "C")]
+
+
+# %% tags=["check"]
+def cases():
+    for a, b in pairs:
+        apart = features(network, a, "sum") + features(network, b, "sum")
+        yield apart, features(network, f"{a}.{b}", "sum")
+
+
+verify.equal(
+    "eq-gnn-sum-additive", cases(), atol=1e-11, against="the pair as one system"
+)
+
+
+# %% tags=["check"]
+def cases():
+    for (a, _), how in itertools.product(pairs, ("mean", "max")):
+        yield features(network, a, how), features(network, f"{a}.{a}", how)
+
+
+verify.equal("eq-gnn-mean-blind", cases(), atol=1e-12, against="two copies")
+
+
+# %% tags=["check"]
+def cases():
+    network = random_network()
+    network.head = torch.nn.Linear(8, 1)
+    E_0 = energy_of_nothing(network, z_score)
+    for a, b in pairs:
+        apart = energy(network, a) + energy(network, b) - E_0
+        yield apart, energy(network, f"{a}.{b}")
+
+
+verify.equal(
+    "eq-gnn-energy-additive", cases(), atol=1e-10, against="the pair as one system"
+)
 
 # %% [markdown]
 # Be exact about what this says of *our* network: its head has a ReLU, so {eq}`eq-gnn-energy-additive` need not hold. It
@@ -728,7 +806,7 @@ def scores(z2, mae):
     return {"10³ z²": spread(1000 * z2), "error (meV)": spread(mae)}
 
 
-counted = scores(z2["atomization energy"].view(1), 1000 * composition_mae.view(1))
+counted = scores(z2_atom.view(1), 1000 * composition_mae.view(1))
 ORDERS = {"as they come": "test", "atoms permuted": "test_permuted"}
 rows = []
 for model, group in runs_of.items():
@@ -744,10 +822,17 @@ for model, group in runs_of.items():
 rows.append({("", "model"): "composition", ("", "parameters"): "6", ("", "seeds"): "–"})
 rows[-1] |= {(order, name): counted[name] for order in ORDERS for name in counted}
 table_of_scores = pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples(rows[0]))
+HTML(table_of_scores.to_html(index=False))
 
 
+# %% tags=["hide-input"]
 def mean_error(model, which):
     return values(model, f"{which}_mae_mev").mean().item()
+
+
+def changes(model):
+    before, after = values(model, "test_z2"), values(model, "test_permuted_z2")
+    return (after - before).abs() / before
 
 
 for key, model in (("gnn", "GNN"), ("mlp", "MLP"), ("aug", "MLP, permuted copies")):
@@ -756,13 +841,6 @@ for key, model in (("gnn", "GNN"), ("mlp", "MLP"), ("aug", "MLP, permuted copies
         display.glue(f"gnn-mol-{name}", f"{text} meV")
 for key, model in (("gnn", "GNN"), ("mlp", "MLP")):
     display.glue(f"gnn-mol-{key}-seeds", f"{len(runs_of[model])}")
-
-
-def changes(model):
-    before, after = values(model, "test_z2"), values(model, "test_permuted_z2")
-    return (after - before).abs() / before
-
-
 mantissa, exponent = f"{changes('GNN').max():.0e}".split("e-")
 exponent = str(int(exponent)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 display.glue("gnn-mol-gnn-change", f"{mantissa} · 10⁻{exponent}")
@@ -781,28 +859,27 @@ for name, ratio in {
     "permuted-over-composition": permuted_error / counting,
 }.items():
     display.glue(f"gnn-mol-{name}", f"{ratio:.1f}")
-HTML(table_of_scores.to_html(index=False))
+
 
 # %% tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(6.6, 3.4))
-for (model, group), hue, style in zip(
-    runs_of.items(), display.COLORS, ("-", "--", ":"), strict=False
-):
-    for k, run in enumerate(group):
-        curve = run["curves"]["validation_mae_mev"]
-        label = (
-            f"{model} ({len(group)} seed{'s' * (len(group) > 1)})" if k == 0 else None
-        )
-        epochs = range(1, len(curve) + 1)
-        ax.plot(
-            epochs, curve, color=hue, linestyle=style, marker="", lw=1.3, label=label
-        )
-ax.axhline(counting, color=display.INK, lw=1, ls="-.", label="composition")
-ax.set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
-ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)  # above the curves
+def draw_training():
+    fig, ax = plt.subplots(figsize=(6.6, 3.4))
+    styles = zip(runs_of.items(), display.COLORS, ("-", "--", ":"), strict=False)
+    for (model, group), hue, style in styles:
+        label = f"{model} ({len(group)} seed{'s' * (len(group) > 1)})"
+        for k, run in enumerate(group):
+            curve = run["curves"]["validation_mae_mev"]
+            (line,) = ax.plot(range(1, len(curve) + 1), curve, marker="", lw=1.3)
+            line.set(color=hue, linestyle=style, label=label if k == 0 else None)
+    ax.axhline(counting, color=display.INK, lw=1, ls="-.", label="composition")
+    ax.set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)  # above the curves
+    return fig
+
+
 ends = {m: mean_error(m, "test") for m in MODELS}
 display.show(
-    fig,
+    draw_training(),
     alt="Mean absolute error on the validation molecules over the epochs of training, "
     "on a logarithmic axis, a curve for each seed. The test errors at the end: "
     + ", ".join(f"{model} {end:.0f} meV" for model, end in ends.items())
@@ -951,17 +1028,23 @@ display.glue("gnn-mol-end-count", f"{(num_atoms == MAX_ATOMS).sum()}")
 for name, run in (("larger", larger), ("first", first)):
     display.glue(f"gnn-mol-{name}-epochs", f"{run['parameters']['epochs']}")
     display.glue(f"gnn-mol-{name}-end", f"{by_size(run)[MAX_ATOMS]:.0f} meV")
-fig, ax = plt.subplots(figsize=(6.4, 3.2))
-for run, label in (
-    (larger, f"trained on up to {limit} atoms"),
-    (first, "trained on all sizes"),
-):
-    ax.plot(by_size(run).keys(), by_size(run).values(), label=label)
-ax.axvline(limit + 0.5, color=display.INK, lw=0.8, ls=":")
-ax.set(xlabel="atoms of a molecule", ylabel="mean absolute error (meV)", yscale="log")
-ax.legend()
+
+
+# %% tags=["hide-input"]
+def draw_by_size():
+    fig, ax = plt.subplots(figsize=(6.4, 3.2))
+    for run, trained_on in ((larger, f"up to {limit} atoms"), (first, "all sizes")):
+        errors = by_size(run)
+        ax.plot(errors.keys(), errors.values(), label=f"trained on {trained_on}")
+    ax.axvline(limit + 0.5, color=display.INK, lw=0.8, ls=":")
+    ax.set(xlabel="atoms of a molecule", ylabel="mean absolute error (meV)")
+    ax.set_yscale("log")
+    ax.legend()
+    return fig
+
+
 display.show(
-    fig,
+    draw_by_size(),
     alt="Mean absolute error by the number of atoms, for the network trained on up to "
     f"{limit} atoms and the one trained on all sizes, on a logarithmic axis. Above {limit} "
     f"atoms the first has {larger['metrics']['larger_mae_mev']:.0f} meV on average, the "
@@ -986,16 +1069,16 @@ display.show(
 
 # %%
 weights, about = records.load_weights("qm9_gnn")
-trained = qm9.MoleculeGNN(**about["architecture"]).eval()
+trained = molecule_models.MoleculeGNN(**about["architecture"]).eval()
 trained.load_state_dict(weights)
-to_energy = qm9.Standardizer(about["mean"], about["std"])
+to_energy = molecules.Standardizer(about["mean"], about["std"])
 
 
 def predict(smiles):
     """The atomization energies (eV) of one SMILES, or a list of them: [B]."""
-    molecules = qm9.from_smiles(smiles)
+    asked = molecules.from_smiles(smiles)
     with torch.no_grad():
-        z = trained(molecules.batch(range(len(molecules))))
+        z = trained(asked.batch(range(len(asked))))
     return to_energy.restore(z)
 
 
@@ -1030,7 +1113,7 @@ def in_qm9(smiles):
 def verdict(smiles):
     try:
         text = f"predicted {predict(smiles).item():.2f} eV"
-    except qm9.MoleculeError as error:
+    except molecules.MoleculeError as error:
         return f"refused: {error}"
     row = in_qm9(smiles)
     if row is None:
@@ -1041,10 +1124,10 @@ def verdict(smiles):
     return text.replace("-", "−")
 
 
-def draw_molecule(smiles, name=""):
+def draw_molecule(smiles, name):
     molecule = Chem.MolFromSmiles(smiles)
     if molecule is None:
-        qm9.from_smiles(smiles)  # raises, with RDKit's reason
+        molecules.from_smiles(smiles)  # raises, with RDKit's reason
     molecule = Chem.AddHs(molecule)
     Chem.rdDepictor.Compute2DCoords(molecule)
     xy = torch.tensor(molecule.GetConformer().GetPositions()[:, :2])  # [N, 2]
@@ -1057,13 +1140,13 @@ def draw_molecule(smiles, name=""):
             ax.plot(*line.T, color=display.INK, ls=style, lw=1.1, marker="", zorder=1)
     elements = [atom.GetSymbol() for atom in molecule.GetAtoms()]
     ax.scatter(*xy.T, s=130, marker="o", color=display.PAPER, zorder=2, linewidths=0)
-    for element, hue in zip(qm9.ELEMENTS, display.COLORS, strict=False):
+    for element, hue in zip(molecules.ELEMENTS, display.COLORS, strict=False):
         of = xy[[i for i, e in enumerate(elements) if e == element]]
         fill = to_rgba(hue, 0.3)
         ax.scatter(*of.T, s=130, marker="o", fc=fill, ec=display.INK, lw=0.8, zorder=3)
     for (a, b), element in zip(xy.tolist(), elements, strict=True):
         ax.text(a, b, element, ha="center", va="center", fontsize=9, zorder=4)
-    ax.set_title(f"{name or smiles}, {len(elements)} atoms\n{verdict(smiles)}")
+    ax.set_title(f"{name}, {len(elements)} atoms\n{verdict(smiles)}")
     low, high = xy.min(dim=0).values, xy.max(dim=0).values
     width, height = (high - low).tolist()
     middle_x, middle_y = ((low + high) / 2).tolist()
@@ -1081,9 +1164,12 @@ def in_words(smiles, name):
     )
 
 
+def show_molecule(smiles):
+    display.show(draw_molecule(smiles, smiles), alt=in_words(smiles, smiles))
+
+
 # %% tags=["nbval-ignore-output"]
-mine = "CC(=O)C"  # acetone; type yours
-display.show(draw_molecule(mine), alt=in_words(mine, mine))
+show_molecule("CC(=O)C")  # acetone; type yours
 
 # %% [markdown]
 # The slider has some ready, of which some are outside of QM9. The last but one has more than 29 atoms, and the last an
@@ -1116,11 +1202,11 @@ display.slider(
 # What of molecules that no model of this page was made for? Three kinds, three answers.
 
 # %%
-MLP = qm9.MoleculeMLP(hidden=8, layers=1)
+MLP = molecule_models.MoleculeMLP(hidden=8, layers=1)
 icosane = "C" * 20
 print(f"{icosane}, GNN: {predict(icosane).item():.0f} eV")
 for attempt in (
-    lambda: MLP(qm9.from_smiles(icosane).batch([0])),
+    lambda: MLP(molecules.from_smiles(icosane).batch([0])),
     lambda: predict("CC(Cl)Br"),
     lambda: predict("C(C)(C)(C)(C)C"),
     lambda: predict("c1ccccc"),
@@ -1142,33 +1228,37 @@ for attempt in (
 chains = table.index[table.SMILES.str.fullmatch("C+")]  # methane to nonane
 known = y[chains.tolist()]  # [9]
 step = (known[8] - known[4]) / 4  # eV a CH2
+uneven = (known[4:].diff() - step).abs().max()
 lengths = torch.arange(1, 21)
 truth = torch.cat([known, known[8] + step * torch.arange(1, 12)])  # [20]
 chain_error = predict(["C" * int(k) for k in lengths]) - truth
-uneven = (known[4:].diff() - step).abs().max()
-display.glue("gnn-mol-step", f"{step:.3f} eV".replace("-", "−"))
-display.glue("gnn-mol-uneven", f"{1000 * uneven:.1f} meV")
 
-# %% tags=["nbval-ignore-output"]
-two = predict(["CCO.c1ccccc1", "CCO", "c1ccccc1"])
-dot_error = (two[0] - two[1] - two[2]).abs()
-with torch.no_grad():
-    g_0 = trained.head(torch.zeros(trained.head[0].in_features))  # p = 0
-    E_0 = to_energy.restore(g_0 + trained.composition.bias).item()
-display.glue("gnn-mol-chain-9", f"{1000 * chain_error[8].abs():.0f} meV")
-display.glue("gnn-mol-chain-20", f"{1000 * chain_error[19].abs():.0f} meV")
-display.glue("gnn-mol-dot", f"{1000 * dot_error:.0f} meV")
-display.glue("gnn-mol-e0", f"{1000 * E_0:.0f} meV".replace("-", "−"))
+pair, ethanol, benzene = predict(["CCO.c1ccccc1", "CCO", "c1ccccc1"])
+dot_error = pair - (ethanol + benzene)
+E_0 = energy_of_nothing(trained, to_energy)
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-fig, ax = plt.subplots(figsize=(6.4, 2.8))
-ax.plot(lengths, 1000 * chain_error)
-ax.axvline(9.5, color=display.INK, lw=0.8, ls=":")
-ax.axhline(0, color=display.INK, lw=0.8)
-ax.set(xlabel="carbon atoms of the chain", ylabel="prediction − truth (meV)")
-ax.set_xticks(range(1, 21))
+display.glue("gnn-mol-step", f"{step:.3f} eV".replace("-", "−"))
+display.glue("gnn-mol-uneven", f"{1000 * uneven:.1f} meV")
+display.glue("gnn-mol-chain-9", f"{1000 * chain_error[8].abs():.0f} meV")
+display.glue("gnn-mol-chain-20", f"{1000 * chain_error[19].abs():.0f} meV")
+display.glue("gnn-mol-dot", f"{1000 * dot_error.abs():.0f} meV")
+display.glue("gnn-mol-e0", f"{1000 * E_0.item():.0f} meV".replace("-", "−"))
+
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+def draw_chains():
+    fig, ax = plt.subplots(figsize=(6.4, 2.8))
+    ax.plot(lengths, 1000 * chain_error)
+    ax.axvline(9.5, color=display.INK, lw=0.8, ls=":")
+    ax.axhline(0, color=display.INK, lw=0.8)
+    ax.set(xlabel="carbon atoms of the chain", ylabel="prediction − truth (meV)")
+    ax.set_xticks(range(1, 21))
+    return fig
+
+
 display.show(
-    fig,
+    draw_chains(),
     alt="The error of the prediction for alkane chains of 1 to 20 carbon atoms. "
     f"At nonane, the longest in QM9, it is {1000 * chain_error[8]:.0f} meV, at icosane "
     f"{1000 * chain_error[19]:.0f} meV.",
@@ -1231,7 +1321,7 @@ def padded_input(x, edge_index, edge_attr):
 # :::
 
 # %%
-exercises.check("gnn/padded_input", padded_input)
+exercises.check("gnn/molecules/padded_input", padded_input)
 
 # %% [markdown]
 # :::{exercise} An MLP for energies
@@ -1262,7 +1352,7 @@ def z_scored(y, train):
 # :::
 
 # %%
-exercises.check("gnn/z_scored", z_scored)
+exercises.check("gnn/molecules/z_scored", z_scored)
 
 # %% [markdown]
 # :::{exercise} The same molecules in another order
@@ -1297,7 +1387,7 @@ def permute(x, edge_index, order):
 # :::
 
 # %%
-exercises.check("gnn/permute", permute)
+exercises.check("gnn/molecules/permute", permute)
 
 # %% [markdown]
 # :::{exercise} A GNN for energies
@@ -1330,7 +1420,7 @@ def sum_pool(h, owner, size):
 # :::
 
 # %%
-exercises.check("gnn/sum_pool", sum_pool)
+exercises.check("gnn/molecules/sum_pool", sum_pool)
 
 # %% [markdown]
 # :::{exercise} A relational layer on an edge list
@@ -1363,7 +1453,7 @@ def relational(x, edge_index, bond, W, W_0):
 # :::
 
 # %%
-exercises.check("gnn/relational", relational)
+exercises.check("gnn/molecules/relational", relational)
 
 # %% [markdown]
 # :::{exercise} Counting, fitted
@@ -1397,7 +1487,7 @@ def fit(n, y):
 # :::
 
 # %%
-exercises.check("gnn/fit", fit)
+exercises.check("gnn/molecules/fit", fit)
 
 # %% [markdown]
 # :::{exercise} A head that adds up
@@ -1428,7 +1518,7 @@ def atomwise(h, owner, size, g):
 # :::
 
 # %%
-exercises.check("gnn/atomwise", atomwise)
+exercises.check("gnn/molecules/atomwise", atomwise)
 
 # %% [markdown]
 # :::{exercise} Molecules that it cannot tell apart
