@@ -1013,6 +1013,7 @@ def limit(G):
 
 
 connected = [A, path, star(8)] + [connected_graph(n, 0.2) for n in (8, 15, 25)]
+connected += [dense(nx.complete_bipartite_graph(4, 4))]  # where −μ is an eigenvalue
 mu = second_eigenvalue(A).item()
 
 # %% tags=["hide-input"]
