@@ -36,13 +36,13 @@ def in_place(*args):
 
 @pytest.mark.parametrize("solution", [by_levels, in_place])
 def test_a_sweep_may_go_by_levels(solution, capsys):
-    exercises.check("gnn/sweep", solution)
-    assert capsys.readouterr().out == "gnn/sweep: correct\n"
+    exercises.check("gnn/combining/sweep", solution)
+    assert capsys.readouterr().out == "gnn/combining/sweep: correct\n"
 
 
 def test_rounds_over_the_whole_graph_are_no_sweep():
     with pytest.raises(ExerciseFailed, match="36 were computed: a sweep updates each once"):
-        exercises.check("gnn/sweep", by_rounds)
+        exercises.check("gnn/combining/sweep", by_rounds)
 
 
 def pull_of_the_frame_before(x_now, x_before, L, kappa, rho, gamma):
@@ -51,5 +51,5 @@ def pull_of_the_frame_before(x_now, x_before, L, kappa, rho, gamma):
 
 def test_a_wrong_next_frame_is_told_which_frame_pulls():
     with pytest.raises(ExerciseFailed, match="pulls are those at x_now") as failure:
-        exercises.check("gnn/next_frame", pull_of_the_frame_before)
+        exercises.check("gnn/combining/next_frame", pull_of_the_frame_before)
     assert "np.float64" not in str(failure.value)

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import embedding_bag
 
-NUM_ELEMENTS, NUM_BONDS, MAX_ATOMS, MAX_DEGREE = 5, 4, 29, 4
+from helpers.gnn.molecules import BONDS, ELEMENTS, MAX_ATOMS, MAX_DEGREE
+
+NUM_ELEMENTS, NUM_BONDS = len(ELEMENTS), len(BONDS)
 NUM_INPUTS = MAX_ATOMS * NUM_ELEMENTS + MAX_ATOMS**2 * NUM_BONDS  # 3,509
 
 

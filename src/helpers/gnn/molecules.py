@@ -21,11 +21,10 @@ from safetensors import torch as safetensors
 from torch_geometric.data import Data
 
 from helpers import data, files
-from helpers.gnn.molecule_models import MoleculeGNN as MoleculeGNN
-from helpers.gnn.molecule_models import MoleculeMLP as MoleculeMLP
 
 ELEMENTS = ("H", "C", "N", "O", "F")
 BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
+MAX_ATOMS, MAX_DEGREE = 29, 4  # of a molecule of QM9, and of an atom in it
 ATOM_ENERGY = (-0.500273, -37.846772, -54.583861, -75.064579, -99.718730)  # Hartree, in the order of ELEMENTS
 HARTREE = 27.211386246  # eV
 
