@@ -72,10 +72,8 @@ def _owned():
 def relational(candidate):
     """A relational layer, against PyG's ``RGCNConv``."""
     for graph, (d_in, d_out) in zip(_molecules(), itertools.cycle(((3, 2), (2, 4), (5, 1))), strict=False):
-        with torch.random.fork_rng():  # the reader's own random numbers stay as they are
-            torch.manual_seed(0)
-            oracle = RGCNConv(d_in, d_out, num_relations=len(BONDS), bias=False).double()
-            x, bond = torch.randn(graph.num_nodes, d_in, dtype=torch.float64), graph.edge_attr.argmax(dim=1)
+        oracle = RGCNConv(d_in, d_out, num_relations=len(BONDS), bias=False).double()
+        x, bond = torch.randn(graph.num_nodes, d_in, dtype=torch.float64), graph.edge_attr.argmax(dim=1)
         desired = oracle(x, graph.edge_index, bond).detach()
         args = (x, graph.edge_index, bond, oracle.weight.detach(), oracle.root.detach())
         says = "A mean over the neighbours of each kind of bond, and nothing for a kind that an atom does not have"
@@ -96,9 +94,7 @@ def fit(candidate):
 def atomwise(candidate):
     """The sum of a head over the atoms of each molecule, against applying it to one atom after the other."""
     for h, owner, size in _owned():
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            layers = torch.nn.Linear(h.shape[1], 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)
+        layers = torch.nn.Linear(h.shape[1], 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)
         g = torch.nn.Sequential(*layers).double().requires_grad_(False)
         desired = [sum(g(row).item() for row, m in zip(h, owner, strict=True) if m == k) for k in range(size)]
         says = "Apply g to each atom and sum afterwards: one number a molecule, shape [size]"
