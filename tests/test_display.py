@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from myst_nb.ext import glue as myst_glue
 
 from helpers import display
@@ -12,7 +13,13 @@ from helpers import display
 
 @pytest.fixture(autouse=True)
 def style():
-    display.use_book_style()
+    """The style of the book, and afterwards that of before; no figure of another test is open."""
+    plt.close("all")
+    with plt.rc_context():
+        plt.rcdefaults()
+        display.use_book_style()
+        yield
+    plt.close("all")
 
 
 @pytest.fixture
@@ -39,6 +46,30 @@ def test_a_figure_is_well_formed_svg_with_its_words(shown):
     assert svg.get("role") == "img"
     assert svg.get("aria-label") == 'a "wave" & its <ink>'
     assert not plt.get_fignums()
+
+
+WORDS = 'Theorem (#x), url(#y), href="#z" id="3.14159", font #010203 on #fdfcfb <br> 2.71828'
+
+
+def test_what_the_author_wrote_stays_as_it_is(shown):
+    fig, ax = plt.subplots()
+    ax.plot([0.123456, 7.654321], label=WORDS)
+    ax.legend()
+    ax.set(title=WORDS, xlabel=WORDS)
+    display.show(fig, alt=WORDS)
+    svg = ET.fromstring(re.search(r"<svg.*</svg>", shown[0]["text/html"], re.DOTALL).group())
+    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
+    assert texts.count(WORDS) == 3
+    assert svg.get("aria-label") == WORDS
+
+
+def test_coordinates_have_two_digits_and_references_their_targets(shown):
+    display.show(curve(), alt="a wave")
+    tags = "".join(re.findall(r"<[^>]*>", shown[0]["text/html"]))
+    assert not re.search(r"\d\.\d{3}", tags)
+    ids = re.findall(r'\bid="([^"]+)"', tags)
+    references = re.findall(r'(?:url\(|href=")#([^")]+)', tags)
+    assert references and set(references) <= set(ids) and len(set(ids)) == len(ids)
 
 
 def test_a_figure_takes_the_colours_of_the_page(shown):
@@ -73,6 +104,7 @@ def test_figures_are_the_same_in_every_run_and_never_share_ids(shown):
 def test_a_figure_without_words_is_refused(alt):
     with pytest.raises(ValueError, match="alt must say in words"):
         display.show(curve(), alt=alt)
+    assert not plt.get_fignums()
     with pytest.raises(TypeError, match="alt"):
         display.show(curve())
 
@@ -87,6 +119,61 @@ def test_a_slider_has_two_faces_of_the_same_frames(shown):
     assert 'min="0" max="2" value="0" aria-valuetext="1"' in page
     name = re.search(r'<input id="([^"]+)"', page).group(1)
     assert f'<label for="{name}">turns k</label>' in page
+
+
+def test_what_a_slider_says_is_text_and_no_html(shown):
+    values = ['<b>"1"', "2 & '3'"]
+    display.slider(lambda value: curve(), values, label='a <i> & "k"', alt="of {}".format)
+    page = BeautifulSoup(shown[0]["text/html"], "html.parser")
+    assert [frame["data-value"] for frame in page.find_all("div")] == values
+    assert page.input["aria-valuetext"] == page.output.text == values[0] and page.label.text == 'a <i> & "k"'
+    assert not page.find_all(["b", "i"])
+
+
+def test_values_of_a_slider_are_short(shown):
+    display.slider(curve, [1, 0.1 + 0.2], label="k", alt=str)
+    assert re.findall(r'data-value="([^"]*)"', shown[0]["text/html"]) == ["1", "0.3"]
+
+
+def rows_of(page):
+    """The cells of a table as (text, tag, alignment, columns), row by row."""
+    table = ET.fromstring(page)
+    assert [part.tag for part in table] == ["thead", "tbody"] and table.get("class") == "dataframe"
+    return [
+        [(c.text or "", c.tag, c.get("style").removeprefix("text-align: "), int(c.get("colspan", 1))) for c in row]
+        for row in table.iter("tr")
+    ]
+
+
+def test_a_table_has_a_header_and_its_numbers_to_the_right(shown):
+    display.table(
+        {"run": name, "error (meV)": error, "epochs": epochs, "rate": rate}
+        for name, error, epochs, rate in (("a & <b>", "60.0 ± 1.0", 30, 1e-3), ("2nd", "–", 1000, 0.1 + 0.2))
+    )
+    header, *body = rows_of(shown[0]["text/html"])
+    assert [cell[0] for cell in header] == ["run", "error (meV)", "epochs", "rate"]
+    assert [cell[0] for cell in body[0]] == ["a & <b>", "60.0 ± 1.0", "30", "0.001"]
+    assert [cell[0] for cell in body[1]] == ["2nd", "–", "1000", "0.3"]
+    for row, tag in ((header, "th"), (body[0], "td"), (body[1], "td")):
+        assert [cell[1:] for cell in row] == [(tag, side, 1) for side in ("left", "right", "right", "right")]
+
+
+def test_a_table_may_group_its_columns(shown):
+    columns = [("", "model"), ("test", "error"), ("test", "loss"), ("permuted", "error")]
+    display.table([dict(zip(columns, ("GNN", 1, 2, 3), strict=True))] * 2)
+    above, below, *body = rows_of(shown[0]["text/html"])
+    assert above == [("", "td", "left", 1), ("test", "th", "center", 2), ("permuted", "th", "right", 1)]
+    assert [(text, tag, span) for text, tag, _, span in below] == [(key[1], "th", 1) for key in columns]
+    assert [[cell[0] for cell in row] for row in body] == [["GNN", "1", "2", "3"]] * 2
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [{}], [{"a": 1}, {"b": 1}], [{"a": 1}, {"a": 1, "b": 2}], [{"a": 1, ("b", "c"): 2}]]
+)
+def test_a_table_of_rows_that_do_not_fit_is_refused(rows, shown):
+    with pytest.raises(ValueError, match="a table has rows, and all of them the columns of the first"):
+        display.table(rows)
+    assert not shown
 
 
 def test_the_live_slider_changes_the_figure():

@@ -1,4 +1,4 @@
-"""Figures that read on light and dark pages, with words for those who do not see them, and sliders.
+"""Figures that read on light and dark pages, with words for those who do not see them; sliders and tables.
 
 A figure goes onto the page as inline SVG. Its ink is ``currentColor`` and its paper the page's own background, so
 one drawing serves both modes; its text stays text.
@@ -8,6 +8,7 @@ import html
 import io
 import re
 from hashlib import sha256
+from itertools import groupby
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -83,9 +84,50 @@ def slider(draw, values, label, alt):
     if not 2 <= len(values) <= MAX_FRAMES:
         raise ValueError(f"a slider has 2 to {MAX_FRAMES} values, not {len(values)}")
     frames = [_svg(draw(value), alt(value)) for value in values]
-    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    texts = [_text(value) for value in values]
     bundle = _live(frames, texts, label)._repr_mimebundle_()
     display(bundle | {"text/html": _static(frames, texts, label), "text/plain": f"slider: {label}"}, raw=True)
+
+
+def table(rows):
+    """Show dictionaries with the same keys as a table: each is a row, and the keys are the header.
+
+    Columns of numbers, as such or as text ("60.0 ± 1.0", "–" for none), stand to the right. Keys that are tuples of the
+    same length give a header of as many lines, in which neighbours share what they begin with: ``("test", "loss")`` and
+    ``("test", "error")``. Raises ValueError when there is no row, or the keys differ.
+    """
+    rows = list(rows)
+    keys = [key if isinstance(key, tuple) else (key,) for key in rows[0]] if rows else []
+    if not keys or any(set(row) != set(rows[0]) for row in rows) or len(set(map(len, keys))) > 1:
+        raise ValueError("a table has rows, and all of them the columns of the first; tuples in its header are as long")
+    columns = [[_text(row[key]) for row in rows] for key in rows[0]]
+    sides = ["right" if all(set(text) <= _NUMERIC for text in column) else "left" for column in columns]
+    head = "".join(f"<tr>{_header(keys, sides, level)}</tr>" for level in range(len(keys[0])))
+    body = "".join(f"<tr>{''.join(map(_cell, row, sides))}</tr>" for row in zip(*columns, strict=True))
+    # "dataframe" is the class that the theme's rules for the tables of notebooks, and ours, know.
+    display(HTML(f'<table class="dataframe"><thead>{head}</thead><tbody>{body}</tbody></table>'))
+
+
+_NUMERIC = set("0123456789.,+-−–±%e()·⁻⁰¹²³⁴⁵⁶⁷⁸⁹ ")
+
+
+def _header(keys, sides, level):
+    """One line of a table's header: neighbours that are the same down to this level share a cell."""
+    cells = []
+    for key, group in groupby(zip(keys, sides, strict=True), key=lambda column: column[0][: level + 1]):
+        side, *others = [side for _, side in group]
+        span = f' colspan="{1 + len(others)}"' if others else ""
+        tag = "th" if key[level] else "td"  # an empty header would be announced as one
+        cells.append(_cell(key[level], "center" if others else side, tag, span))
+    return "".join(cells)
+
+
+def _cell(text, side, tag="td", span=""):
+    return f'<{tag} style="text-align: {side}"{span}>{html.escape(text)}</{tag}>'
+
+
+def _text(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _live(frames, texts, label):
@@ -117,20 +159,21 @@ def _static(frames, texts, label):
 
 
 def _svg(fig, alt):
-    """The figure as an SVG element with its alternative text, in the page's colours."""
-    if not (isinstance(alt, str) and alt.strip()):
-        raise ValueError("alt must say in words what the figure shows")
+    """The figure as an SVG element with its alternative text, in the page's colours; the figure is closed."""
     file = io.StringIO()
     fig.savefig(file, format="svg", metadata={"Date": None}, bbox_inches="tight")
     plt.close(fig)
+    if not (isinstance(alt, str) and alt.strip()):
+        raise ValueError("alt must say in words what the figure shows")
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]  # without the XML prologue, which has no place inside a page
     for pattern, replacement in _SLIMMER:
         svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
+    svg = _in_tags(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is finer than any screen
     own = f"f{_digest(svg)}-"  # ids: unique on a page of many figures, the same in every run
-    svg = re.sub(r'\bid="|"#|\(#', lambda found: found[0] + own, svg)
+    svg = _in_tags(r'\bid="|\bhref="#|\burl\(#', rf"\g<0>{own}", svg)
     for stand_in, colour in _PAGE.items():
-        svg = svg.replace(stand_in, colour)
+        svg = _in_tags(stand_in, colour, svg)
     width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
     attributes = (
         f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}" role="img" '
@@ -139,13 +182,17 @@ def _svg(fig, alt):
     return svg.replace(f'width="{width}pt" height="{height}pt"', attributes)
 
 
+def _in_tags(pattern, replacement, svg):
+    """Replace within the tags of an SVG, and leave its texts alone, which are the author's."""
+    return re.sub(r"<[^>]*>", lambda tag: re.sub(pattern, replacement, tag[0]), svg)
+
+
 # What matplotlib writes into an SVG and a page has no use for.
 _SLIMMER = (
     (r"<metadata>.*?</metadata>", ""),
     (r"<style.*?</style>", ""),  # it would style the whole page
     (r'<g id="[^"]*">', "<g>"),  # names of groups: nothing refers to them
     (r' ?font-family: [^;"]*;?', ""),  # the figure says it once, below
-    (r"(\d\.\d\d)\d+", r"\1"),  # a hundredth of a point is finer than any screen
     (r' transform="rotate\(-0 [^"]*"', ""),
     (r"\s*\n\s*", " "),
     (r" ?(<[^>]*>) ?(?=<)", r"\1"),

@@ -7,11 +7,21 @@ import ast
 import copy
 import importlib
 import inspect
+import random
+import signal
 import textwrap
+import threading
+from contextlib import contextmanager
 
 import numpy as np
 
 from helpers.verify import to_numpy
+
+TIME_LIMIT = 60  # seconds that a check may take, before it is said to have no end
+
+# What does where an array of one kind is asked for, by NumPy's letters, and that kind in words.
+_WHOLE = ("iu", "whole numbers")
+_KINDS = {"b": ("b", "bools"), "i": _WHOLE, "u": _WHOLE, "f": ("iuf", "real numbers"), "c": ("iufc", "numbers")}
 
 
 class ExerciseFailed(AssertionError):
@@ -25,7 +35,8 @@ def check(name, candidate):
     """Run ``candidate``, the reader's function or class, against the reference of exercise ``"part/chapter/exercise"``.
 
     Prints one line when it is right, or when it is still the empty stub. Raises ExerciseFailed, saying what differs,
-    when it is wrong, and ValueError for an exercise that does not exist.
+    when it is wrong or takes over a minute, and ValueError for an exercise that does not exist. The reader's random
+    numbers and torch's default type are afterwards what they were before.
     """
     oracle = _oracle(name)
     if not callable(candidate):
@@ -33,8 +44,61 @@ def check(name, candidate):
     if _is_stub(candidate):
         print(f"{name}: not attempted yet; replace the ... and run this cell again")
         return
-    oracle(candidate)
+    try:
+        with _state_kept(), _time_limit(TIME_LIMIT):
+            oracle(candidate)
+    except _TimeIsUp:
+        raise ExerciseFailed(f"{name} took more than {TIME_LIMIT} s: is there a loop in it without an end?") from None
+    except SystemExit:
+        raise ExerciseFailed(f"{name} would end Python: a solution returns its result, and calls no exit()") from None
     print(f"{name}: correct")
+
+
+class _TimeIsUp(BaseException):
+    """No Exception, which the ``except Exception`` of a solution would catch."""
+
+
+@contextmanager
+def _time_limit(seconds):
+    """Raise _TimeIsUp in a block that takes longer, where a signal can reach it: in the main thread, not on Windows."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(signum, frame):
+        raise _TimeIsUp
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    # Again and again, twice a second: a bare ``except`` may swallow the first.
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+@contextmanager
+def _state_kept():
+    """Leave random numbers and the default type to the reader, whatever a solution or its oracle does with them.
+
+    Within, torch's random numbers start at the same place each time.
+    """
+    import torch  # not above: it takes long to import, and oracles import it anyway
+
+    kept = (
+        (torch.set_default_dtype, torch.get_default_dtype()),
+        (torch.set_rng_state, torch.get_rng_state()),
+        (np.random.set_state, np.random.get_state()),
+        (random.setstate, random.getstate()),
+    )
+    torch.manual_seed(0)
+    try:
+        yield
+    finally:
+        for give_back, state in kept:
+            give_back(state)
 
 
 def _oracle(name):
@@ -68,8 +132,9 @@ def expect(candidate, args, desired, rtol=0.0, atol=0.0, kwargs=None, says=""):
     """Call ``candidate(*args, **kwargs)`` and compare its result with ``desired``.
 
     ``desired`` is a number, array or tensor, or a tuple of them. Raises ExerciseFailed, naming the call, when the
-    result has another type, shape or value (|result − desired| ≤ atol + rtol·|desired|); ``says`` ends the message
-    with a hint. An error inside the candidate keeps its own traceback, with the call added as a note.
+    result is of another kind (bools for bools, whole numbers for whole numbers, nothing complex for real numbers),
+    shape or value (|result − desired| ≤ atol + rtol·|desired|, NaN being equal to NaN); ``says`` ends the message with
+    a hint. An error inside the candidate keeps its own traceback, with the call added as a note.
     """
     kwargs = kwargs or {}
     called = ", ".join([_show(a) for a in args] + [f"{k}={_show(v)}" for k, v in kwargs.items()])
@@ -93,11 +158,14 @@ def _compare(call, result, desired, rtol, atol, says):
         return
     try:
         got = np.asarray(to_numpy(result))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RuntimeError):
         got = np.asarray(None)
     want = np.asarray(to_numpy(desired))
-    if got.dtype.kind in "OUS":  # not numbers
+    if got.dtype.kind not in _KINDS:  # not numbers
         raise ExerciseFailed(f"{call} must return {_show(desired)}, and returned {_show(result)}{says}")
+    fits, kind = _KINDS[want.dtype.kind]
+    if got.dtype.kind not in fits:
+        raise ExerciseFailed(f"{call} must hold {kind}, and holds {got.dtype}{says}")
     if got.shape != want.shape:
         raise ExerciseFailed(f"{call} must have shape {want.shape}, and has {got.shape}{says}")
     close = np.isclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
@@ -117,7 +185,7 @@ def _show(value):
     if getattr(value, "shape", None):
         kind = type(value).__name__
         small = value.size if isinstance(value, np.ndarray) else getattr(value, "numel", lambda: 99)()
-        if small > 8:
+        if small > 8 or getattr(value, "is_meta", False):  # "meta" tensors have no entries to show
             return f"{kind} of shape {tuple(value.shape)}"
         array = np.asarray(to_numpy(value))
         if array.dtype.kind == "f":

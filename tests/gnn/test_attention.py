@@ -142,9 +142,9 @@ def test_edge_softmax_must_not_start_the_largest_score_at_zero():
         weights = (scores - largest[target]).exp()
         return weights / scores.new_zeros(num_nodes).index_add(0, target, weights)[target]
 
-    exercises.check("gnn/edge_softmax", lambda *args: edge_softmax(*args, start=-math.inf))
+    exercises.check("gnn/attention/edge_softmax", lambda *args: edge_softmax(*args, start=-math.inf))
     with pytest.raises(exercises.ExerciseFailed, match="even if all are below zero"):
-        exercises.check("gnn/edge_softmax", edge_softmax)
+        exercises.check("gnn/attention/edge_softmax", edge_softmax)
 
 
 def test_dot_products_are_scaled_by_the_width_of_queries_not_values():
@@ -152,6 +152,6 @@ def test_dot_products_are_scaled_by_the_width_of_queries_not_values():
         hears = A + torch.eye(len(A)) > 0
         return (Q @ K.T / math.sqrt(width)).masked_fill(~hears, -math.inf).softmax(dim=1) @ V
 
-    exercises.check("gnn/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, Q.shape[1]))
+    exercises.check("gnn/attention/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, Q.shape[1]))
     with pytest.raises(exercises.ExerciseFailed, match="d is the width of Q"):
-        exercises.check("gnn/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, V.shape[1]))
+        exercises.check("gnn/attention/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, V.shape[1]))

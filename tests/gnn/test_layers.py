@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.nn import GCNConv
 
-from helpers.gnn.layers import GraphConvolution, gcn_norm
+from helpers.gnn.layers import GraphAttention, GraphConvolution, gcn_norm
 
 
 @st.composite
@@ -78,6 +78,7 @@ def test_norm_of_one_edge(dtype):
         (torch.tensor([[0.0, -1.0], [-1.0, 0.0]]), "not negative"),
         (torch.tensor([[0.0, torch.inf], [torch.inf, 0.0]]), "finite"),
         (torch.tensor([[0.0, torch.nan], [torch.nan, 0.0]]), "finite"),
+        (torch.tensor([[0.0, 1j], [1j, 0.0]]), "real weights, and holds torch.complex64"),
     ],
 )
 def test_norm_refuses(adjacency, message):
@@ -152,3 +153,35 @@ def test_parameters():
 def test_layer_refuses(edge_index, message):
     with pytest.raises(ValueError, match=message):
         GraphConvolution(3, 2)(torch.zeros(3, 3), torch.tensor(edge_index))
+
+
+LAYERS = {"convolution": GraphConvolution, "attention": GraphAttention}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.float64, torch.complex64])
+def test_edges_that_are_no_whole_numbers_are_refused(kind, dtype):
+    edge_index = torch.tensor([[0, 1], [1, 0]]).to(dtype)
+    with pytest.raises(ValueError, match=f"must hold whole numbers, the nodes of each edge, and holds {dtype}"):
+        LAYERS[kind](3, 2)(torch.zeros(2, 3), edge_index)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint64])
+def test_edges_of_any_whole_numbers_are_the_same(kind, dtype):
+    torch.manual_seed(0)
+    layer, x, edge_index = LAYERS[kind](3, 2), torch.randn(100, 3), torch.tensor([[0, 7, 99, 0], [7, 0, 0, 99]])
+    torch.testing.assert_close(layer(x, edge_index.to(dtype)), layer(x, edge_index), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "num_nodes", "step"),
+    [(torch.uint8, 31, 8), (torch.int16, 511, 128), (torch.int32, 131_071, 32_768)],
+)
+def test_one_way_edges_do_not_pass_because_numbers_wrap_around(dtype, num_nodes, step):
+    """In the narrow type, source · num_nodes + target of one edge is target · num_nodes + source of the other."""
+    edge_index = torch.tensor([[step, 1], [1 + step, 0]])
+    there, back = (s * num_nodes + t for s, t in (edge_index.to(dtype), edge_index.flip(0).to(dtype)))
+    assert set(there.tolist()) == set(back.tolist())
+    with pytest.raises(ValueError, match="one lacks its reverse"):
+        GraphConvolution(1, 1)(torch.zeros(num_nodes, 1), edge_index.to(dtype))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric import nn as pyg
 from torch_geometric.data import Batch, Data
+from torch_geometric.datasets.qm9 import HAR2EV, atomrefs
 from torch_geometric.loader import DataLoader
 from torch_geometric.utils import from_smiles as pyg_from_smiles
 
@@ -18,6 +19,8 @@ from helpers.gnn.molecule_models import (
     NUM_INPUTS,
     Bonds,
     DegreeConvolution,
+    MoleculeGNN,
+    MoleculeMLP,
     RelationalConvolution,
     SparseMatrix,
     padded_inputs,
@@ -27,8 +30,6 @@ from helpers.gnn.molecules import (
     BONDS,
     ELEMENTS,
     MoleculeError,
-    MoleculeGNN,
-    MoleculeMLP,
     Standardizer,
     composition_baseline,
     fit_composition,
@@ -133,7 +134,8 @@ def test_more_than_29_atoms_are_a_graph_like_any_other():
         ("C*", r"element \*"),
         ("C~C", "bond UNSPECIFIED, and QM9 only SINGLE"),
         ("", "no atoms"),
-        ("C O", "more than a SMILES"),  # RDKit reads methane, of the name "O"
+        ("C O", "has a space in it"),  # RDKit reads methane, of the name "O"
+        (" C", "has a space in it"),
     ],
 )
 def test_refusals_give_the_reason(smiles, message, capfd):
@@ -173,6 +175,22 @@ def test_methane_has_the_energy_of_the_literature(short_table):
     assert load().y[0].item() / KCAL_PER_MOL == pytest.approx(-396.0, abs=0.05)
 
 
+def test_reference_energies_are_those_of_pyg():
+    ours = torch.tensor(gnn_molecules.ATOM_ENERGY, dtype=torch.float64) * gnn_molecules.HARTREE
+    torch.testing.assert_close(ours, torch.tensor(atomrefs[7], dtype=torch.float64), rtol=1e-8, atol=0)  # U0, eV
+    assert gnn_molecules.HARTREE == HAR2EV
+
+
+def test_energy_of_every_element_is_counted_once_an_atom(table, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHARED_WEIGHTS_DATA", str(tmp_path))
+    rows = table[table.SMILES.str.contains("F.*N.*O")].head(9)
+    monkeypatch.setattr(data, "qm9", lambda: rows)
+    energy_of = dict(zip(ELEMENTS, atomrefs[7], strict=True))
+    for y, elements, total in zip(load().y.tolist(), rows.Elements, rows.InternalEnergy_0K_au, strict=True):
+        atoms = elements.strip("[]").replace("'", "").split(",")
+        assert y == pytest.approx(HAR2EV * total - sum(energy_of[atom] for atom in atoms), abs=1e-3)
+
+
 def test_cache_gives_back_what_was_built(short_table, monkeypatch):
     built = load()
     monkeypatch.delattr(data, "qm9")
@@ -191,6 +209,24 @@ def test_damaged_cache_is_made_anew(short_table, damage):
     with pytest.warns(UserWarning, match="damaged"):
         again = load()
     assert torch.equal(again.y, built.y) and torch.equal(load().y, built.y)  # the second, without a warning
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), IsADirectoryError(21, "Is a directory")])
+def test_cache_that_cannot_be_read_is_made_anew(short_table, monkeypatch, error):
+    built, path = load(), gnn_molecules.cache_path()
+    with (
+        monkeypatch.context() as patch,
+        pytest.warns(UserWarning, match=f"{path} is damaged or may not be read"),
+    ):
+        patch.setattr(type(path), "read_bytes", lambda path: (_ for _ in ()).throw(error))
+        assert torch.equal(load().y, built.y)
+    assert torch.equal(load().y, built.y)
+
+
+def test_folder_in_place_of_the_cache_is_only_two_warnings(short_table):
+    gnn_molecules.cache_path().mkdir(parents=True)
+    with pytest.warns(UserWarning, match="may not be read"), pytest.warns(UserWarning, match="cannot be kept"):
+        assert len(load()) == 60
 
 
 def test_cache_that_cannot_be_written_is_only_a_warning(short_table, tmp_path):
@@ -239,6 +275,12 @@ def test_standardizer_knows_the_molecules_it_was_made_from(sample):
     assert abs(z[train].mean()) < 1e-12 and abs(z[train].std(correction=0) - 1) < 1e-12
     assert abs(z[validation].mean()) > 1e-6
     torch.testing.assert_close(standardizer.restore(z), sample.y)
+
+
+@pytest.mark.parametrize("y", [[], [1.0], [3.1] * 7, [1.0, torch.nan], [1.0, torch.inf], [1, 2], [1j, 2j]], ids=str)
+def test_energies_without_a_z_score_are_refused(y):
+    with pytest.raises(ValueError, match="needs finite energies of which two differ"):
+        Standardizer.of(torch.tensor(y))
 
 
 def test_composition_counts_atoms_and_predicts_most_of_the_energy(sample):
@@ -292,6 +334,17 @@ def test_permuted_atoms_are_the_same_molecules(index, seed):
     assert torch.equal(batch.batch[name], batch.batch) and torch.equal(name.sort().values, batch.x[:, 0])
     for key in ("edge_index", "edge_attr", "y", "batch", "ptr"):
         assert torch.equal(batch[key], before[key])  # the batch given is left alone
+
+
+@given(picks, seeds)
+@few_examples
+def test_permutation_is_that_of_the_generator_on_every_machine(index, seed):
+    """The shuffled atoms of each molecule, in the order of ``randperm``: what the runs of the book rest on."""
+    batch = molecules_of(SMILES).batch(index)
+    shuffled = torch.randperm(batch.num_nodes, generator=torch.Generator().manual_seed(seed)).tolist()
+    expected = [atom for m in range(len(index)) for atom in shuffled if batch.batch[atom] == m]
+    batch.x = torch.arange(batch.num_nodes)
+    assert permute_atoms(batch, torch.Generator().manual_seed(seed)).x.tolist() == expected
 
 
 def test_permutation_moves_most_atoms_and_follows_its_generator(sample):
@@ -364,7 +417,48 @@ def test_pooling_is_that_of_pyg(sample, how, reference):
     torch.testing.assert_close(pool(h, batch.batch, 20, how), reference(h, batch.batch))
 
 
-@pytest.mark.parametrize("options", [{}, {"pooling": "max", "norm": "layer"}, {"residual": False, "norm": None}])
+OPTIONS = [{}, {"pooling": "max", "norm": "layer"}, {"residual": False, "norm": None}]
+OPTIONS += [{"pooling": "mean", "composition": False}, {"residual": False}]
+
+
+def gnn_of_pyg(gnn, batch, pooling="sum", residual=True, norm="batch", composition=True):
+    """The network of ``gnn``'s weights, layer after layer as the book says them, with the layers of PyG."""
+    weights = {name: value.double() for name, value in gnn.state_dict().items()}
+
+    def loaded(layer, prefix):
+        own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        layer.double().load_state_dict(own)
+        return layer.eval()
+
+    make_norm = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm, None: lambda _: torch.nn.Identity()}[norm]
+    pool = {"sum": pyg.global_add_pool, "mean": pyg.global_mean_pool, "max": pyg.global_max_pool}[pooling]
+    h = loaded(torch.nn.Linear(5, 8), "embedding.")(batch.x)
+    for k in range(2):
+        update = loaded(make_norm(8), f"norms.{k}.")(h).relu()
+        relational = loaded(pyg.RGCNConv(8, 8, num_relations=4), f"relational.{k}.")
+        update = relational(update, batch.edge_index, batch.edge_attr.argmax(1)).relu()
+        update = loaded(pyg.MFConv(8, 8, max_degree=4), f"by_degree.{k}.")(update, batch.edge_index)
+        h = h + update if residual else update
+    h = pool(loaded(make_norm(8), "norms.2.")(h), batch.batch)
+    z = loaded(torch.nn.Linear(8, 1), "head.2.")(loaded(torch.nn.Linear(8, 8), "head.0.")(h).relu())
+    counts = pyg.global_add_pool(batch.x, batch.batch)
+    return (z + loaded(torch.nn.Linear(5, 1), "composition.")(counts) if composition else z).squeeze(1)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_gnn_is_that_of_pygs_layers(sample, options):
+    _, gnn = models(**options)
+    for norm in gnn.norms:  # as after some training
+        for value in (*norm.parameters(), *norm.buffers()):
+            if value.is_floating_point():
+                torch.nn.init.uniform_(value, 0.5, 1.5)
+    batch = sample.batch(torch.arange(50))
+    batch.x = batch.x.double()
+    with torch.no_grad():
+        torch.testing.assert_close(gnn.double()(batch), gnn_of_pyg(gnn, batch, **options), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_gnn_is_invariant_and_takes_each_molecule_for_itself(sample, options):
     _, gnn = models(**options)
     batch = sample.batch(torch.arange(100))
@@ -387,6 +481,51 @@ def test_gnn_starts_as_least_squares_on_the_composition(sample):
     gnn.start_from(fit_composition(sample.composition, sample.y))
     expected = composition_baseline(sample, everything)[:100]
     torch.testing.assert_close(gnn(sample.batch(torch.arange(100))).double(), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "coefficients",
+    [[1, 2], torch.ones(2), torch.ones(7), torch.ones(6, 1), torch.ones(6).long(), torch.full((6,), torch.nan), None]
+    + [[1.0] * 6, torch.ones(6) * 1j],
+)
+def test_gnn_starts_from_six_finite_numbers_or_stays_as_it_is(coefficients):
+    _, gnn = models()
+    before = {name: value.clone() for name, value in gnn.state_dict().items()}
+    with pytest.raises(ValueError, match="what fit_composition returns: a tensor of 6 finite numbers"):
+        gnn.start_from(coefficients)
+    assert all(torch.equal(value, before[name]) for name, value in gnn.state_dict().items())
+
+
+def test_gnn_without_the_composition_cannot_start_from_it():
+    with pytest.raises(ValueError, match="made with composition=False"):
+        models(composition=False)[1].start_from(torch.ones(6))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MoleculeMLP(layers=0), "layers must be a whole number from 1 on, not 0"),
+        (lambda: MoleculeMLP(hidden=0), "hidden must be a whole number from 1 on, not 0"),
+        (lambda: MoleculeMLP(hidden=2.5), "hidden must be a whole number from 1 on, not 2.5"),
+        (lambda: MoleculeGNN(hidden=-1), "hidden must be a whole number from 1 on, not -1"),
+        (lambda: MoleculeGNN(blocks=0), "blocks must be a whole number from 1 on, not 0"),
+        (lambda: MoleculeGNN(norm="instance"), "norm must be one of 'layer', 'batch', None, not 'instance'"),
+        (lambda: MoleculeGNN(pooling="median"), "pooling must be one of 'sum', 'mean', 'max', not 'median'"),
+        (lambda: pool(torch.ones(1, 1), torch.zeros(1).long(), 1, "min"), "pooling must be one of .*, not 'min'"),
+    ],
+)
+def test_sizes_and_choices_that_make_no_network_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_mlp_has_as_many_hidden_layers_as_asked_for(layers):
+    linear = [
+        module for module in MoleculeMLP(hidden=7, layers=layers).modules() if isinstance(module, torch.nn.Linear)
+    ]
+    assert [(m.in_features, m.out_features) for m in linear] == [(3509, 7), *[(7, 7)] * (layers - 1), (7, 1)]
+    assert sum(isinstance(m, torch.nn.ReLU) for m in MoleculeMLP(hidden=7, layers=layers).modules()) == layers
 
 
 def test_mlp_is_not_invariant(sample):

@@ -11,10 +11,13 @@ def gcn_norm(adjacency):
     the row sums of A + I, so a node without neighbours divides by 1. The result has shape [N, N] and A's
     floating-point dtype (the default one if A holds integers or bools). Equations 19 to 21 of the 2021 assignment.
 
-    Raises ValueError when A is not square, is not symmetric, has self-loops, or holds negative or non-finite weights.
+    Raises ValueError when A is not square, is not symmetric, has self-loops, or holds complex, negative or non-finite
+    weights.
     """
     if adjacency.ndim != 2 or adjacency.shape[0] != adjacency.shape[1]:
         raise ValueError(f"the adjacency matrix must be square, [N, N], and has shape {list(adjacency.shape)}")
+    if adjacency.is_complex():
+        raise ValueError(f"the adjacency matrix must hold real weights, and holds {adjacency.dtype}")
     if not adjacency.is_floating_point():
         adjacency = adjacency.to(torch.get_default_dtype())
     if not torch.isfinite(adjacency).all() or (adjacency < 0).any():
@@ -48,10 +51,10 @@ class GraphConvolution(nn.Module):
         """Map the features ``x`` [N, in_channels] to [N, out_channels] over the edges ``edge_index`` [2, E].
 
         Each undirected edge stands twice, once a direction; an edge that is repeated counts as often as it stands.
-        Raises ValueError for an edge without its reverse, a self-loop, or an index that is no node.
+        Raises ValueError for an edge without its reverse, a self-loop, or what is no index of a node.
         """
         num_nodes = len(x)
-        _check_undirected(edge_index, num_nodes)
+        edge_index = _undirected(edge_index, num_nodes)
         nodes = torch.arange(num_nodes, device=x.device)
         source, target = torch.cat([edge_index, nodes.expand(2, -1)], dim=1)  # Ã = A + I, [E + N] each
         scale = torch.bincount(target, minlength=num_nodes).to(x.dtype).rsqrt()  # d̃^(−1/2), [N]
@@ -60,15 +63,15 @@ class GraphConvolution(nn.Module):
         return out if self.bias is None else out + self.bias
 
 
-def _check_undirected(edge_index, num_nodes):
-    """Raise ValueError unless ``edge_index`` [2, E] holds both directions of each edge, and no self-loop."""
-    _check_edges(edge_index, num_nodes)
-    source, target = edge_index
+def _undirected(edge_index, num_nodes):
+    """The edges as :func:`_edges` gives them; raises ValueError for a self-loop or an edge without its reverse."""
+    source, target = edge_index = _edges(edge_index, num_nodes)
     if (source == target).any():
         raise ValueError(f"edge_index has a self-loop at node {source[source == target][0]}: the layer adds its own")
     there, back = (source * num_nodes + target).sort().values, (target * num_nodes + source).sort().values
     if not torch.equal(there, back):
         raise ValueError("edge_index must hold each undirected edge in both directions, and one lacks its reverse")
+    return edge_index
 
 
 class GraphAttention(nn.Module):
@@ -102,7 +105,7 @@ class GraphAttention(nn.Module):
     def forward(self, x, edge_index):
         """Map ``x`` [N, in_channels] over ``edge_index`` [2, E] to [N, heads · out_channels], or [N, out_channels].
 
-        Raises ValueError for an ``edge_index`` of another shape, or one that holds an index that is no node.
+        Raises ValueError for an ``edge_index`` of another shape, or one that holds what is no index of a node.
         """
         (source, target), alpha, z = self._attend(x, edge_index)
         out = torch.zeros_like(z).index_add(0, target, alpha[:, :, None] * z[source])  # [N, heads, out_channels]
@@ -116,7 +119,7 @@ class GraphAttention(nn.Module):
 
     def _attend(self, x, edge_index):
         num_nodes = len(x)
-        _check_edges(edge_index, num_nodes)
+        edge_index = _edges(edge_index, num_nodes)
         nodes = torch.arange(num_nodes, device=x.device)
         edges = torch.cat([edge_index[:, edge_index[0] != edge_index[1]], nodes.expand(2, -1)], dim=1)
         source, target = edges
@@ -135,9 +138,13 @@ def _edge_softmax(scores, target, num_nodes):
     return weights / torch.zeros_like(largest).index_add(0, target, weights)[target]
 
 
-def _check_edges(edge_index, num_nodes):
-    """Raise ValueError unless ``edge_index`` has shape [2, E] and holds nodes."""
+def _edges(edge_index, num_nodes):
+    """``edge_index`` in 64 bits, in which products of indices fit; raises ValueError unless it is [2, E] nodes."""
     if edge_index.ndim != 2 or edge_index.shape[0] != 2:
         raise ValueError(f"edge_index must have shape [2, E], and has {list(edge_index.shape)}")
+    if edge_index.dtype == torch.bool or edge_index.is_floating_point() or edge_index.is_complex():
+        raise ValueError(f"edge_index must hold whole numbers, the nodes of each edge, and holds {edge_index.dtype}")
+    edge_index = edge_index.long()
     if edge_index.numel() and not 0 <= edge_index.min() <= edge_index.max() < num_nodes:
         raise ValueError(f"edge_index must hold nodes from 0 to {num_nodes - 1}, the rows of x")
+    return edge_index

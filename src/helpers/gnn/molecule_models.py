@@ -7,7 +7,11 @@ import torch
 from torch import nn
 from torch.nn.functional import embedding_bag
 
-NUM_ELEMENTS, NUM_BONDS, MAX_ATOMS, MAX_DEGREE = 5, 4, 29, 4
+from helpers.gnn.molecules import BONDS, ELEMENTS, MAX_ATOMS, MAX_DEGREE
+
+NORMS = {"layer": nn.LayerNorm, "batch": nn.BatchNorm1d, None: lambda hidden: nn.Identity()}
+REDUCTIONS = {"sum": "sum", "mean": "mean", "max": "amax"}  # the poolings, and torch's names for them
+NUM_ELEMENTS, NUM_BONDS = len(ELEMENTS), len(BONDS)
 NUM_INPUTS = MAX_ATOMS * NUM_ELEMENTS + MAX_ATOMS**2 * NUM_BONDS  # 3,509
 
 
@@ -54,11 +58,13 @@ class MoleculeMLP(nn.Module):
     """An MLP on molecules padded to 29 atoms: 29·5 inputs for their elements and 29²·4 for their bonds.
 
     ``layers`` hidden layers of ``hidden`` units with ReLU. Of the 3,509 inputs some 50 are not zero, so that the first
-    product is a sum of as many columns of the weight. Raises ValueError for a molecule of more than 29 atoms.
+    product is a sum of as many columns of the weight. Raises ValueError for sizes below 1, and for a molecule of more
+    than 29 atoms.
     """
 
     def __init__(self, hidden=1024, layers=3):
         super().__init__()
+        _check_sizes(hidden=hidden, layers=layers)
         self.first = nn.Linear(NUM_INPUTS, hidden)
         # The same weight laid out column after column: no copy is made for taking the columns.
         self.first.weight = nn.Parameter(self.first.weight.detach().T.contiguous().T)
@@ -148,11 +154,14 @@ class MoleculeGNN(nn.Module):
     A molecule's atoms are pooled by "sum", "mean" or "max". With ``residual`` each block adds to its input; ``norm`` is
     "layer", "batch" or None, in front of each block and of the pooling. With ``composition`` the network corrects a
     linear function of the numbers of atoms; ``start_from`` sets that function, and the correction starts at zero.
+    Raises ValueError for sizes below 1, another pooling or another norm.
     """
 
     def __init__(self, hidden=64, blocks=6, pooling="sum", residual=True, norm="batch", composition=True):
         super().__init__()
-        make_norm = {"layer": nn.LayerNorm, "batch": nn.BatchNorm1d, None: lambda _: nn.Identity()}[norm]
+        _check_sizes(hidden=hidden, blocks=blocks)
+        make_norm = _one_of("norm", norm, NORMS)
+        _one_of("pooling", pooling, REDUCTIONS)
         self.embedding = nn.Linear(NUM_ELEMENTS, hidden)
         self.norms = nn.ModuleList(make_norm(hidden) for _ in range(blocks + 1))
         self.relational = nn.ModuleList(RelationalConvolution(hidden, hidden) for _ in range(blocks))
@@ -166,7 +175,15 @@ class MoleculeGNN(nn.Module):
 
         Energies are nearly linear in the numbers of atoms, which all grow together; gradient descent is slow to tell
         them apart, and least squares (``helpers.gnn.molecules.fit_composition``) does it at once.
+        Raises ValueError for other coefficients, and for a network without the composition.
         """
+        if self.composition is None:
+            raise ValueError("this network was made with composition=False, and has no linear function to start from")
+        wanted = isinstance(coefficients, torch.Tensor) and coefficients.is_floating_point()
+        if not (wanted and coefficients.shape == (NUM_ELEMENTS + 1,) and coefficients.isfinite().all()):
+            raise ValueError(
+                f"start_from takes what fit_composition returns: a tensor of {NUM_ELEMENTS + 1} finite numbers"
+            )
         with torch.no_grad():
             self.composition.weight.copy_(coefficients[None, :-1])
             self.composition.bias.copy_(coefficients[-1:])
@@ -186,7 +203,22 @@ class MoleculeGNN(nn.Module):
 
 
 def pool(h, owner, size, how):
-    """Sum, mean or maximum of the rows of ``h`` [N, H] that belong to each of ``size`` molecules: [size, H]."""
-    reduce = {"sum": "sum", "mean": "mean", "max": "amax"}[how]
+    """Sum, mean or maximum of the rows of ``h`` [N, H] that belong to each of ``size`` molecules: [size, H].
+
+    ``how`` is "sum", "mean" or "max", else this is a ValueError; a molecule without rows gets zeros.
+    """
     out = h.new_zeros(size, h.shape[1])
+    reduce = _one_of("pooling", how, REDUCTIONS)
     return out.scatter_reduce(0, owner[:, None].expand_as(h), h, reduce, include_self=False)
+
+
+def _one_of(name, value, choices):
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    return choices[value]
+
+
+def _check_sizes(**sizes):
+    for name, size in sizes.items():
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} must be a whole number from 1 on, not {size!r}")

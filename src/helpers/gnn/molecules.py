@@ -1,8 +1,8 @@
 """QM9 as graphs: small organic molecules, their atoms and bonds, and the energy that holds them together.
 
-The data set stands as flat tensors and pointers, so that a batch is index arithmetic and no loop over molecules.
-Elements are one-hot in the order of ``ELEMENTS``, bonds in that of ``BONDS``, hydrogens are explicit, and each bond is
-two directed edges. Energies are in eV. Source of the data: ``helpers.data.qm9``.
+The data stand as flat tensors and pointers, so that a batch is index arithmetic. Elements are one-hot in the order of
+``ELEMENTS``, bonds in that of ``BONDS``, hydrogens are explicit, each bond is two directed edges, and energies are in
+eV. Source of the data: ``helpers.data.qm9``.
 """
 
 import contextlib
@@ -21,11 +21,10 @@ from safetensors import torch as safetensors
 from torch_geometric.data import Data
 
 from helpers import data, files
-from helpers.gnn.molecule_models import MoleculeGNN as MoleculeGNN
-from helpers.gnn.molecule_models import MoleculeMLP as MoleculeMLP
 
 ELEMENTS = ("H", "C", "N", "O", "F")
 BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
+MAX_ATOMS, MAX_DEGREE = 29, 4  # of a molecule of QM9, and of an atom in it
 ATOM_ENERGY = (-0.500273, -37.846772, -54.583861, -75.064579, -99.718730)  # Hartree, in the order of ELEMENTS
 HARTREE = 27.211386246  # eV
 
@@ -108,10 +107,10 @@ def _ranges(pointer, index):
 
 
 def load(limit=None):
-    """Return QM9 as ``Molecules``: all 130,831, or a random sample of ``limit``, always the same.
+    """Return QM9 as ``Molecules``: all 130,831, or ``limit`` at random (the first are the smallest), always the same.
 
-    The whole set takes RDKit a while, so it is kept in ``data_root()/cache``; a file there that is damaged is reported
-    by a warning and made anew. A sample is drawn at random since the first molecules are the smallest.
+    The whole set takes RDKit a while, so it is kept in ``data_root()/cache``; a file there that is damaged or may not
+    be read is reported by a warning and made anew.
     """
     if limit is not None:
         table = data.qm9()
@@ -135,17 +134,17 @@ def from_smiles(smiles):
     smiles = [smiles] if isinstance(smiles, str) else list(smiles)
     index_of_bond = {getattr(Chem.BondType, name): index for index, name in enumerate(BONDS)}
     index_of_element = {Chem.Atom(name).GetAtomicNum(): index for index, name in enumerate(ELEMENTS)}
-    elements, ends, bonds, atom_counts, edge_counts = [], [], [], [], []
+    elements, ends, bonds, atom_ptr, edge_ptr = [], [], [], [0], [0]
     with _rdkit_log() as log:
         for text in smiles:
-            if len(text.split()) > 1:  # RDKit would take the rest for the molecule's name
-                raise MoleculeError(f"{text!r} is more than a SMILES: it has a space in it")
+            if text.split() != [text]:  # RDKit would take what follows a space for the molecule's name
+                raise MoleculeError(f"{text!r} is no SMILES: it has a space in it, or no atoms")
             molecule = Chem.MolFromSmiles(text)
             if molecule is None:
                 reason = log.getvalue().partition("\n")[0].partition("] ")[2]  # "[22:05:23] the reason", and more
                 raise MoleculeError(f"{text!r} is no molecule: {reason}")
             log.seek(log.truncate(0))  # it may have been warned of a molecule that was none the worse
-            atoms, before = molecule.GetNumAtoms(), len(bonds)
+            atoms = molecule.GetNumAtoms()
             try:
                 elements += [index_of_element[atom.GetAtomicNum()] for atom in molecule.GetAtoms()]
                 for bond in molecule.GetBonds():
@@ -161,16 +160,14 @@ def from_smiles(smiles):
                     ends += (i, atoms, atoms, i)
                     bonds += (0, 0)
                     atoms += 1
-            atom_counts.append(atoms)
-            edge_counts.append(len(bonds) - before)
-    if 0 in atom_counts:
-        raise MoleculeError("an empty SMILES has no atoms")
+            atom_ptr.append(len(elements))
+            edge_ptr.append(len(bonds))
     return Molecules(
         element=torch.tensor(elements, dtype=torch.uint8),
         edge_index=torch.tensor(ends, dtype=torch.int16).view(-1, 2).T.contiguous(),
         bond=torch.tensor(bonds, dtype=torch.uint8),
-        atom_ptr=torch.tensor([0, *atom_counts]).cumsum(0),
-        edge_ptr=torch.tensor([0, *edge_counts]).cumsum(0),
+        atom_ptr=torch.tensor(atom_ptr),
+        edge_ptr=torch.tensor(edge_ptr),
         y=torch.full((len(smiles),), torch.nan, dtype=torch.float64),
         smiles=smiles,
     )
@@ -201,8 +198,7 @@ def _from_table(table):
     stated = torch.tensor([json.loads(counts) for counts in table.Stoichiometry])  # [M, 5], in the order of ELEMENTS
     total = torch.tensor(table.InternalEnergy_0K_au.to_numpy())
     molecules.y = HARTREE * (total - stated.double() @ torch.tensor(ATOM_ENERGY, dtype=torch.float64))
-    differs = (molecules.composition != stated).any(1).numpy()
-    molecules.disagreeing = tuple(table.XYZ_file[differs])
+    molecules.disagreeing = tuple(table.XYZ_file[(molecules.composition != stated).any(1).numpy()])
     return molecules
 
 
@@ -220,16 +216,19 @@ def _write_cache(path, molecules):
     try:
         files.write(path, hashlib.sha256(content).digest() + content)
     except OSError as error:
-        warnings.warn(f"the molecules cannot be kept for the next time: {error}", stacklevel=3)
+        warnings.warn(f"the molecules cannot be kept for the next time in {path}: {error.strerror}", stacklevel=3)
 
 
 def _read_cache(path):
-    """Return the molecules of a cache file, or None when there is none or its checksum is wrong."""
-    if not path.exists():
+    """Return the molecules of a cache file; None when there is none, and with a warning when it is of no use."""
+    try:
+        stored = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    stored = path.read_bytes()
+    except OSError:
+        stored = b""
     if hashlib.sha256(stored[32:]).digest() != stored[:32]:
-        warnings.warn(f"{path} is damaged; the molecules are built anew (about half a minute)", stacklevel=3)
+        warnings.warn(f"{path} is damaged or may not be read; the molecules are built anew", stacklevel=3)
         return None
     header = json.loads(stored[40 : 40 + int.from_bytes(stored[32:40], "little")])  # safetensors' own, with our names
     names = {name: json.loads(text) for name, text in header["__metadata__"].items()}
@@ -240,6 +239,7 @@ def split(n, seed):
     """Split the indices of n molecules at random into training, validation and test set: three int64 tensors.
 
     All of QM9 gives 100,000, 10,000 and the remaining 20,831; fewer molecules are split in the same proportions.
+    Raises ValueError for fewer than 14.
     """
     if n < 14:
         raise ValueError(f"{n} molecules are too few to split: one of the sets would be empty")
@@ -256,7 +256,12 @@ class Standardizer:
 
     @classmethod
     def of(cls, y):
-        """Take mean and standard deviation from ``y`` (eV): the training split's, for what a model may know."""
+        """Take mean and standard deviation from ``y`` (eV): the training split's, for what a model may know.
+
+        Raises ValueError when ``y`` is no tensor of finite floating-point numbers, of which two differ.
+        """
+        if not (y.is_floating_point() and len(y) and y.isfinite().all() and y.min() < y.max()):
+            raise ValueError("the z-score needs finite energies of which two differ: those of the training split")
         return cls(y.mean().item(), y.std(correction=0).item())
 
     def standardize(self, y):
@@ -284,10 +289,7 @@ def _with_ones(composition):
 
 
 def permute_atoms(batch, generator):
-    """Return the same molecules with the atoms of each in a random order: nodes and edges relabelled alike.
-
-    ``batch`` is what ``Molecules.batch`` returns, and is left as it is.
-    """
+    """Return the molecules of ``batch``, which stays as it is, with the atoms of each in a random order, edges too."""
     order = torch.randperm(batch.num_nodes, generator=generator).to(batch.x.device)
     order = order[batch.batch[order].argsort(stable=True)]  # shuffled, and each molecule's atoms together again
     new_label = order.argsort()

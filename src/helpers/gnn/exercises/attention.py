@@ -11,8 +11,7 @@ from helpers.gnn.exercises.message_passing import graphs
 def attend(candidate):
     """The attention of each node of a graph, before σ, against PyG's ``GATConv``."""
     for edge_index, num_nodes in graphs():
-        with torch.random.fork_rng():  # the reader's own random numbers stay as they are
-            oracle, H = GATConv(3, 2, bias=False).double(), torch.randn(num_nodes, 3, dtype=torch.float64)
+        oracle, H = GATConv(3, 2, bias=False).double(), torch.randn(num_nodes, 3, dtype=torch.float64)
         W, a = oracle.lin.weight.detach().T, torch.cat([oracle.att_dst, oracle.att_src], dim=2).detach().flatten()
         for i, desired in enumerate(oracle(H, edge_index).detach()):
             args = i, edge_index[0, edge_index[1] == i].tolist(), H, W, a

@@ -8,7 +8,7 @@ from torch_geometric.nn import RGCNConv, global_add_pool
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
 from helpers.exercises import expect
-from helpers.gnn.molecules import from_smiles
+from helpers.gnn.molecules import BONDS, MAX_ATOMS, from_smiles
 
 SMILES = ("C", "O", "[F-]", "C#N", "CC(=O)N", "Oc1ccccc1", "FC(F)(F)C#N", "CCCCCCCCC")  # 1 to 29 atoms, all bonds
 
@@ -22,8 +22,8 @@ def _molecules():
 def padded_input(candidate):
     """The 3,509 inputs of a molecule, against PyG's dense features and dense adjacency."""
     for graph in _molecules():
-        x = to_dense_batch(graph.x, max_num_nodes=29)[0][0]  # [29, 5]
-        bonds = to_dense_adj(graph.edge_index, edge_attr=graph.edge_attr, max_num_nodes=29)[0]  # [29, 29, 4]
+        x = to_dense_batch(graph.x, max_num_nodes=MAX_ATOMS)[0][0]  # [29, 5]
+        bonds = to_dense_adj(graph.edge_index, edge_attr=graph.edge_attr, max_num_nodes=MAX_ATOMS)[0]  # [29, 29, 4]
         says = "First the 29 · 5 elements, atom by atom, then the 29 · 29 · 4 bonds"
         desired = torch.cat([x.flatten(), bonds.flatten()])
         expect(candidate, args=(graph.x, graph.edge_index, graph.edge_attr), desired=desired, says=says)
@@ -72,10 +72,8 @@ def _owned():
 def relational(candidate):
     """A relational layer, against PyG's ``RGCNConv``."""
     for graph, (d_in, d_out) in zip(_molecules(), itertools.cycle(((3, 2), (2, 4), (5, 1))), strict=False):
-        with torch.random.fork_rng():  # the reader's own random numbers stay as they are
-            torch.manual_seed(0)
-            oracle = RGCNConv(d_in, d_out, num_relations=4, bias=False).double()
-            x, bond = torch.randn(graph.num_nodes, d_in, dtype=torch.float64), graph.edge_attr.argmax(dim=1)
+        oracle = RGCNConv(d_in, d_out, num_relations=len(BONDS), bias=False).double()
+        x, bond = torch.randn(graph.num_nodes, d_in, dtype=torch.float64), graph.edge_attr.argmax(dim=1)
         desired = oracle(x, graph.edge_index, bond).detach()
         args = (x, graph.edge_index, bond, oracle.weight.detach(), oracle.root.detach())
         says = "A mean over the neighbours of each kind of bond, and nothing for a kind that an atom does not have"
@@ -96,9 +94,7 @@ def fit(candidate):
 def atomwise(candidate):
     """The sum of a head over the atoms of each molecule, against applying it to one atom after the other."""
     for h, owner, size in _owned():
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            layers = torch.nn.Linear(h.shape[1], 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)
+        layers = torch.nn.Linear(h.shape[1], 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)
         g = torch.nn.Sequential(*layers).double().requires_grad_(False)
         desired = [sum(g(row).item() for row, m in zip(h, owner, strict=True) if m == k) for k in range(size)]
         says = "Apply g to each atom and sum afterwards: one number a molecule, shape [size]"

@@ -1,0 +1,40 @@
+"""What importing one thing brings with it: a reader who checks a ring waits for no chemistry."""
+
+import subprocess
+import sys
+
+CHECK_A_RING = """
+import numpy as np
+from helpers import exercises
+exercises.check("gnn/circulant/shift_kernel", lambda n, m: np.eye(n)[m % n])
+"""
+CHECK_A_GRAPH = """
+from contextlib import suppress
+from helpers import exercises
+for name in ("message_passing/mean_aggregation", "attention/edge_softmax", "combining/typed_messages"):
+    with suppress(exercises.ExerciseFailed):
+        exercises.check(f"gnn/{name}", lambda *args: None)
+"""
+
+
+def imported(code):
+    """The modules that stand in memory after ``code`` ran in a process of its own."""
+    code += "\nimport sys; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_checking_a_ring_loads_neither_chemistry_nor_graph_layers():
+    modules = imported(CHECK_A_RING)
+    assert "helpers.gnn.exercises.circulant" in modules
+    assert not modules & {"rdkit", "torch_geometric", "pandas", "helpers.gnn.exercises.molecules"}
+
+
+def test_checking_a_graph_loads_no_chemistry():
+    modules = imported(CHECK_A_GRAPH)
+    assert "helpers.gnn.exercises.combining" in modules
+    assert not modules & {"rdkit", "helpers.gnn.molecules"}
+
+
+def test_molecules_are_data_and_know_no_network():
+    modules = imported("from helpers.gnn import molecules")
+    assert "helpers.gnn.molecules" in modules and "helpers.gnn.molecule_models" not in modules
