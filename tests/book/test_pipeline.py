@@ -1,5 +1,6 @@
 """From notebook to page, on a book of two short notebooks, broken in the ways that books break."""
 
+import compileall
 import json
 import os
 import shutil
