@@ -111,6 +111,7 @@ class Book(Project):
             "weights/other.safetensors": "weights",
         }.items():
             self.write(name, text)
+        compileall.compile_dir(folder / "src", quiet=2)  # modules that have been used before are read from elsewhere
         self.record("toy", [1, 2, 3])
         self.record(
             "other", [1], resumed=[{"step": 1200, "commit": "0123456789ab", "changed": ["helpers/training.py"]}]
