@@ -459,9 +459,8 @@ publish.main(pathlib.Path("new"), pathlib.Path("html"))
 
 def test_a_second_make_waits_for_the_first_and_finds_its_work_done(project):
     html, door = project.folder / "build/smoke/html", project.folder / "door"
-    stub = with_stub(
-        project, f'mkdir "$4" "$4/_build" && cp -rL {html} "$4/_build/html" && echo inside >&2 && read < {door}'
-    )
+    copy = f'mkdir "$4" "$4/_build" && cp -rL {html} "$4/_build/html"'
+    stub = with_stub(project, f"mkdir busy || exit; {copy} && echo inside >&2 && read < {door}; rmdir busy")
     os.mkfifo(door)
     key = os.open(door, os.O_RDWR)  # for both, so that nobody waits for somebody to open the other end
     os.utime(project.folder / "book/intro.md")
@@ -478,7 +477,6 @@ def test_a_second_make_waits_for_the_first_and_finds_its_work_done(project):
             assert errors == "" and "The book is at" in output
     finally:
         os.close(key)
-        door.unlink()
         if first.poll() is None:
             os.killpg(first.pid, signal.SIGKILL)
     assert "eq-toy-sum holds" in project.page()
