@@ -108,7 +108,7 @@ $(BUILD)/html/index.html: tools/stage.py tools/labels.py tools/tidy.py tools/pub
 	@built=0; $(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null \
 		|| built=$$?; $(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html && exit $$built
 	@$(BIN)/python tools/tidy.py $(BUILD)/site/_build/html
-	@$(BIN)/python tools/publish.py $(BUILD)/site/_build/html $(BUILD)/html
+	@$(BIN)/python tools/publish.py $(BUILD)/site/_build/html $(BUILD)/html $(BUILD)/src.d
 	@rm -rf $(BUILD)/site
 
 .PHONY: exercises
@@ -122,7 +122,7 @@ lab: exercises  ## open the exercises in JupyterLab
 .PHONY: reference
 reference: $(VENV)/installed  ## regenerate the committed, executed .ipynb of every notebook
 	@$(ALONE) $(MAKE) --no-print-directory -j$(JOBS) $(NOTEBOOKS:book/%.py=reference/%)
-reference/%: book/%.py FORCE
+reference/%: book/%.py FORCE | build/matplotlib
 	@echo "executing $< (reference)"
 	@$(BIN)/python tools/reference.py $<
 

@@ -4,7 +4,9 @@ Beside the target it writes a file of make rules that say what the notebook read
 headers: modules, records, weights, lists of runs. The page is remade when one of these has changed or gone.
 """
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import contents
@@ -16,10 +18,12 @@ from notebooks import execute
 
 
 def main(source, target, profile):
+    begun = time.time_ns()
     depends = target.with_suffix(".d")
     depends.unlink(missing_ok=True)  # a page without it is remade: this one, should it not come to its end
     try:
         has_read = execute(source.resolve(), target, {"profile": profile})
+        os.utime(target, ns=(begun, begun))  # what has changed while it ran is newer
         files.write(depends, contents.rules(target, has_read))
     except (CellTimeoutError, DeadKernelError) as error:
         raise SystemExit(f"{source}: {error}") from None

@@ -1,18 +1,20 @@
-"""Put a finished site in the place of the last one: publish.py SITE LINK
+"""Put a finished site in the place of the last one: publish.py SITE LINK BEGUN
 
 LINK names a folder that holds one site, whole: it is a link, and changing what it points to takes one step of the file
-system. Whenever this is killed, the last site or the new one stands there.
+system. Whenever this is killed, the last site or the new one stands there. To make, the site is as old as the file
+BEGUN: what has changed since then, while it was built, is not in it.
 """
 
+import os
 import shutil
 import sys
 from pathlib import Path
 from secrets import token_hex
 
 
-def main(site, link):
+def main(site, link, begun):
     folder = link.with_name(f"{link.name}-{token_hex(4)}")
-    (site / "index.html").touch()  # make compares its age with that of what the site is made from
+    os.utime(site / "index.html", ns=(begun.stat().st_mtime_ns,) * 2)
     site.rename(folder)
     new = link.with_name(f"{folder.name}-link")
     new.symlink_to(folder.name)
@@ -27,4 +29,4 @@ def main(site, link):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

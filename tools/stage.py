@@ -182,8 +182,8 @@ def table(header, rows):
 
 if __name__ == "__main__":
     executed, src, profile = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    depends(src.with_name("html") / "index.html", src.with_suffix(".d"))  # first: it tells when the site was begun
     try:
         stage(executed, src, profile)
     except (contents.ContentsError, records.RecordError) as error:
         raise SystemExit(str(error)) from None
-    depends(src.with_name("html") / "index.html", src.with_suffix(".d"))

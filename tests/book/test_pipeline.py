@@ -245,6 +245,17 @@ def test_a_page_that_did_not_come_to_its_end_is_not_fresh(project):
     assert project.planned() == {"chapter", "site"}
 
 
+def test_what_changes_while_a_page_is_made_makes_it_anew(project):
+    html = project.folder / "build/smoke/html"
+    stub = with_stub(project, f'mkdir "$4" "$4/_build" && cp -rL {html} "$4/_build/html" && touch book/intro.md')
+    second = project.folder / "book/toy/second.py"
+    project.write("book/toy/second.py", f"{SECOND}\n# %%\nimport pathlib\npathlib.Path({str(second)!r}).touch()\n")
+    assert project.make("book", stub).returncode == 0
+    assert project.planned() == {"second", "site"}
+    os.utime(second, (0, 0))
+    assert project.planned() == {"site"}
+
+
 def test_what_is_read_from_weights_and_by_whatever_name_is_noted(tmp_path, monkeypatch):
     """Files and folders that are read, and none that are written or that Python searches for modules."""
     code = """
@@ -430,7 +441,7 @@ def kill(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 import publish
 sys.addaudithook(kill)
-publish.main(pathlib.Path("new"), pathlib.Path("html"))
+publish.main(pathlib.Path("new"), pathlib.Path("html"), pathlib.Path(publish.__file__))
 """
     path = os.environ | {"PYTHONPATH": str(PROJECT / "tools")}
     for steps in count():
