@@ -2,8 +2,10 @@ import os
 import shutil
 
 import pytest
+import yaml
 
 from helpers.files import PROJECT
+from notebooks import BOOK, sources
 
 SITE = PROJECT / "build" / "smoke" / "html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -16,6 +18,23 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def contents():
+    """The pages of the book's table of contents, the front page first."""
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+
+
+def pytest_generate_tests(metafunc):
+    """A test that takes ``source`` or ``page`` is tried on every notebook or page, or on that of --page alone."""
+    only = metafunc.config.getoption("page")
+    if "source" in metafunc.fixturenames:
+        found = {path.relative_to(BOOK).with_suffix("").as_posix(): path for path in sources()}
+        names = [name for name in found if only in (None, name)]
+        metafunc.parametrize("source", [found[name] for name in names], ids=names)
+    if "page" in metafunc.fixturenames:
+        metafunc.parametrize("page", [page for page in contents() if only in (None, page)])
 
 
 @pytest.fixture(scope="session")
