@@ -5,4 +5,5 @@ settings.load_profile("book")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--page", help="test this page of the book alone, such as gnn/molecules")
+    parser.addoption("--page", help="of the tests of the book, run those of this page alone, such as gnn/molecules")
+    parser.addoption("--site", default="build/smoke/html", help="the folder of the built pages")

@@ -7,7 +7,6 @@ import yaml
 from helpers.files import PROJECT
 from notebooks import BOOK, sources
 
-SITE = PROJECT / "build" / "smoke" / "html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
@@ -38,10 +37,17 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="session")
-def site():
+def site(request):
     """The folder of the built pages."""
-    assert (SITE / "index.html").exists(), "no pages to test: run `make book` first (`make test` does)"
-    return SITE
+    folder = PROJECT / request.config.getoption("site")
+    assert (folder / "index.html").exists(), f"no pages in {folder}: `make book` builds them (and `make test` does)"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pages():
+    """The pages of the table of contents, the front page first."""
+    return contents()
 
 
 @pytest.fixture(scope="session")
