@@ -106,6 +106,7 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
         ),
         ('l("eq-toy-wave"', 'l("eq-toy-waves"', "does not claim eq-toy-waves but eq-toy-wave: bring the check below"),
         (CHECK, "# %% [markdown]\n# So.\n\n\n" + CHECK, "nothing checks eq-toy-wave: before the next markdown cell"),
+        (CHECK, CHECK + "# %%\nprint(1)\n\n", "an open cell stands above the checks of its equations, not below one"),
         (VERIFY, "# " + VERIFY, "a check calls verify.equal or verify.holds once, with its label written out"),
         (VERIFY, VERIFY * 2, "a check calls verify.equal or verify.holds once"),
         (VERIFY, "if seed:\n    " + VERIFY, "in a line that always runs: under no if, for, try or def"),

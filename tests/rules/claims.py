@@ -36,6 +36,10 @@ def checks_every_claim(notebook):
             if label and label not in claims:
                 text = f"but {', '.join(claims) or 'nothing'}: bring the check below its equation, or mend the label"
                 yield notebook.cells[number], f"the markdown cell above this check does not claim {label} {text}"
+        below_checks = below[min(checks) - words.number :] if checks else []
+        for cell in below_checks:
+            if not set(cell.tags) & {"check", "hide-input"} and not cell.calls("exercises.check"):
+                yield cell, "an open cell stands above the checks of its equations, not below one"
         if sorted(claims) == sorted(checked) and claims != checked:
             yield words, f"the checks come in the order of the equations: {', '.join(claims)}, not {', '.join(checked)}"
 
