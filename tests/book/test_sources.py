@@ -85,6 +85,8 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
         ('["check"]', '["chek"]', "the tag chek means nothing here: those that do are parameters, set-up, hide-input"),
         ('["check"]', '["check", "hide-input"]', "this one is tagged check and hide-input: cut it in two"),
         ("[markdown]\n# ## One", '[markdown] tags=["check"]\n# ## One', "a markdown cell takes no tag but solution"),
+        ('# %% tags=["hide-input"]', "# %%", "plt in an open cell: drawing goes into a cell # %% tags="),
+        ("# %%\ndef smooth", "# %%\nwarnings.simplefilter()\n\n\ndef smooth", "warnings in an open cell: what is not"),
         # Its parameters
         ('# %% tags=["parameters"]', "# %%", "the first code cell, and no other, is tagged parameters"),
         ('# %% tags=["hide-input"]', '# %% tags=["parameters"]', "the first code cell, and no other, is tagged"),

@@ -12,6 +12,7 @@ __all__ = ["RULES", "Notebook", "breaches", "repeated_labels"]
 RULES = (
     form.begins_with_kernel_and_title,
     form.has_cells_of_known_roles,
+    form.opens_what_readers_learn_from,
     form.checks_its_parameters_right_away,
     claims.labels_its_equations,
     claims.checks_every_claim,

@@ -5,6 +5,7 @@ import re
 
 ROLES = ("parameters", "set-up", "hide-input", "check", "solution")  # a cell has at most one; an open cell none
 TAGS = (*ROLES, "nbval-ignore-output")
+HIDDEN = {"plt": "drawing", "display": "drawing and glue", "warnings": "what is not to be seen"}
 EVERYWHERE = {"profile": "('smoke', 'full')", "seed": "range(2 ** 31)"}  # the rules of what each notebook takes
 
 
@@ -27,6 +28,14 @@ def has_cells_of_known_roles(notebook):
             yield cell, f"a cell has one role, and this one is tagged {' and '.join(roles)}: cut it in two"
         if not cell.is_code and set(cell.tags) & set(TAGS) - {"solution"}:
             yield cell, "a markdown cell takes no tag but solution"
+
+
+def opens_what_readers_learn_from(notebook):
+    for cell in notebook.code:
+        if not set(cell.tags) & set(ROLES):
+            names = {node.id for node in ast.walk(cell.tree) if isinstance(node, ast.Name)}
+            for name in sorted(names & set(HIDDEN)):
+                yield cell, f'{name} in an open cell: {HIDDEN[name]} goes into a cell # %% tags=["hide-input"]'
 
 
 def checks_its_parameters_right_away(notebook):
