@@ -3,17 +3,21 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.SECONDARY:
 
 PROFILE ?= smoke
 PYTHON ?= python3
-JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build/$(PROFILE)
 
-ifeq ($(filter smoke full,$(PROFILE)),)
+ifneq ($(words $(PROFILE)) $(filter smoke full,$(PROFILE)),1 $(PROFILE))
 $(error PROFILE=$(PROFILE): expected smoke or full)
+endif
+
+ifeq ($(strip $(JOBS)),)
+override JOBS := $(shell getconf _NPROCESSORS_ONLN)
+else ifneq ($(shell [[ "$(strip $(JOBS))" =~ ^[1-9][0-9]*$$ ]] || echo wrong),)
+$(error JOBS=$(JOBS): expected a whole number from 1 on)
 endif
 
 # Notebooks run side by side, one thread each: on few cores that is faster, and a page's outputs do not depend on
@@ -21,14 +25,28 @@ endif
 export OMP_NUM_THREADS := 1
 export MPLBACKEND := agg
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
-ifdef SHARED_WEIGHTS_DATA  # notebooks run in folders of their own, so a relative path would get lost
-export SHARED_WEIGHTS_DATA := $(abspath $(SHARED_WEIGHTS_DATA))
+# Nor on where the reader is at home, and on whether that can be written to.
+export PYTHONUTF8 := 1
+export MPLCONFIGDIR := $(CURDIR)/build/matplotlib
+export IPYTHONDIR := $(CURDIR)/build/ipython
+
+# Some notebooks run in folders of their own, where a relative path would get lost. The name is taken as it is, with
+# spaces and dollars; what ~ stands for is known to helpers.data.
+ifneq ($(value SHARED_WEIGHTS_DATA),)
+override SHARED_WEIGHTS_DATA := \
+	$(if $(filter /% ~%,$(firstword $(value SHARED_WEIGHTS_DATA))),,$(CURDIR)/)$(value SHARED_WEIGHTS_DATA)
+export SHARED_WEIGHTS_DATA
 endif
 
-# The notebooks of the table of contents: one that is not in it is a draft.
-NOTEBOOKS := $(wildcard $(patsubst %,book/%.py,$(shell sed -n 's/.*- file: *//p' book/_toc.yml)))
-EXECUTED := $(NOTEBOOKS:book/%.py=$(BUILD)/executed/%.ipynb)
-PAGES := $(wildcard book/*.* book/*/*.md book/_static/*)
+# What works in this checkout works alone: a second make waits for the first one, and finds its work done.
+ALONE = $(or $(wildcard $(BIN)/python),$(PYTHON)) tools/alone.py
+
+# What the book is made of, asked for once, where it is needed: its notebooks, and the other files that its pages show.
+# All of these are names that make can take: tools/contents.py refuses others.
+CONTENTS = $(eval CONTENTS := $$(shell $(BIN)/python tools/contents.py $(BUILD)/contents || echo wrong))$(if \
+	$(filter wrong,$(CONTENTS)),$(error The book cannot be put together, see above))$(CONTENTS)
+NOTEBOOKS = $(filter %.py,$(CONTENTS))
+EXECUTED = $(NOTEBOOKS:book/%.py=$(BUILD)/executed/%.ipynb)
 
 .PHONY: help
 help:  ## list the targets
@@ -41,9 +59,8 @@ $(VENV)/installed: requirements.txt
 		|| { echo "The book needs Python 3.11 or newer, and $(PYTHON) is older or missing: make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "Python's venv module is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+	@$(ALONE) $(SHELL) -euc '[ $@ -nt $< ] && exit; $(PYTHON) -m venv $(VENV); \
+		$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt; touch $@'
 
 .PHONY: install
 install: $(VENV)/installed  ## create .venv and install what the book needs
@@ -57,53 +74,64 @@ requirements:  ## compile requirements.in to requirements.txt, pinned for every 
 
 .PHONY: book
 book: $(VENV)/installed  ## execute every notebook and build the pages (PROFILE=smoke or full)
-	@$(MAKE) --no-print-directory -j$(JOBS) $(EXECUTED)
-	@$(MAKE) --no-print-directory $(BUILD)/html/index.html
+	@$(ALONE) $(MAKE) --silent --no-print-directory -j$(JOBS) $(BUILD)/html/index.html
 	@echo "The book is at $(BUILD)/html/index.html"
 
-# A page is remade when its notebook, the shared helpers, its part's helpers or a record that it reads has changed.
-.SECONDEXPANSION:
-$(BUILD)/executed/%.ipynb: book/%.py $(wildcard src/helpers/*.py) \
-		$$(wildcard src/helpers/$$(*D)/*.py src/helpers/$$(*D)/*/*.py) tools/execute.py tools/notebooks.py requirements.txt
+# Who makes a page needs to know what the book is made of; who asks another make for it does not.
+ifneq ($(filter $(BUILD)/%,$(MAKECMDGOALS)),)
+# A page is remade when its notebook or the toolchain has changed, or one of the files that it read when it last ran:
+# these stand beside it, in a file of rules. Without such a file it is not known to be fresh.
+-include $(EXECUTED:.ipynb=.d) $(BUILD)/src.d
+$(filter-out $(patsubst %.d,%.ipynb,$(wildcard $(EXECUTED:.ipynb=.d))),$(EXECUTED)): FORCE
+$(BUILD)/html/index.html: $(EXECUTED) $(filter-out %.py,$(CONTENTS)) $(BUILD)/contents
+endif
+
+$(BUILD)/executed/%.ipynb: book/%.py tools/execute.py tools/notebooks.py tools/kernel.py requirements.txt \
+		| build/matplotlib
 	@echo "executing $< ($(PROFILE))"
 	@$(BIN)/python tools/execute.py $< $@ $(PROFILE)
--include $(EXECUTED:.ipynb=.d)
-
-# The appendix and the experiments are no parts with helpers of their own: they use those of all.
-$(filter $(BUILD)/executed/appendix/% $(BUILD)/executed/experiments/%,$(EXECUTED)): \
-		$(wildcard src/helpers/*/*.py src/helpers/*/*/*.py)
 
 # Experiments are pages too, made in smoke whatever the profile: only `make rerun` trains in full.
 $(BUILD)/executed/experiments/%.ipynb: override PROFILE := smoke
 
-# What is under html/ is always one complete build: sphinx writes beside it, from a clean slate (an incremental
-# build would return 0 on the warnings of the one before), and only a build without warnings takes its place.
-$(BUILD)/html/index.html: $(EXECUTED) $(PAGES) $(wildcard records/*/*.json) tools/stage.py tools/tidy.py
+# Looking for fonts takes a while, and notebooks side by side would each do it.
+build/matplotlib:
+	@$(BIN)/python -c 'import matplotlib.font_manager'
+
+# What is under html/ is always one complete build: sphinx writes beside it, from a clean slate (an incremental build
+# would return 0 on the warnings of the one before), and only a site without warnings, whose equations are those that
+# were verified, takes its place, in one step. It is precious: make deletes it neither after an error nor when stopped.
+.PRECIOUS: $(BUILD)/html/index.html
+$(BUILD)/html/index.html: tools/stage.py tools/labels.py tools/tidy.py tools/publish.py
 	@$(BIN)/python tools/stage.py $(BUILD)/executed $(BUILD)/src $(PROFILE)
 	@rm -rf $(BUILD)/site
-	@$(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null
+	@built=0; $(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null \
+		|| built=$$?; $(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html && exit $$built
 	@$(BIN)/python tools/tidy.py $(BUILD)/site/_build/html
-	@touch $(BUILD)/site/_build/html/index.html
-	@rm -rf $(BUILD)/html && mv $(BUILD)/site/_build/html $(BUILD)/html && rm -rf $(BUILD)/site
+	@$(BIN)/python tools/publish.py $(BUILD)/site/_build/html $(BUILD)/html
+	@rm -rf $(BUILD)/site
 
 .PHONY: exercises
 exercises: $(VENV)/installed  ## write notebooks without the solutions to exercises/, yours to work in
-	@$(BIN)/python tools/exercises.py exercises
+	@$(ALONE) $(BIN)/python tools/exercises.py exercises
 
 .PHONY: lab
 lab: exercises  ## open the exercises in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir exercises
+	$(BIN)/jupyter lab --notebook-dir exercises $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: reference $(NOTEBOOKS:book/%.py=reference/%)
+.PHONY: reference
 reference: $(VENV)/installed  ## regenerate the committed, executed .ipynb of every notebook
-	@$(MAKE) --no-print-directory -j$(JOBS) $(NOTEBOOKS:book/%.py=reference/%)
-$(NOTEBOOKS:book/%.py=reference/%): reference/%: book/%.py
+	@$(ALONE) $(MAKE) --no-print-directory -j$(JOBS) $(NOTEBOOKS:book/%.py=reference/%)
+reference/%: book/%.py FORCE
 	@echo "executing $< (reference)"
 	@$(BIN)/python tools/reference.py $<
 
+.PHONY: FORCE
+FORCE:
+
 .PHONY: benchmark
 benchmark: $(VENV)/installed  ## time what the chapters compare and write records/benchmarks/ (leave the machine alone)
-	@for script in tools/benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+	@$(ALONE) $(SHELL) -euc 'for script in tools/benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done'
 
 # --- the experiments: training in full ---
 
@@ -142,5 +170,5 @@ test: lint book  ## everything: lint, a smoke build, helpers, notebooks against 
 	@$(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg tests $(NOTEBOOKS:.py=.ipynb)
 
 .PHONY: clean
-clean:  ## remove what was built (not exercises/, which is yours, nor .venv)
-	rm -rf build
+clean:  ## remove what was built (not exercises/, which is yours, nor .venv, nor full runs that are not finished)
+	@$(ALONE) $(or $(wildcard $(BIN)/python),$(PYTHON)) tools/clean.py build

@@ -12,28 +12,36 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("Makefile", "requirements.txt", "tools", "src"):
+        for name in ("Makefile", "requirements.in", "requirements.txt", "tools", "src"):
             copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
             copy(PROJECT / name, folder / name)
-        os.utime(folder / "requirements.txt", (0, 0))  # what is installed is not to be installed again
+        for name in ("requirements.in", "requirements.txt"):  # what is installed is not to be installed again
+            os.utime(folder / name, (0, 0))
         (folder / ".venv").symlink_to(PROJECT / ".venv")
         (folder / "records").mkdir()
+        (folder / "build" / "matplotlib").mkdir(parents=True)  # where make would look for fonts first
 
     def write(self, name, text):
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
 
-    def make(self, *arguments):
-        """Run make as a user would, in a session of its own: what kills the group of a build does not kill the test."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-        environment["PYTHONPATH"] = str(self.folder / "src")
-        return subprocess.run(
+    def start(self, *arguments, **environment):
+        """Start make as a user would, in a session of its own: what kills a build's group does not kill the test."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        clean["PYTHONPATH"] = str(self.folder / "src")
+        return subprocess.Popen(
             ["make", *arguments],
             cwd=self.folder,
-            env=environment,
-            capture_output=True,
+            env=clean | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=600,
             start_new_session=True,
         )
+
+    def make(self, *arguments, **environment):
+        """Run make to its end: a process with returncode, stdout and stderr."""
+        process = self.start(*arguments, **environment)
+        output = process.communicate(timeout=600)
+        return subprocess.CompletedProcess(process.args, process.returncode, *output)

@@ -105,7 +105,8 @@ class Experiments(Project):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.write("book/_toc.yml", "parts:\n- chapters:\n  - file: experiments/toy\n")
+        self.write("book/_toc.yml", "format: jb-book\nroot: intro\nchapters:\n- file: experiments/toy\n")
+        self.write("book/intro.md", "# Experiments\n")
         self.write("book/experiments/toy.py", NOTEBOOK)
         self.write("book/experiments/toy.yaml", RUNS)
 

@@ -2,17 +2,23 @@
 
 What stands between solution-start and solution-end goes; in its place comes one empty cell, for words or for code. One
 for code holds the first line of each function or class that the solution defines, so that the check below it has
-something to call. A copy that is already there is a reader's work and stays as it is.
+something to call. The code that a reader need not see to learn is folded. A copy that is already there is a reader's
+work and stays as it is.
 """
 
 import ast
 import sys
 from pathlib import Path
 
+import contents
+
 import jupytext
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from notebooks import BOOK, sources
+from helpers import files
+from notebooks import read, sources
+
+FOLDED = {"set-up", "hide-input", "check"}  # tags of cells whose code JupyterLab shows on demand
 
 
 def strip(notebook):
@@ -48,16 +54,23 @@ def _head_end(node, lines):
     return end
 
 
+def fold(notebook):
+    """Hide the code of the cells that have one of the tags ``FOLDED``."""
+    for cell in notebook.cells:
+        if FOLDED.intersection(cell.metadata.get("tags", ())):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    return notebook
+
+
 def main(folder):
     for source in sources():
-        target = folder / source.relative_to(BOOK).with_suffix(".ipynb")
+        target = folder / source.relative_to(contents.BOOK).with_suffix(".ipynb")
         if target.exists():
             print(f"kept     {target} (delete it for a fresh copy)")
             continue
-        notebook = jupytext.read(source)
+        notebook = fold(strip(read(source)))
         notebook.metadata.pop("jupytext", None)  # a copy is not paired with anything
-        target.parent.mkdir(parents=True, exist_ok=True)
-        jupytext.write(strip(notebook), target)
+        files.write(target, jupytext.writes(notebook, fmt="ipynb"))
         print(f"written  {target}")
 
 

@@ -1,25 +1,34 @@
 """Regenerate the committed, executed .ipynb of a notebook: reference.py SOURCE.py
 
 Cell ids are kept, and nothing is stored that differs from run to run: no times, no measured errors, no widget
-models, no pieces of one printed text.
+models, no pieces of one printed text. A notebook that fails leaves the reference as it was.
 """
 
 import sys
 from pathlib import Path
 
-import nbformat
-from jupytext.cli import jupytext as jupytext_cli
-from nbclient import NotebookClient
+import contents
 
-from notebooks import CELL_TIMEOUT, LOCAL, START_TIMEOUT
+import nbformat
+from jupytext.combine import combine_inputs_with_outputs
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from helpers import files
+from notebooks import CELL_TIMEOUT, KERNELSPEC, LOCAL, START_TIMEOUT, read, require_all_cells_ran
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def main(source):
-    jupytext_cli(["--quiet", "--update", "--to", "ipynb", str(source)])
+    name = source.resolve().relative_to(contents.BOOK).with_suffix("")
     path = source.with_suffix(".ipynb")
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(source)
+    if path.exists():
+        notebook = combine_inputs_with_outputs(notebook, nbformat.read(path, as_version=4))
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -30,13 +39,17 @@ def main(source):
         coalesce_streams=True,
         config=LOCAL,
     )
-    client.execute()
-    notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise SystemExit(f"{name}: {error}") from None
+    require_all_cells_ran(name, notebook)
+    notebook.metadata = {"kernelspec": KERNELSPEC}
     for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
         output.get("data", {}).pop(WIDGET, None)
         if "metadata" in output:
             output.metadata = {}
-    nbformat.write(notebook, path)
+    files.write(path, nbformat.writes(notebook) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Lay out what Jupyter Book builds from: stage.py EXECUTED SRC PROFILE
 
 SRC gets the written pages, the executed notebooks and the pages that are made from them (ledger, records, run
-times); each page ends with a line that says with which profile, from which commit and when it came about.
+times); each page ends with a line that says with which profile, from which commit and when it came about. What a
+reader need not see to learn is folded, and the checks of the reader's own work, which only speak of that, are left out.
 """
 
 import shutil
@@ -9,38 +10,73 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import contents
+
 import nbformat
 
-from helpers import provenance, records
+from helpers import files, provenance, records
 from helpers.verify import METADATA_KEY
-from notebooks import BOOK, claims, sources
+from labels import claims
+from notebooks import sources
+
+FOLDED = {"parameters", "set-up", "check"}  # tags of cells whose code opens on demand, as do those of hide-input
 
 
 def stage(executed, src, profile):
     """Fill ``src`` anew from the book's written pages and the notebooks in ``executed``."""
     shutil.rmtree(src, ignore_errors=True)
-    shutil.copytree(BOOK, src, ignore=shutil.ignore_patterns("*.py", "*.ipynb", ".*", "__pycache__"))
+    for name in (name for name in contents.others() if name.startswith("book/")):
+        copy = src / Path(name).relative_to("book")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files.PROJECT / name, copy)
     now = {"commit": provenance.commit(), "date": provenance.now()}
-    paths = [source.relative_to(BOOK).with_suffix(".ipynb") for source in sources()]
+    paths = [source.relative_to(contents.BOOK).with_suffix(".ipynb") for source in sources()]
     notebooks = {path: nbformat.read(executed / path, as_version=4) for path in paths}
-    appendix = src / "appendix"
-    (appendix / "ledger.md").write_text(ledger(notebooks))
-    (appendix / "records.md").write_text(records_page())
-    (appendix / "run_times.md").write_text(run_times(notebooks))
+    made = {"ledger": ledger(notebooks), "records": records_page(), "run_times": run_times(notebooks)}
+    for name in contents.GENERATED:
+        files.write(src / f"{name}.md", made[Path(name).name])
     for page in sorted(src.rglob("*.md")):
         page.write_text(f"{page.read_text().rstrip()}\n\n{foot(now, profile)}\n")
     for path, notebook in notebooks.items():
         ran = notebook.metadata[METADATA_KEY]
+        fold(notebook)
         notebook.cells.append(nbformat.v4.new_markdown_cell(foot(ran, ran["parameters"]["profile"])))
-        nbformat.write(notebook, src / path)
+        files.write(src / path, nbformat.writes(notebook))
+
+
+def fold(notebook):
+    """Give the cells of a notebook the tags by which MyST-NB folds their code, or leaves them out."""
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if FOLDED.intersection(tags) and "hide-input" not in tags:
+            cell.metadata["tags"] = [*tags, "hide-input"]
+        if cell.cell_type == "code" and "exercises.check(" in cell.source:
+            cell.metadata["tags"] = [*tags, "remove-cell"]
+
+
+def depends(site, rules):
+    """Write the file ``rules``, which says which modules of the project had a part in what was staged for ``site``."""
+    loaded = {Path(file) for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))}
+    folders = [files.PROJECT / name for name in ("src", "tools")]
+    own = [path for path in loaded if any(path.is_relative_to(folder) for folder in folders)]
+    files.write(rules, contents.rules(site, sorted(str(path.relative_to(files.PROJECT)) for path in own)))
 
 
 def foot(made, profile):
-    """The line at the end of a page: where it comes from."""
+    """The line at the end of a page: where it comes from, and which results in it are not those of the commit."""
     commit, _, dirty = made["commit"].partition("-")
-    commit = f"commit `{commit}`" + " with uncommitted changes" * bool(dirty)
+    differs = ["uncommitted changes"] * bool(dirty)
+    if changed := made.get("changed"):
+        differs.append(f"{enumerated([f'`{name}`' for name in changed])} changed since then")
+    commit = f"commit `{commit}`" + f" with {' and '.join(differs)}" * bool(differs)
     how = f"Executed in {made['seconds']:.1f} s" if "seconds" in made else "A page without code, built"
     return f":::{{container}} provenance\n{how} with the `{profile}` profile, from {commit}, on {when(made)}.\n:::"
+
+
+def enumerated(names, most=5):
+    """Names in one line, or the first of them and how many there are."""
+    more = [f"{len(names) - most} more"] * (len(names) > most)
+    return ", ".join([*names[:most], *more])
 
 
 def when(made):
@@ -52,8 +88,9 @@ def ledger(notebooks):
     rows = [
         [
             f"{{eq}}`{claim['label']}`",
-            f"{{doc}}`{title(notebook)} </{path.with_suffix('')}>`",
+            f"{{doc}}`{title(path, notebook)} </{path.with_suffix('')}>`",
             f"`{claim['label']}`",
+            claim["against"],
             str(claim["cases"]),
             f"{claim['error']:.1e}" if "error" in claim else "a statement",
             tolerance(claim),
@@ -66,7 +103,7 @@ def ledger(notebooks):
         f"Every equation that asserts something is checked by the cell below it, by an independent route. These are "
         f"all {len(rows)} of them, with the largest error each check met when these pages were executed. A claim that "
         "fails stops the build, so the page you read is one where all of them hold.\n\n"
-        + table(["Equation", "Chapter", "Label", "Cases", "Largest error", "Tolerance"], rows)
+        + table(["Equation", "Chapter", "Label", "Against", "Cases", "Largest error", "Tolerance"], rows)
     )
 
 
@@ -77,8 +114,9 @@ def tolerance(claim):
 
 def records_page():
     """The page of all records: what was run in full, where and how long it took."""
+    changed = provenance.uncommitted(["records"])
     rows = []
-    for folder in sorted(path for path in records.ROOT.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in records.ROOT.iterdir() if any(path.glob("*.json"))):
         for run, record in records.load(folder.name).items():
             made = record["provenance"]
             machine = made["processor"] if made["device"] == "cpu" else made["device"]
@@ -86,7 +124,7 @@ def records_page():
             rows.append(
                 [f"`{folder.name}/{run}`", duration(made["seconds"]).replace(" ", "\N{NO-BREAK SPACE}")]
                 + [str(made["threads"]), machine]
-                + [day, f"`{made['commit']}`"]
+                + [day, origin(made, changed=f"records/{folder.name}/{run}.json" in changed)]
             )
     return (
         "# Records\n\nLong runs and timings are not repeated whenever the book is built. They were made once, and "
@@ -96,11 +134,24 @@ def records_page():
     )
 
 
+def origin(made, changed):
+    """The commit that made a record, and what else had a part in it: changes to the commit, code that took over from
+    it while the run was under way, and, when the record itself has ``changed``, a hand since.
+    """
+    commit, _, dirty = made["commit"].partition("-")
+    remarks = ["with uncommitted changes"] * bool(dirty)
+    for later in made.get("resumed") or ():
+        code = f" with another {enumerated(later['changed'])}" * bool(later["changed"])
+        remarks.append(f"resumed at step {later['step']:,} under `{later['commit']}`{code}")
+    remarks += ["this record differs from the one that is committed"] * changed
+    return "; ".join([f"`{commit}`", *remarks])
+
+
 def run_times(notebooks):
     """The page of what each notebook took to execute, and on which machine."""
     ran = {path: notebook.metadata[METADATA_KEY] for path, notebook in notebooks.items()}
     rows = [
-        [f"{{doc}}`{title(notebooks[path])} </{path.with_suffix('')}>`", f"`{made['parameters']['profile']}`"]
+        [f"{{doc}}`{title(path, notebooks[path])} </{path.with_suffix('')}>`", f"`{made['parameters']['profile']}`"]
         + [duration(made["seconds"]), when(made), made["processor"]]
         for path, made in ran.items()
     ]
@@ -116,10 +167,12 @@ def duration(seconds):
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def title(notebook):
-    """The text of a notebook's first heading."""
-    lines = (line for cell in notebook.cells for line in cell.source.splitlines() if cell.cell_type == "markdown")
-    return next(line for line in lines if line.startswith("# ")).removeprefix("# ")
+def title(path, notebook):
+    """The text of a notebook's first heading. Raises ContentsError when there is none."""
+    for line in (line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()):
+        if line.startswith("# "):
+            return line.removeprefix("# ")
+    raise contents.ContentsError(f"book/{path.with_suffix('.py')} has no title: begin it with a cell of text, `# …`")
 
 
 def table(header, rows):
@@ -128,4 +181,9 @@ def table(header, rows):
 
 
 if __name__ == "__main__":
-    stage(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    executed, src, profile = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    try:
+        stage(executed, src, profile)
+    except (contents.ContentsError, records.RecordError) as error:
+        raise SystemExit(str(error)) from None
+    depends(src.with_name("html") / "index.html", src.with_suffix(".d"))

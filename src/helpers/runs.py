@@ -8,7 +8,7 @@ what tells of it, in ``build/PROFILE/experiments/EXPERIMENT/RUN/``::
     checkpoint.pt   what training needs to go on; with several seeds, one in each folder ``seed_N/``
     tensorboard/    scalars, for ``tensorboard --logdir``
     error.txt       why the last attempt failed
-    executed.ipynb  the notebook, as far as it came
+    executed.ipynb  the notebook, when it has come to its end
 """
 
 import fcntl

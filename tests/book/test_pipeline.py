@@ -1,28 +1,29 @@
-"""From notebook to page, on a book of one chapter, broken in the ways that books break."""
+"""From notebook to page, on a book of two short notebooks, broken in the ways that books break."""
 
+import compileall
+import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+from itertools import count
 
+import contents
+
+import nbformat
 import pytest
-import torch
 
+import notebooks
+import reference
 from helpers import records
 from helpers.files import PROJECT
 from project import Project
 
-CHAPTER = """# ---
-# jupyter:
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
-# %% [markdown]
+CHAPTER = """# %% [markdown]
 # # A chapter
 #
-# It says that one and one make two, and shows it.
+# It says that one and one make two, counts to α, and shows it.
 #
 # $$
 # 1 + 1 = 2
@@ -32,186 +33,648 @@ CHAPTER = """# ---
 profile = "smoke"
 seed = 0
 
+# %% tags=["set-up"]
+from helpers import exercises, parameters, verify
+from helpers import records as results
+
+_ = parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
+
+# %% tags=["check"]
+verify.equal("eq-toy-sum", [(1 + 1, 2)], against="counting")
+
+
 # %%
-import matplotlib.pyplot as plt
-import numpy as np
+def late():
+    from helpers.other import lazily
 
-from helpers import display, parameters, records, verify
+    return lazily.WORD
 
-parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
-verify.equal("eq-toy-sum", np.ones(3) + 1, np.full(3, 2.0))
-display.use_book_style()
-fig, ax = plt.subplots()
-ax.plot(records.load("toy", "first")["curves"]["y"])
-ax.plot(records.load_weights("toy")[0]["weight"][0])
-display.show(fig, alt="a rising line")
+
+name, load = "toy", results.load
+print(late(), load(name)["first"]["curves"]["y"])
+print((results.WEIGHTS / "toy.safetensors").read_bytes())
+
+# %%
+exercises.check("toy/chapter/one", lambda: 1)
+"""
+SECOND = """# %% [markdown]
+# # A second chapter
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 0
+
+# %%
+import sys
+
+print([name for name in globals() if not name.startswith("_")])
+print("kernel" in sys.modules, any(path.endswith("tools") for path in sys.path))
 """
 TOC = """format: jb-book
-root: intro
+root: "intro"
 parts:
 - caption: Toys
   chapters:
-  - file: toy/chapter
-  - file: appendix/ledger
+  - title: The first
+    file: 'toy/chapter'
+  - {file: appendix/ledger}
+  - file: appendix/records
+    sections:
+    - file: toy/second.ipynb
 """
+# What does not speak UTF-8 and has no home that can be written to.
+HOSTILE = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "HOME": "/dev/null/nobody"}
+GIT = ["git", "-c", "user.name=A reader", "-c", "user.email=reader@example.org"]
 
 
 class Book(Project):
-    """A copy of the project around a book of one chapter."""
+    """A copy of the project around a book of two chapters, with a commit of its own."""
 
     def __init__(self, folder):
         super().__init__(folder)
-        book = folder / "book"
-        shutil.copytree(PROJECT / "book" / "_static", book / "_static")
-        shutil.copy(PROJECT / "book" / "_config.yml", book / "_config.yml")
+        shutil.copytree(PROJECT / "book" / "_static", folder / "book" / "_static")
+        for name in (".gitignore", "book/_config.yml"):
+            shutil.copy(PROJECT / name, folder / name)
         for name, text in {
-            "_toc.yml": TOC,
-            "intro.md": "# A book\n",
-            "references.bib": "",
-            "appendix/placeholder.txt": "",
-            "toy/chapter.py": CHAPTER,
+            "book/_toc.yml": TOC,
+            "book/intro.md": "# A book\n",
+            "book/references.bib": "",
+            "book/toy/chapter.py": CHAPTER,
+            "book/toy/second.py": SECOND,
+            "src/helpers/toy/__init__.py": "",
+            "src/helpers/toy/exercises/__init__.py": "",
+            "src/helpers/toy/exercises/chapter.py": "def one(candidate):\n    assert candidate() == 1\n",
+            "src/helpers/other/__init__.py": "",
+            "src/helpers/other/lazily.py": "WORD = 'later'\n",
+            "src/helpers/other/unused.py": "",
+            "weights/toy.safetensors": "weights",
+            "weights/other.safetensors": "weights",
         }.items():
-            self.write(f"book/{name}", text)
-        self.write("src/helpers/toy/__init__.py", "")
+            self.write(name, text)
+        compileall.compile_dir(folder / "src", quiet=2)  # modules that have been used before are read from elsewhere
         self.record("toy", [1, 2, 3])
-        self.record("other", [1])
-        for name in ("toy", "other"):
-            records.save_weights(name, torch.nn.Linear(3, 1), {}, root=folder / "weights")
+        self.record(
+            "other", [1], resumed=[{"step": 1200, "commit": "0123456789ab", "changed": ["helpers/training.py"]}]
+        )
+        for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=A book"]):
+            subprocess.run([*GIT, *arguments], cwd=folder, check=True)
 
-    def record(self, experiment, y):
+    def record(self, experiment, y, **provenance):
         root = self.folder / "records"
-        records.save(experiment, "first", parameters={}, metrics={}, curves={"y": y}, seconds=1, root=root)
+        records.save(
+            experiment, "first", parameters={}, metrics={}, curves={"y": y}, seconds=1, root=root, **provenance
+        )
 
     def planned(self):
-        """What `make book` would do now, without doing it."""
+        """What `make book` would do now, without doing it: execute the chapter, or the second, or build the site."""
+        names = self.folder / "build/smoke/contents"
+        before, text = names.stat(), names.read_text()
         done = self.make("-n", "book")
         assert done.returncode == 0, done.stderr
-        return {
-            "execute": "tools/execute.py book/toy/chapter.py" in done.stdout,
-            "build": "tools/stage.py" in done.stdout,
+        names.write_text(text)
+        os.utime(names, ns=(before.st_atime_ns, before.st_mtime_ns))
+        commands = {
+            "chapter": "tools/execute.py book/toy/chapter.py",
+            "second": "tools/execute.py book/toy/second.py",
+            "site": "tools/stage.py",
         }
+        return {name for name, command in commands.items() if command in done.stdout}
 
-    def touch(self, name):
-        os.utime(self.folder / name)
-
-    @property
-    def page(self):
-        return (self.folder / "build/smoke/html/toy/chapter.html").read_text()
+    def page(self, name="toy/chapter"):
+        return (self.folder / f"build/smoke/html/{name}.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     project = Book(tmp_path_factory.mktemp("project"))
-    done = project.make("book")
+    done = project.make("book", **HOSTILE)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
     return project
 
 
 @pytest.fixture
-def project(built):
-    """The built project; a test's changes to its sources are taken back."""
-    sources = {name: (built.folder / name).read_text() for name in ("book/toy/chapter.py", "book/_toc.yml")}
-    yield built
-    for name, text in sources.items():
-        built.write(name, text)
+def project(built, tmp_path):
+    """A copy of the built project, to do with what a test wants."""
+    copy = object.__new__(Book)
+    copy.folder = shutil.copytree(built.folder, tmp_path / "project", symlinks=True)
+    return copy
 
 
-def test_the_page_has_text_verdict_figure_and_foot(built):
-    assert "eq-toy-sum holds exactly" in built.page
-    assert 'aria-label="a rising line"' in built.page
-    assert "with the <code" in built.page and "profile, from" in built.page
-    ledger = (built.folder / "build/smoke/html/appendix/ledger.html").read_text()
-    assert "eq-toy-sum" in ledger and "A chapter" in ledger
+# --- what a page shows ---
+
+
+def test_a_page_has_text_verdict_folds_and_foot(built):
+    page = built.page()
+    assert "counts to α" in page
+    assert "eq-toy-sum holds against counting" in page
+    assert "later [1, 2, 3]" in page
+    assert page.count("tag_hide-input") == 3, "parameters, set-up and check are folded"
+    assert "exercises.check" not in page and "toy/chapter/one" not in page
+    assert "with the <code" in page and "profile, from commit" in page and "changed since" not in page
+    ledger = built.page("appendix/ledger")
+    assert "eq-toy-sum" in ledger and "A chapter" in ledger and "counting" in ledger
+
+
+def test_a_notebook_sees_nothing_of_what_notes_its_dependencies(built):
+    names = "['In', 'Out', 'get_ipython', 'exit', 'quit', 'open', 'profile', 'seed', 'sys']"
+    assert names in built.page("toy/second").replace("&#39;", "'")
+    assert "False False" in built.page("toy/second")
+
+
+def test_the_page_of_records_says_what_had_a_part_in_them(built):
+    page = built.page("appendix/records")
+    assert "resumed at step 1,200 under" in page and "helpers/training.py" in page
+    assert "differs from the one that is committed" not in page
+
+
+# --- what is remade ---
 
 
 def test_only_what_changed_is_remade(project):
-    assert project.make("book").returncode == 0  # settle after whatever test came before
-    assert project.planned() == {"execute": False, "build": False}
+    assert project.planned() == set()
     for name, expected in {
-        "book/intro.md": {"execute": False, "build": True},
-        "book/toy/chapter.py": {"execute": True, "build": True},
-        "src/helpers/verify.py": {"execute": True, "build": True},
-        "src/helpers/toy/__init__.py": {"execute": True, "build": True},
-        "src/helpers/gnn/layers.py": {"execute": False, "build": False},
-        "records/toy/first.json": {"execute": True, "build": True},
-        "records/other/first.json": {"execute": False, "build": True},
-        "weights/toy.safetensors": {"execute": True, "build": True},
-        "weights/other.safetensors": {"execute": False, "build": False},
+        "book/intro.md": {"site"},
+        "book/_static/book.css": {"site"},
+        "book/toy/chapter.py": {"chapter", "site"},
+        "src/helpers/verify.py": {"chapter", "site"},
+        "src/helpers/other/lazily.py": {"chapter", "site"},
+        "src/helpers/other/unused.py": set(),
+        "src/helpers/toy/exercises/chapter.py": {"chapter", "site"},
+        "records/toy/first.json": {"chapter", "site"},
+        "records/other/first.json": {"site"},
+        "weights/toy.safetensors": {"chapter", "site"},
+        "weights/other.safetensors": set(),
+        "tools/kernel.py": {"chapter", "second", "site"},
+        "tools/labels.py": {"site"},
     }.items():
-        before = (project.folder / name).stat()
-        project.touch(name)
-        assert project.planned() == expected, name
-        os.utime(project.folder / name, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert project.planned() == {"execute": False, "build": False}
-    before = (project.folder / "records/toy").stat()
-    project.record("toy", [3, 2, 1])
-    assert project.planned()["execute"]
-    os.utime(project.folder / "records/toy", ns=(before.st_atime_ns, before.st_mtime_ns))
-    os.utime(project.folder / "records/toy/first.json", ns=(before.st_atime_ns, before.st_mtime_ns))
+        path = project.folder / name
+        before = path.stat()
+        os.utime(path)
+        assert project.planned() == expected, f"{name} has changed"
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert project.planned() == set()
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("np.full(3, 2.0)", "np.full(3, 2.5)", ["eq-toy-sum does not hold: 3 of 3 entries differ"]),
-        ("np.ones(3) + 1", "np.ones(3) + one", ["NameError", "name 'one' is not defined"]),
-        ('alt="a rising line"', 'alt=""', ["alt must say in words what the figure shows"]),
-        (', alt="a rising line"', "", ["missing 1 required positional argument: 'alt'"]),
-        ("seed = 0", "seed = -1", ["parameter seed = -1: expected a whole number from 0"]),
-        ('"toy", "first"', '"toy", "second"', ["no record second in", "(there: first)"]),
-    ],
+    ("name", "expected"),
+    {
+        "src/helpers/other/lazily.py": {"chapter", "site"},
+        "src/helpers/other/unused.py": set(),
+        "records/toy/first.json": {"chapter", "site"},
+        "records/other/first.json": {"site"},
+        "book/_static/favicon.svg": {"site"},
+    }.items(),
 )
-def test_a_failing_cell_stops_the_build_with_its_name_and_keeps_the_last_good_pages(project, old, new, says):
-    good = project.page
-    project.write("book/toy/chapter.py", CHAPTER.replace(old, new))
+def test_what_has_gone_is_noticed(project, name, expected):
+    (project.folder / name).unlink()
+    assert project.planned() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), {"records/toy/new.json": {"chapter", "site"}, "records/other/new.json": {"site"}}.items()
+)
+def test_a_new_record_is_noticed(project, name, expected):
+    project.write(name, "{}")
+    os.utime(project.folder / name, (0, 0))
+    assert project.planned() == expected
+
+
+def test_a_page_that_did_not_come_to_its_end_is_not_fresh(project):
+    (project.folder / "build/smoke/executed/toy/chapter.d").unlink()
+    assert project.planned() == {"chapter", "site"}
+
+
+def test_what_is_read_from_weights_and_by_whatever_name_is_noted(tmp_path, monkeypatch):
+    """Files and folders that are read, and none that are written or that Python searches for modules."""
+    code = """
+import kernel, pathlib, sys
+kernel.note(sys.argv[1])
+from helpers import records
+import importlib.metadata
+records.load_weights(sorted(records.WEIGHTS.glob("*.safetensors"))[0].stem)
+open(b"README.md").close()
+pathlib.Path(sys.argv[2]).write_text("written")
+importlib.metadata.version("numpy")
+"""
+    command = [sys.executable, "-c", code, tmp_path / "notes", tmp_path / "written"]
+    path = os.pathsep.join(str(PROJECT / name) for name in ("src", "tools"))
+    subprocess.run(command, cwd=PROJECT, env=os.environ | {"PYTHONPATH": path}, check=True)
+    noted = (tmp_path / "notes").read_bytes()
+    assert str(tmp_path / "written").encode() not in noted
+    names = notebooks._in_project(noted)
+    assert {"README.md", "src/helpers/records.py", "src/helpers/files.py", "weights/"} <= set(names)
+    assert sorted(PROJECT.glob("weights/*.safetensors"))[0].relative_to(PROJECT).as_posix() in names
+    assert [name for name in names if name.endswith("/")] == ["weights/"]
+    monkeypatch.setenv("SHARED_WEIGHTS_DATA", str(PROJECT / "weights"))
+    assert not [name for name in notebooks._in_project(noted) if name.startswith("weights/")]
+
+
+# --- what stops a build ---
+
+
+def test_a_false_claim_stops_the_build_with_its_cell_and_keeps_the_last_good_pages(project):
+    good = project.page()
+    project.write("book/toy/chapter.py", CHAPTER.replace("[(1 + 1, 2)]", "[(1 + 1, 3)]"))
     done = project.make("book")
     assert done.returncode != 0
-    for text in ["toy/chapter: cell 3 failed", "parameters.check(globals()", *says]:
+    for text in ["toy/chapter: cell 4 failed", 'verify.equal("eq-toy-sum"', "eq-toy-sum does not hold"]:
         assert text in done.stdout + done.stderr
-    assert project.page == good
-    assert not list((project.folder / "build").rglob("*.plain.ipynb"))
+    assert project.page() == good
+    assert {path.name for path in (project.folder / "build/smoke/executed/toy").iterdir()} == {
+        "chapter.ipynb", "second.ipynb", "second.d",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Write a notebook of a book of one page, and return its path."""
+    monkeypatch.setattr(contents, "BOOK", tmp_path / "book")
+
+    def write(*cells):
+        path = tmp_path / "book" / "toy.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('# %% tags=["parameters"]\nprofile = "smoke"\n' + "".join(f"\n{cell}\n" for cell in cells))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("cell", "index"),
+    [
+        ("# %%\nimport sys\nsys.exit()", 2),
+        ("# %%\nraise SystemExit(0)", 2),
+        ('# %% tags=["skip-execution"]\nprint(1)', 2),
+    ],
+)
+def test_a_notebook_runs_to_its_end_or_fails(toy, tmp_path, cell, index):
+    target = tmp_path / "executed.ipynb"
+    with pytest.raises(SystemExit, match=f"toy: cell {index} has not run to its end"):
+        notebooks.execute(toy(cell, "# %%\nprint(2)"), target, {"profile": "smoke"})
+    assert not target.exists()
+
+
+def test_a_kernel_that_dies_is_told_in_words(toy, tmp_path):
+    path = toy("# %%\nimport os\nos._exit(0)")
+    code = "import contents, execute, pathlib, sys; source, target = map(pathlib.Path, sys.argv[1:]);"
+    code += "contents.BOOK = source.parent; execute.main(source, target, 'smoke')"
+    environment = os.environ | {"PYTHONPATH": f"{PROJECT}/src:{PROJECT}/tools"}
+    command = [sys.executable, "-c", code, path, tmp_path / "executed.ipynb"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert "Kernel died" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_equations_and_verified_claims_are_the_same_or_the_build_stops(project):
+    good = project.page()
+    project.write("book/_toc.yml", TOC + "    - file: toy/text\n")
+    project.write("book/toy/text.md", "# A text\n\n$$\n1 < 2\n$$ (eq-toy-text)\n\n$$\n1 < 2\n$$ (eq-toy-elsewhere)\n")
+    project.write(
+        "book/toy/second.py",
+        SECOND
+        + r"""
+# %% [markdown]
+# $$
+# 1 = 1
+# $$ (eq-toy-never)
+#
+# ```{math}
+# :label: eq-toy-refuted
+# 1 = 2
+# ```
+#
+# \begin{align}
+# 1 &= 1 \label{eq-toy-latex}
+# \end{align}
+
+# %%
+from helpers import verify
+
+if False:
+    verify.equal("eq-toy-never", [(1, 1)], against="nothing")
+try:
+    verify.equal("eq-toy-refuted", [(1, 2)], against="counting")
+except AssertionError:
+    pass
+verify.holds("eq-toy-elsewhere", 1 < 2, against="counting")
+verify.holds("eq-toy-lost", 1 < 2, against="counting")
+""",
+    )
+    done = project.make("book")
+    assert done.returncode != 0
+    for text in [
+        "toy/text: the equation eq-toy-text was not verified when the page ran\n",
+        "toy/text: the equation eq-toy-elsewhere was not verified when the page ran, though toy/second verified one",
+        "toy/second: the equation eq-toy-never was not verified",
+        "toy/second: the equation eq-toy-refuted was not verified",
+        "toy/second: nothing can refer to a \\label in a formula",
+        "toy/second: eq-toy-elsewhere was verified, and no equation of the page has that label: it stands in toy/text",
+        "toy/second: eq-toy-lost was verified, and no equation of the page has that label\n",
+        "eq-toy-latex",
+    ]:
+        assert text in done.stderr, done.stderr
+    assert "toy/chapter:" not in done.stderr
+    assert project.page() == good
 
 
 def test_a_warning_of_sphinx_stops_the_build_and_keeps_the_last_good_pages(project):
-    good = project.page
-    project.write("book/_toc.yml", TOC + "  - file: toy/missing\n")
+    good = project.page("intro")
+    project.write("book/intro.md", "# A book\n\n{ref}`nowhere`\n")
     done = project.make("book")
     assert done.returncode != 0
-    assert "toy/missing" in done.stdout + done.stderr
-    assert project.page == good
+    assert "nowhere" in done.stderr
+    assert project.page("intro") == good
     assert project.make("book").returncode != 0, "the second try must not find the warning forgotten"
 
 
-def test_a_killed_build_leaves_the_last_good_pages_and_the_next_one_is_whole(project):
-    good = project.page
+# --- what kills a build, and two at once ---
+
+
+def with_stub(project, script):
+    """A folder of programs for make's BIN, with a script of ours in the place of jupyter-book."""
     programs = project.folder / "programs"
-    programs.mkdir()
-    for name in ("python", "papermill"):
-        (programs / name).symlink_to(PROJECT / ".venv" / "bin" / name)
-    killer = programs / "jupyter-book"
-    killer.write_text(
-        '#!/bin/bash\nmkdir -p "$4/_build/html/toy"; echo half > "$4/_build/html/toy/chapter.html"; kill -9 0\n'
-    )
-    killer.chmod(0o755)
-    project.touch("book/intro.md")
-    assert project.make("book", f"BIN={programs}").returncode != 0
-    assert project.page == good
+    programs.mkdir(exist_ok=True)
+    for name, text in {"python": f'exec {project.folder}/.venv/bin/python "$@"', "jupyter-book": script}.items():
+        (programs / name).write_text(f"#!/bin/bash\n{text}\n")
+        (programs / name).chmod(0o755)
+    return f"BIN={programs}"
+
+
+def test_a_killed_build_leaves_the_last_good_pages_and_the_next_one_is_whole_and_says_what_differs(project):
+    good = project.page()
+    half = 'mkdir -p "$4/_build/html/toy"; echo half > "$4/_build/html/toy/chapter.html"; kill -9 0'
+    project.record("toy", [3, 2, 1])
+    assert project.make("book", with_stub(project, half)).returncode == -signal.SIGKILL
+    assert project.page() == good
     assert project.make("book").returncode == 0
-    assert "eq-toy-sum holds exactly" in project.page
+    assert "eq-toy-sum holds against counting" in project.page() and "later [3, 2, 1]" in project.page()
+    assert "records/toy/first.json" in project.page() and "changed since then" in project.page()
+    assert project.page("appendix/records").count("this record differs from the one that is committed") == 1
+    assert {path.name.partition("-")[0] for path in (project.folder / "build/smoke").iterdir()} == {
+        "contents", "executed", "html", "src", "src.d",
+    }  # fmt: skip
 
 
-def test_a_wrong_profile_names_the_allowed_ones(built):
-    done = built.make("book", "PROFILE=fast")
+@pytest.mark.parametrize("before", ["a link", "a folder"])
+def test_killed_at_any_step_the_exchange_of_sites_leaves_a_whole_one(tmp_path, before):
+    """A kill is tried before each single call that changes files, until one run comes to its end."""
+    killed = """
+import os, pathlib, signal, sys
+steps = int(sys.argv[1])
+def kill(event, arguments):
+    global steps
+    if event in ("os.rename", "os.symlink", "os.remove", "os.rmdir", "os.utime", "os.mkdir", "open", "shutil.rmtree"):
+        steps -= 1
+        if steps < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+import publish
+sys.addaudithook(kill)
+publish.main(pathlib.Path("new"), pathlib.Path("html"))
+"""
+    path = os.environ | {"PYTHONPATH": str(PROJECT / "tools")}
+    for steps in count():
+        folder = tmp_path / str(steps)
+        last = "html-1" if before == "a link" else "html"
+        for name in (last, "new"):
+            (folder / name / "toy").mkdir(parents=True)
+            for page in ("index.html", "toy/chapter.html"):
+                (folder / name / page).write_text(name)
+        if before == "a link":
+            (folder / "html").symlink_to(last)
+        done = subprocess.run([sys.executable, "-c", killed, str(steps)], cwd=folder, env=path)
+        if before == "a link" or done.returncode == 0:
+            pages = [(folder / "html" / page).read_text() for page in ("index.html", "toy/chapter.html")]
+            assert pages in (["new", "new"], [last, last]), f"killed before step {steps}"
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL
+        if not (folder / "new").exists():  # what was killed is begun anew
+            shutil.copytree(next(folder.glob("html*/toy")).parent, folder / "new")
+        subprocess.run([sys.executable, "-c", killed, "1000"], cwd=folder, env=path, check=True)
+        assert len([*folder.iterdir()]) == 2, "one link and one site"
+    assert steps > 5
+    assert (folder / "html").is_symlink() and (folder / "html/index.html").read_text() == "new"
+
+
+def test_a_second_make_waits_for_the_first_and_finds_its_work_done(project):
+    html, door = project.folder / "build/smoke/html", project.folder / "door"
+    stub = with_stub(
+        project, f'mkdir "$4" "$4/_build" && cp -rL {html} "$4/_build/html" && echo inside >&2 && read < {door}'
+    )
+    os.mkfifo(door)
+    key = os.open(door, os.O_RDWR)  # for both, so that nobody waits for somebody to open the other end
+    os.utime(project.folder / "book/intro.md")
+    first = project.start("book", stub)
+    try:
+        assert first.stderr.readline() == "inside\n"
+        second = project.start("book", stub)
+        assert second.stdout.readline().startswith("Waiting for process ")
+        assert first.poll() is None
+        os.write(key, b"go on\n")
+        for process in (first, second):
+            output, errors = process.communicate(timeout=600)
+            assert process.returncode == 0, errors
+            assert errors == "" and "The book is at" in output
+    finally:
+        os.close(key)
+        door.unlink()
+        if first.poll() is None:
+            os.killpg(first.pid, signal.SIGKILL)
+    assert "eq-toy-sum holds" in project.page()
+    assert project.planned() == set()
+
+
+def test_a_make_inside_another_one_does_not_wait_for_it(built):
+    rules = "outer: ; @$(ALONE) $(MAKE) inner", "inner: ; @$(ALONE) echo not waiting"
+    done = built.make(*(f"--eval={rule}" for rule in rules), "outer")
+    assert "\nnot waiting\n" in done.stdout
+
+
+# --- names, contents and what a reader may say to make ---
+
+
+def test_no_name_of_a_file_is_more_than_a_name(project):
+    name = "x $(shell touch owned).json"
+    project.write(f"records/toy/{name}", "{}")
+    for target in ("help", "book"):
+        done = project.make(target)
+        assert (done.returncode == 0) == (target == "help")
+    assert f"records/toy/{name}" in done.stderr and "rename this file" in done.stderr
+    assert not (project.folder / "owned").exists()
+
+
+def test_a_page_that_is_not_there_stops_make_and_says_what_to_do(project):
+    project.write("book/_toc.yml", TOC + "  - file: toy/missing\n")
+    for target in ("book", "reference"):
+        done = project.make(target)
+        assert done.returncode != 0
+        assert "book/_toc.yml lists 'toy/missing': a page is a notebook book/toy/missing.py" in done.stderr
+        assert "write it, or take the line out" in done.stderr
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """The folder of a book of two texts; its table of contents is still to be written."""
+    monkeypatch.setattr(contents, "BOOK", tmp_path)
+    monkeypatch.setattr(contents, "TOC", tmp_path / "_toc.yml")
+    for name in ("intro.md", "part/text.md", "part/other.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "toc",
+    [
+        "format: jb-book\nroot: intro\nparts:\n- chapters:\n  - file: part/text\n  - file: part/other\n",
+        'format: jb-book\nroot: intro.md\nchapters:\n- file: "part/text.md"\n'
+        "  sections: [{title: O, file: part/other}]\n",
+        "format: jb-article\nroot: intro\nsections:\n- {title: T, file: 'part/text'}\n- url: https://example.org\n"
+        "- file: part/other\n",
+        "root: intro\nsubtrees:\n- entries: [{file: part/text, entries: [{file: part/other}]}]\n",
+    ],
+)
+def test_the_contents_are_what_sphinx_reads_whatever_their_layout(book, toc):
+    (book / "_toc.yml").write_text(toc)
+    assert contents.pages() == ["intro", "part/text", "part/other"]
+
+
+@pytest.mark.parametrize(
+    ("toc", "says"),
+    [
+        ("root: intro\nentries: [{glob: part/*}]\n", "name each page, in place of the glob part/*"),
+        ("root: intro\nentries: [{file: part/text.py}]\n", "(without its ending): a page is a notebook"),
+        ("root: intro\nentries: [{file: part/both}]\n", "both are there: take one away"),
+        ("root: intro\nentries: [{file: ../intro}]\n", "expected letters, digits"),
+        ("root: intro\nentries: [{file: '$(shell id)'}]\n", "expected letters, digits"),
+        ("root: intro\nentries: [{file: part/text}, {file: part/text}]\n", "is no table of contents"),
+        ("root: [\n", "is no table of contents"),
+        ("", "is no table of contents"),
+    ],
+)
+def test_contents_that_are_none_say_why(book, toc, says):
+    (book / "part/both.py").write_text("")
+    (book / "part/both.md").write_text("")
+    (book / "_toc.yml").write_text(toc)
+    with pytest.raises(contents.ContentsError) as error:
+        contents.pages()
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize("profile", ["fast", "smoke full", ""])
+def test_a_wrong_profile_names_the_allowed_ones(built, profile):
+    done = built.make("book", f"PROFILE={profile}")
     assert done.returncode != 0
-    assert "PROFILE=fast: expected smoke or full" in done.stderr
-    assert not (built.folder / "build" / "fast").exists()
+    assert f"PROFILE={profile}: expected smoke or full" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "is_taken_for"),
+    {
+        "/data": "/data",
+        "/my  data": "/my  data",
+        "~/data": "~/data",
+        "my data": "{}/my data",
+        "a/b": "{}/a/b",
+        "": "",
+    }.items(),
+)
+def test_the_data_root_may_be_relative_and_have_any_name(built, given, is_taken_for):
+    rules = "outer: ; @$(MAKE) --no-print-directory inner", "inner: ; @printf '%s' \"$$SHARED_WEIGHTS_DATA\""
+    asked = [*(f"--eval={rule}" for rule in rules), "outer"]
+    expected = is_taken_for.format(built.folder)
+    assert built.make(*asked, SHARED_WEIGHTS_DATA=given).stdout == expected
+    assert built.make(*asked, f"SHARED_WEIGHTS_DATA={given}").stdout == expected
+    if given:
+        assert built.make(*asked, SHARED_WEIGHTS_DATA=f"{given}/$x").stdout == f"{expected}/$x"
+
+
+def test_the_number_of_jobs_is_a_number(built):
+    cores = subprocess.check_output(["getconf", "_NPROCESSORS_ONLN"], text=True).strip()
+    show = "--eval=jobs: ; @echo $(JOBS)"
+    assert built.make(show, "jobs", "JOBS=").stdout.strip() == cores
+    assert built.make(show, "jobs", JOBS="").stdout.strip() == cores
+    assert built.make(show, "jobs", "JOBS=3").stdout.strip() == "3"
+    for wrong in ("two", "0", "-1", "1.5", "2 3"):
+        done = built.make("help", f"JOBS={wrong}")
+        assert done.returncode != 0 and f"JOBS={wrong}: expected a whole number from 1 on" in done.stderr
+
+
+def test_jupyterlab_is_told_of_a_root_user_only(built):
+    assert ("--allow-root" in built.make("-n", "lab").stdout) == (os.getuid() == 0)
 
 
 def test_papermill_is_told_of_an_unknown_parameter(built, tmp_path):
     plain = tmp_path / "chapter.ipynb"
-    subprocess.run([PROJECT / ".venv/bin/jupytext", "--quiet", "--to", "ipynb", "-o", plain, "book/toy/chapter.py"],
-                   cwd=built.folder, check=True)  # fmt: skip
+    nbformat.write(notebooks.read(built.folder / "book/toy/chapter.py"), plain)
     run = [PROJECT / ".venv/bin/papermill", "-k", "python3", "--no-progress-bar", plain, tmp_path / "out.ipynb"]
     done = subprocess.run([*run, "-p", "sead", "3"], capture_output=True, text=True)
     assert done.returncode != 0
     assert "unknown parameter sead: this notebook takes profile, seed" in done.stderr
+
+
+# --- references, working copies, cleaning ---
+
+
+def test_a_reference_keeps_its_ids_and_is_replaced_only_by_a_notebook_that_ran(toy):
+    path = toy("# %%\nprint(1)")
+    reference.main(path)
+    first = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    assert first.metadata == {"kernelspec": notebooks.KERNELSPEC}
+    assert first.cells[1].outputs[0].text == "1\n"
+    reference.main(toy("# %%\nprint(1)", "# %%\nprint(2)"))
+    second = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    assert [cell.id for cell in second.cells[:2]] == [cell.id for cell in first.cells]
+    text = path.with_suffix(".ipynb").read_bytes()
+    with pytest.raises(SystemExit, match=r"toy: [^!]*1 / 0"):
+        reference.main(toy("# %%\nprint(1)", "# %%\n1 / 0"))
+    with pytest.raises(SystemExit, match="toy: cell 1 has not run to its end"):
+        reference.main(toy('# %% tags=["skip-execution"]\nprint(1)'))
+    assert path.with_suffix(".ipynb").read_bytes() == text
+
+
+def test_working_copies_fold_what_need_not_be_seen_and_are_whole_or_not_there(project):
+    done = subprocess.run(["bash", "-c", "ulimit -f 1; make exercises"], cwd=project.folder, capture_output=True,
+                          text=True, env=os.environ | {"PYTHONPATH": "src"})  # fmt: skip
+    folder = project.folder / "exercises"
+    assert done.returncode != 0
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    assert project.make("exercises").returncode == 0
+    copy = json.loads((folder / "toy/chapter.ipynb").read_text(encoding="utf-8"))
+    hidden = [cell["metadata"].get("jupyter", {}).get("source_hidden", False) for cell in copy["cells"]]
+    assert hidden == [False, False, True, True, False, False]
+    assert copy["metadata"] == {"kernelspec": notebooks.KERNELSPEC}
+
+
+def test_cleaning_keeps_what_took_hours(tmp_path):
+    project = Book(tmp_path)
+    for name in [
+        "smoke/executed/toy/chapter.ipynb",
+        "smoke/experiments/toy/smoke/checkpoint.pt",
+        "full/executed/toy/chapter.ipynb",
+        "full/experiments/toy/done/executed.ipynb",
+        "full/experiments/toy/stopped/checkpoint.pt",
+        "full/experiments/toy/several/seed_1/checkpoint.pt",
+        "full/records/toy/mine.json",
+    ]:
+        project.write(f"build/{name}", "")
+    done = project.make("clean")
+    assert done.returncode == 0, done.stderr
+    kept = {str(path.relative_to(tmp_path / "build")) for path in (tmp_path / "build").rglob("*") if path.is_file()}
+    assert kept == {
+        "lock",
+        "full/experiments/toy/stopped/checkpoint.pt",
+        "full/experiments/toy/several/seed_1/checkpoint.pt",
+        "full/records/toy/mine.json",
+    }
+    for told in (
+        "kept build/full/experiments/toy/stopped: ",
+        "kept build/full/records: ",
+        "rm -rf build",
+        "make rerun",
+    ):
+        assert told in done.stdout
+    assert "done" not in done.stdout
+    shutil.rmtree(tmp_path / "build")
+    assert "kept" not in project.make("clean").stdout
