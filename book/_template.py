@@ -105,21 +105,21 @@ verify.equal("eq-toy-wave", cases(), atol=1e-12, against="the mean at each place
 # %% [markdown]
 # :::{exercise} Waves that vanish
 # :label: ex-toy-vanishing
-# On which rings is there a $k$ from $0$ to $n - 1$ with $\lambda_k = 0$, and which $k$ are they? Write
-# `vanishing(n)`, which returns them as a sorted list; the cell below the solution checks it.
+# For how many $k$ from $0$ to $n - 1$ is $\lambda_k = 0$, and for which? Write `vanishing(n)`, which returns how many
+# they are; the cell below the solution checks it.
 # :::
 
 # %% [markdown] tags=["solution"]
 # :::{solution-start} ex-toy-vanishing
 # :class: dropdown
 # :::
-# By {eq}`eq-toy-wave`, $\lambda_k = 0$ means $\cos(2 \pi k / n) = -\tfrac{1}{2}$, so $k / n$ is a third or two thirds.
-# There are such $k$ when 3 divides $n$.
+# By {eq}`eq-toy-wave`, $\lambda_k = 0$ means $\cos(2 \pi k / n) = -\tfrac{1}{2}$, so $k$ is $n / 3$ or $2 n / 3$. These
+# are two whole numbers when 3 divides $n$; else there is none.
 
 
 # %% tags=["solution"]
 def vanishing(n):
-    return [n // 3, 2 * n // 3] if n % 3 == 0 else []
+    return 2 if n % 3 == 0 else 0
 
 
 # %% [markdown] tags=["solution"]

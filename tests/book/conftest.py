@@ -2,10 +2,8 @@ import os
 import shutil
 
 import pytest
-import yaml
 
 from helpers.files import PROJECT
-from notebooks import BOOK, sources
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -19,21 +17,12 @@ FLAGS = [
 ]
 
 
-def contents():
-    """The pages of the book's table of contents, the front page first."""
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
-    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-
-
-def pytest_generate_tests(metafunc):
-    """A test that takes ``source`` or ``page`` is tried on every notebook or page, or on that of --page alone."""
-    only = metafunc.config.getoption("page")
-    if "source" in metafunc.fixturenames:
-        found = {path.relative_to(BOOK).with_suffix("").as_posix(): path for path in sources()}
-        names = [name for name in found if only in (None, name)]
-        metafunc.parametrize("source", [found[name] for name in names], ids=names)
-    if "page" in metafunc.fixturenames:
-        metafunc.parametrize("page", [page for page in contents() if only in (None, page)])
+def pytest_collection_modifyitems(config, items):
+    """With --page, the tests of this page alone."""
+    only = config.getoption("page")
+    if only:
+        found = [(item, getattr(item, "callspec", None)) for item in items]
+        items[:] = [item for item, spec in found if spec and only in (spec.params.get("page"), spec.params.get("name"))]
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +31,6 @@ def site(request):
     folder = PROJECT / request.config.getoption("site")
     assert (folder / "index.html").exists(), f"no pages in {folder}: `make book` builds them (and `make test` does)"
     return folder
-
-
-@pytest.fixture(scope="session")
-def pages():
-    """The pages of the table of contents, the front page first."""
-    return contents()
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,13 @@ import re
 from itertools import pairwise
 from urllib.parse import unquote, urldefrag
 
+import contents
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
+every_page = pytest.mark.parametrize("page", contents.pages())
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 RICH = ("gnn/circulant", "experiments/qm9")  # theorems, exercises, sliders, tables: whose contrast is always measured
 CONTRAST = "color-contrast"  # most of the time that axe takes
@@ -145,6 +148,7 @@ SLIDER = """slider => {
 # --- every page ---
 
 
+@every_page
 def test_page_in_the_browser(browser, site, page):
     path = site / f"{page}.html"
     with Visit(browser, path) as visit:
@@ -159,6 +163,7 @@ def test_page_in_the_browser(browser, site, page):
     assert not found, "\n" + "\n".join(found)
 
 
+@every_page
 @pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("window", [DESK, PHONE], ids=["desk", "phone"])
@@ -170,6 +175,7 @@ def test_page_opened_in_every_window_and_mode(browser, site, page, window, mode)
     assert not found, "\n" + "\n".join(found)
 
 
+@every_page
 def test_page_as_it_is_written(site, page):
     found = [*lacks_content(site, page), *has_figures_without_words(site, page), *has_dead_links(site, page)]
     assert not found, "\n" + "\n".join(found)
@@ -218,19 +224,20 @@ def test_search_finds_a_word_of_a_chapter(browser, site):
         assert visit.complaints == []
 
 
-def test_chapters_are_joined_to_a_book(site, pages):
+def test_chapters_are_joined_to_a_book(site):
     """Part captions in the sidebar, and each page leads to the next."""
-    soup = read(site / f"{pages[1]}.html")
+    order = contents.pages()
+    soup = read(site / f"{order[1]}.html")
     assert len(soup.select(".bd-sidebar .caption-text")) >= 3
-    assert set(RICH) <= set(pages)
-    for page, following in pairwise(pages):
+    assert set(RICH) <= set(order)
+    for page, following in pairwise(order):
         path = site / f"{page}.html"
         link = read(path).select_one("a.right-next")["href"]
         assert (path.parent / link).resolve() == (site / f"{following}.html").resolve()
 
 
-def test_print_hides_what_paper_cannot_do(browser, site, pages):
-    chapter = next(page for page in pages if page.startswith("gnn/"))
+def test_print_hides_what_paper_cannot_do(browser, site):
+    chapter = next(page for page in contents.pages() if page.startswith("gnn/"))
     with Visit(browser, site / f"{chapter}.html") as visit:
         visit.tab.emulate_media(media="print")
         assert visit.tab.locator(".book-slider input:visible").count() == 0

@@ -1,11 +1,13 @@
 """Every notebook of the book keeps the conventions, and a notebook that breaks one is told where and how to mend it."""
 
+import contents
+
 import jupytext
 import nbformat
 import pytest
 
 from helpers.files import PROJECT
-from notebooks import sources
+from notebooks import KERNELSPEC, sources
 from rules import RULES, Notebook, breaches, reference, repeated_labels
 
 TEMPLATE = (PROJECT / "book" / "_template.py").read_text()
@@ -13,8 +15,9 @@ ORACLE = "def vanishing(candidate):\n    ...\n"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_notebook(source, rule):
-    found = breaches(rule, Notebook(source))
+@pytest.mark.parametrize("name", [page for page in contents.pages() if (contents.BOOK / f"{page}.py").exists()])
+def test_notebook(name, rule):
+    found = breaches(rule, Notebook(contents.BOOK / f"{name}.py"))
     assert not found, "\n" + "\n".join(found)
 
 
@@ -33,7 +36,7 @@ def executed(source):
     for count, cell in enumerate(code, start=1):
         cell.execution_count = count
         cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text="1\n")]
-    notebook.metadata = {"kernelspec": notebook.metadata.get("kernelspec", {})}
+    notebook.metadata = {"kernelspec": KERNELSPEC}
     return notebook
 
 
@@ -75,11 +78,6 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
     ("old", "new", "says"),
     [
         # How it is made up
-        (
-            TEMPLATE[: TEMPLATE.index("# %%")],
-            "",
-            "its header, which names the kernel, is missing: copy the first eight",
-        ),
         ("# # What smoothing", "# ## What smoothing", "the first cell is a markdown cell that starts with the title"),
         ("# ## What was shown", "# # What was shown", "a page has one title: the headings below it start with ##"),
         ('["check"]', '["chek"]', "the tag chek means nothing here: those that do are parameters, set-up, hide-input"),
@@ -99,7 +97,7 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
         ("(eq-toy-wave)", "(eq-gnn-wave)", "the label eq-gnn-wave is to be eq-toy-… where the equation asserts"),
         ("(eq-toy-wave)", "(wave)", "the label wave is to be eq-toy-… where the equation asserts something"),
         ("$$ (eq-toy-wave)", "\\label{eq-toy-wave}\n# $$", "label stands right behind it, $$ … $$ (eq-toy-…)"),
-        ("# On which rings", "# $$\n# 1\n# $$ (def-toy-b)\n# On", "def-toy-b stands in an exercise or a solution"),
+        ("# For how many", "# $$\n# 1\n# $$ (def-toy-b)\n# For", "def-toy-b stands in an exercise or a solution"),
         (CHECK, "", "nothing checks eq-toy-wave: before the next markdown cell comes one tagged check that calls"),
         (
             "(eq-toy-wave)",

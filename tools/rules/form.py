@@ -9,9 +9,7 @@ HIDDEN = {"plt": "drawing", "display": "drawing and glue", "warnings": "what is 
 EVERYWHERE = {"profile": "('smoke', 'full')", "seed": "range(2 ** 31)"}  # the rules of what each notebook takes
 
 
-def begins_with_kernel_and_title(notebook):
-    if notebook.script.metadata.get("kernelspec", {}).get("name") != "python3":
-        yield None, "its header, which names the kernel, is missing: copy the first eight lines of book/_template.py"
+def begins_with_its_title(notebook):
     if notebook.cells[0].is_code or not notebook.cells[0].source.startswith("# "):
         yield notebook.cells[0], "the first cell is a markdown cell that starts with the title: # # A title"
     titles = [cell for cell in notebook.words for _ in re.findall(r"^# ", cell.source, re.MULTILINE)]

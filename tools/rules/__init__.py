@@ -7,10 +7,10 @@ and what is wrong and mends it; :func:`breaches` puts the place before it.
 from rules import claims, form, practice, reference
 from rules.notebook import Notebook, repeated_labels
 
-__all__ = ["RULES", "Notebook", "breaches", "repeated_labels"]
+__all__ = ["REFERENCE", "RULES", "SOURCE", "Notebook", "breaches", "repeated_labels"]
 
-RULES = (
-    form.begins_with_kernel_and_title,
+SOURCE = (
+    form.begins_with_its_title,
     form.has_cells_of_known_roles,
     form.opens_what_readers_learn_from,
     form.checks_its_parameters_right_away,
@@ -21,10 +21,13 @@ RULES = (
     practice.checks_what_readers_write,
     practice.runs_without_its_solutions,
     practice.runs_without_its_checks,
+)
+REFERENCE = (
     reference.has_the_same_cells,
     reference.was_executed,
     reference.keeps_nothing_that_changes_from_run_to_run,
 )
+RULES = SOURCE + REFERENCE
 
 
 def breaches(rule, notebook):

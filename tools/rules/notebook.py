@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-import jupytext
 import nbformat
 
 from helpers.files import PROJECT
+from notebooks import read
 
 _EQUATION = re.compile(r"\$\$.+?\$\$[ \t]*(?:\(([^)\n]+)\))?", re.DOTALL)
 _OTHER_LABEL = re.compile(r"^:label: *(\S+)", re.MULTILINE)
@@ -52,7 +52,7 @@ class Notebook:
         self.name = source.relative_to(project / "book").with_suffix("").as_posix()  # as "gnn/circulant"
         self.part, _, self.chapter = self.name.rpartition("/")
         self.prefix = self.chapter if self.part in ("appendix", "experiments") else self.part  # of its labels
-        self.script = jupytext.read(source)
+        self.script = read(source)
         lines = [n for n, line in enumerate(source.read_text().splitlines(), 1) if line.startswith("# %%")]
         self.cells = [
             Cell(number, line, cell.cell_type == "code", cell.source, tags(cell))

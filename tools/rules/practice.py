@@ -5,9 +5,8 @@ import re
 from dataclasses import dataclass
 from itertools import takewhile
 
-import jupytext
-
 from exercises import strip
+from notebooks import read
 from rules.names import Names
 from rules.notebook import Cell
 
@@ -80,7 +79,7 @@ def checks_what_readers_write(notebook):
 
 def runs_without_its_solutions(notebook):
     """Nothing but an exercise's own check depends on its solution."""
-    script = jupytext.read(notebook.source)
+    script = read(notebook.source)
     own = {id(cell): number for number, cell in enumerate(script.cells)}
     names, number = Names(), -1
     for cell in strip(script).cells:
