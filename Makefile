@@ -106,7 +106,7 @@ $(BUILD)/html/index.html: tools/stage.py tools/labels.py tools/tidy.py tools/pub
 	@$(BIN)/python tools/stage.py $(BUILD)/executed $(BUILD)/src $(PROFILE)
 	@rm -rf $(BUILD)/site
 	@built=0; $(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null \
-		|| built=$$?; $(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html && exit $$built
+		|| built=$$?; $(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html $(ONLY) && exit $$built
 	@$(BIN)/python tools/tidy.py $(BUILD)/site/_build/html
 	@$(BIN)/python tools/publish.py $(BUILD)/site/_build/html $(BUILD)/html $(BUILD)/src.d
 	@rm -rf $(BUILD)/site
@@ -165,9 +165,42 @@ format: $(VENV)/installed  ## mend style and format
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-.PHONY: test
-test: lint book  ## everything: lint, a smoke build, helpers, notebooks against their references, pages in a browser
-	@$(BIN)/pytest -n $(JOBS) --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg tests $(NOTEBOOKS:.py=.ipynb)
+# What the cells of a notebook give now, against its committed reference. Once they were found the same, they are so
+# until the reference changes, or something that the page depends on.
+$(BUILD)/checked/%: book/%.ipynb $(BUILD)/executed/%.ipynb tests/nbval.cfg
+	@echo "comparing $< with what its cells give now"
+	@mkdir -p $(@D)
+	@$(BIN)/pytest --quiet -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval.cfg $< > $@.log || { cat $@.log; \
+		echo "When what book/$*.py gives now is right, make reference/$* writes it to $<"; exit 1; }
+	@mv $@.log $@
+book/%.ipynb:
+	@echo "$@ is missing: make reference/$* executes the notebook and writes it"; exit 1
+
+.PHONY: test test-all
+test:  ## lint, a smoke build, notebooks against their references, helpers, sources, pages in a browser: what changed
+test-all:  ## the same and the thorough tests: all pages in all windows and modes, all notebooks without their solutions
+test: TESTS := -m "not thorough"
+test test-all: lint
+	@$(ALONE) $(SHELL) -euc '$(QUIETLY) -k $(BUILD)/html/index.html $(EXECUTED:$(BUILD)/executed/%.ipynb=$(BUILD)/checked/%); \
+		$(BIN)/pytest -p no:nbval -n $(JOBS) --dist loadgroup --site $(BUILD)/html $(TESTS)'
+QUIETLY = $(MAKE) --silent --no-print-directory -j$(JOBS)
+
+# One page by itself: a notebook or a text in a book of which nothing else is executed, a page that is made of all
+# notebooks in the whole one.
+IS_NOTEBOOK = $(wildcard book/$(PAGE).py)
+PAGE_SITE = $(if $(wildcard book/$(PAGE).py book/$(PAGE).md),build/page,$(BUILD))/html
+.PHONY: check
+check: $(VENV)/installed  ## all checks of one page, whose reference is made anew: PAGE=gnn/molecules
+	@$(BIN)/python tools/page.py "$(PAGE)"
+	@$(ALONE) $(SHELL) -euc '$(QUIETLY) FORCE $(if $(IS_NOTEBOOK),reference/$(PAGE) $(BUILD)/executed/$(PAGE).ipynb); \
+		$(QUIETLY) $(PAGE_SITE)/index.html $(if $(IS_NOTEBOOK),$(BUILD)/checked/$(PAGE)); \
+		$(BIN)/pytest --quiet -p no:nbval -m "not thorough" --page $(PAGE) --site $(PAGE_SITE) \
+		tests/book/test_sources.py tests/book/test_pages.py'
+ifneq ($(BUILD),build/page)
+build/page/html/index.html: FORCE
+	@$(BIN)/python tools/page.py $(PAGE) $(BUILD)/executed build/page/executed
+	@$(MAKE) BUILD=build/page ONLY=$(PAGE) $@
+endif
 
 .PHONY: clean
 clean:  ## remove what was built (not exercises/, which is yours, nor .venv, nor full runs that are not finished)

@@ -1,7 +1,8 @@
-"""Hold the equations of a built site against what was verified when its notebooks ran: labels.py SRC SITE
+"""Hold the equations of a built site against what was verified when its notebooks ran: labels.py SRC SITE [PAGE]
 
 An equation whose label starts with ``eq-`` asserts something. It must have been verified on its own page, in whatever
-way the page spells its label and whatever stands around its check; and what was verified must stand on the page.
+way the page spells its label and whatever stands around its check; and what was verified must stand on the page. With
+PAGE, that page is looked at alone.
 """
 
 import json
@@ -44,7 +45,7 @@ def differences(shown, verified):
             yield f"{page}: {checked[id]} was verified, and no equation of the page has that label{but}"
 
 
-def main(src, site):
+def main(src, site, only=None):
     shown, verified, wrong = {}, {}, []
     if not (site / "index.html").exists():
         raise SystemExit(f"no pages in {site}: see above")
@@ -57,10 +58,11 @@ def main(src, site):
         labels = [claim["label"] for claim in claims(json.loads(path.read_text()))]
         verified[str(path.relative_to(src).with_suffix(""))] = {make_id(f"equation-{name}"): name for name in labels}
     wrong += differences(shown, verified)
+    wrong = [line for line in wrong if only is None or line.startswith(f"{only}: ")]
     if wrong:
         hint = "Write an equation that asserts something as $$ … $$ (eq-…) and verify it below; (def-…) is a definition"
         raise SystemExit("\n".join([*wrong, hint]))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

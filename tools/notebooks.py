@@ -128,7 +128,10 @@ def _in_project(notes):
         if not path or path.startswith(outside):
             continue
         if path.endswith(".pyc"):  # of a module, which is read from there when it has not changed
-            path = importlib.util.source_from_cache(path)
+            try:
+                path = importlib.util.source_from_cache(path)
+            except ValueError:  # of a module without a file, as PyG makes them
+                continue
         real = Path(path).resolve()
         if real.is_relative_to(files.PROJECT) and (real.is_dir() if path.endswith("/") else real.is_file()):
             name = str(real.relative_to(files.PROJECT))

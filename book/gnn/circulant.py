@@ -1677,7 +1677,8 @@ verify.holds(
 
 # %% [markdown]
 # ## Exercises
-#
+
+# %% [markdown]
 # :::{exercise} The gradient of a shared weight
 # :label: ex-gnn-kernel-gradient
 # Let $y = C(\theta) x$ and let $\mathcal{L}$ be a loss. $\theta_j$ stands in $n$ places of the matrix. What is

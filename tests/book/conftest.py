@@ -5,7 +5,6 @@ import pytest
 
 from helpers.files import PROJECT
 
-SITE = PROJECT / "build" / "smoke" / "html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
@@ -18,11 +17,20 @@ FLAGS = [
 ]
 
 
+def pytest_collection_modifyitems(config, items):
+    """With --page, the tests of this page alone."""
+    only = config.getoption("page")
+    if only:
+        found = [(item, getattr(item, "callspec", None)) for item in items]
+        items[:] = [item for item, spec in found if spec and only in (spec.params.get("page"), spec.params.get("name"))]
+
+
 @pytest.fixture(scope="session")
-def site():
+def site(request):
     """The folder of the built pages."""
-    assert (SITE / "index.html").exists(), "no pages to test: run `make book` first (`make test` does)"
-    return SITE
+    folder = PROJECT / request.config.getoption("site")
+    assert (folder / "index.html").exists(), f"no pages in {folder}: `make book` builds them (and `make test` does)"
+    return folder
 
 
 @pytest.fixture(scope="session")

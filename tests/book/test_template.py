@@ -1,0 +1,56 @@
+"""A chapter made from the template by the letter of CONTRIBUTING, in a book of its own, passes `make check`."""
+
+import re
+import shutil
+
+import pytest
+
+from helpers.files import PROJECT
+from project import Project
+
+CONTENTS = """format: jb-book
+root: intro
+parts:
+- caption: Toys
+  chapters:
+  - file: notation
+"""
+LISTED = "  - file: toy/template\n"
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A project with everything but a chapter."""
+    project = Project(tmp_path)
+    shutil.copytree(PROJECT / "tests", tmp_path / "tests")
+    shutil.copytree(PROJECT / "book" / "_static", tmp_path / "book" / "_static")
+    for name in ("pyproject.toml", "book/_config.yml", "book/_template.py", "book/ruff.toml", "book/notation.md"):
+        shutil.copy(PROJECT / name, tmp_path / name)
+    for name, text in {"_toc.yml": CONTENTS, "intro.md": "# A book\n", "references.bib": ""}.items():
+        project.write(f"book/{name}", text)
+    return project
+
+
+def refused(book, *says):
+    done = book.make("check", "PAGE=toy/template")
+    assert done.returncode != 0
+    for text in says:
+        assert text in done.stdout + done.stderr
+
+
+def test_a_chapter_from_the_template_passes_once_it_has_what_contributing_names(book):
+    """And what is still missing on the way is told, with what to do."""
+    refused(book, "PAGE=toy/template: expected one of intro, notation")
+    book.write("book/toy/template.py", (PROJECT / "book" / "_template.py").read_text())
+    refused(book, "expected one of intro, notation (it is written: list it in book/_toc.yml, - file: toy/template)")
+    book.write("book/_toc.yml", CONTENTS + LISTED)
+    refused(book, "it has no oracle: write vanishing(candidate) in src/helpers/toy/exercises/template.py")
+    (oracle,) = re.findall(r"```python\n(.*?)```", (PROJECT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    book.write("src/helpers/toy/exercises/template.py", re.sub(r"^   ", "", oracle, flags=re.MULTILINE))
+
+    done = book.make("check", "PAGE=toy/template")
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (book.folder / "build/page/html/toy/template.html").read_text()
+    assert "eq-toy-wave holds against the mean at each place, 33 cases" in page
+    reference = (book.folder / "book/toy/template.ipynb").read_text()
+    assert "toy/template/vanishing: correct" in reference
