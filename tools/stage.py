@@ -132,7 +132,7 @@ def records_page():
         "their results are kept as JSON files in the folder `records/`; chapters read them from there. "
         "`make benchmark` makes the benchmarks anew, `make rerun` the others.\n\n"
         + table(["Record", "Time", "Threads", "Machine", "Date", "Commit"], rows)
-        + "\n## Groups\n\nRuns that differ by their seed alone are one group. What its seeds gave is told as mean ± standard "
+        + "\n## Groups\n\nRuns that differ by their seed alone are one group: what its seeds gave, as mean ± standard "
         "deviation.\n\n" + table(["Experiment", "Group", "Seeds", "Metric", "Value"], list(group_rows()))
     )
 
