@@ -176,13 +176,20 @@ $(BUILD)/checked/%: book/%.ipynb $(BUILD)/executed/%.ipynb tests/nbval.cfg
 book/%.ipynb:
 	@echo "$@ is missing: make reference/$* executes the notebook and writes it"; exit 1
 
+# The tests below tests/book look at the book. The others do not, and have nothing new to tell as long as CODE is what
+# it was when they last passed.
+CODE := Makefile pyproject.toml requirements.txt CONTRIBUTING.md src tools tests records weights book/_* book/experiments
 .PHONY: test test-all
-test:  ## lint, a smoke build, notebooks against their references, helpers, sources, pages in a browser: what changed
-test-all:  ## the same and the thorough tests: all pages in all windows and modes, all notebooks without their solutions
-test: TESTS := -m "not thorough"
+test:  ## lint, a smoke build, notebooks against their references, helpers, pages in a browser: all that has changed
+test-all:  ## all tests, the thorough ones too: every page in every window and mode, every notebook without its solutions
+test: QUICK := yes
 test test-all: lint
-	@$(ALONE) $(SHELL) -euc '$(QUIETLY) -k $(BUILD)/html/index.html $(EXECUTED:$(BUILD)/executed/%.ipynb=$(BUILD)/checked/%); \
-		$(BIN)/pytest -p no:nbval -n $(JOBS) --dist loadgroup --site $(BUILD)/html $(TESTS)'
+	@$(ALONE) $(SHELL) -euc '\
+		$(QUIETLY) -k $(BUILD)/html/index.html $(EXECUTED:$(BUILD)/executed/%.ipynb=$(BUILD)/checked/%); \
+		code=$$(find $(CODE) -type f -not -name "*.pyc" -print0 | sort -z | xargs -0 cksum | cksum); tests=tests; \
+		$(if $(QUICK),[ "$$code" != "$$(cat build/tested 2> /dev/null)" ] || tests=tests/book;) \
+		$(BIN)/pytest -p no:nbval -n $(JOBS) --dist loadgroup --site $(BUILD)/html $(if $(QUICK),-m "not thorough") $$tests; \
+		echo "$$code" > build/tested'
 QUIETLY = $(MAKE) --silent --no-print-directory -j$(JOBS)
 
 # One page by itself: a notebook or a text in a book of which nothing else is executed, a page that is made of all

@@ -22,6 +22,7 @@ from helpers import checkpoints, provenance, runs, training
 from helpers.experiments import RunError
 from helpers.training import TrainingError
 
+pytestmark = pytest.mark.xdist_group("training")  # they share one trained network
 torch.set_num_threads(1)  # with more, sums may differ from process to process
 SAMPLES, BATCH, EPOCHS = 45, 10, 3
 STEPS = EPOCHS * 5
@@ -255,7 +256,7 @@ def test_a_checkpoint_of_other_parameters_is_refused(tmp_path):
         {"validate_every": 3},
         {"parameters": {"seed": 1}},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_whatever_a_result_depends_on_is_among_the_settings(tmp_path, change):
     run(tmp_path, steps=5, batch_size=BATCH)

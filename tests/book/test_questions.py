@@ -1,6 +1,7 @@
 """The page of questions lists every question of the two documents, and leads from each to what answers it."""
 
 import re
+from functools import cache
 
 import pytest
 
@@ -33,6 +34,7 @@ DOCUMENTS = {"Assignment of 2021": ASSIGNMENT, "Report of 2019": REPORT}
 PAGE = (PROJECT / "book" / "appendix" / "questions.md").read_text()
 
 
+@cache
 def exercises():
     """The labels of the exercises of each chapter that is there."""
     chapters = {}

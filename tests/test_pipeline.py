@@ -20,6 +20,8 @@ from helpers import records
 from helpers.files import PROJECT
 from project import Project
 
+pytestmark = pytest.mark.xdist_group("pipeline")  # they share one book
+
 CHAPTER = """# %% [markdown]
 # # A chapter
 #
