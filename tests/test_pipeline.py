@@ -3,6 +3,7 @@
 import compileall
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -115,9 +116,9 @@ class Book(Project):
             self.write(name, text)
         compileall.compile_dir(folder / "src", quiet=2)  # modules that have been used before are read from elsewhere
         self.record("toy", [1, 2, 3])
-        self.record(
-            "other", [1], resumed=[{"step": 1200, "commit": "0123456789ab", "changed": ["helpers/training.py"]}]
-        )
+        started = {"commit": "abcdef012345-dirty", "code": {}}
+        later = {"step": 1200, "commit": "0123456789ab", "changed": ["helpers/training.py"]}
+        self.record("other", [1], started=started, resumed=[later])
         for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=A book"]):
             subprocess.run([*GIT, *arguments], cwd=folder, check=True)
 
@@ -186,7 +187,9 @@ def test_a_notebook_sees_nothing_of_what_notes_its_dependencies(built):
 
 def test_the_page_of_records_says_what_had_a_part_in_them(built):
     page = built.page("appendix/records")
-    assert "resumed at step 1,200 under" in page and "helpers/training.py" in page
+    text = re.sub("<[^>]*>", "", page)
+    assert "abcdef012345; with uncommitted changes; resumed at step 1,200 under 0123456789ab" in text
+    assert "with another helpers/training.py" in text
     assert "differs from the one that is committed" not in page
 
 
@@ -209,6 +212,7 @@ def test_only_what_changed_is_remade(project):
         "weights/other.safetensors": set(),
         "tools/kernel.py": {"chapter", "second", "site"},
         "tools/labels.py": {"site"},
+        "tools/contents.py": {"site"},
     }.items():
         path = project.folder / name
         before = path.stat()
@@ -513,6 +517,8 @@ def test_no_name_of_a_file_is_more_than_a_name(project):
         assert (done.returncode == 0) == (target == "help")
     assert f"records/toy/{name}" in done.stderr and "rename this file" in done.stderr
     assert not (project.folder / "owned").exists()
+    with pytest.raises(contents.ContentsError, match="rename this file"):
+        contents.rules("build/smoke/executed/toy/chapter.ipynb", ["records/toy/first.json", f"records/toy/{name}"])
 
 
 def test_a_page_that_is_not_there_stops_make_and_says_what_to_do(project):
