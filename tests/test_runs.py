@@ -262,6 +262,11 @@ def test_a_failure_is_told_by_its_last_line_even_when_it_has_none():
         assert told.state == "failed" and says in told.message
 
 
+def test_a_run_that_failed_and_is_tried_again_has_not_failed():
+    files.write(start().folder / "error.txt", "no")
+    assert runs.state("toy", "a").state == "starting"
+
+
 def test_a_run_whose_process_is_gone_is_stopped():
     progress = {"step": 1, "steps": 4, "seconds_left": 3.0, "latest": {}}
     files.write(runs.folder_of("toy", "a") / "progress.json", json.dumps(progress))

@@ -14,10 +14,11 @@ import contents
 
 import nbformat
 
-from helpers import files, provenance, records
+from helpers import experiments, files, provenance, records
 from helpers.verify import METADATA_KEY
 from labels import claims
 from notebooks import sources
+from status import duration
 
 FOLDED = {"parameters", "set-up", "check"}  # tags of cells whose code opens on demand, as do those of hide-input
 
@@ -131,7 +132,19 @@ def records_page():
         "their results are kept as JSON files in the folder `records/`; chapters read them from there. "
         "`make benchmark` makes the benchmarks anew, `make rerun` the others.\n\n"
         + table(["Record", "Time", "Threads", "Machine", "Date", "Commit"], rows)
+        + "\n## Groups\n\nRuns that differ by their seed alone are one group: what its seeds gave, as mean ± standard "
+        "deviation.\n\n" + table(["Experiment", "Group", "Seeds", "Metric", "Value"], list(group_rows()))
     )
+
+
+def group_rows():
+    """A row for each metric that is shown of each group of runs."""
+    for experiment in experiments.experiments():
+        for group, metrics in experiments.groups(experiment).items():
+            for metric, values in metrics.items():
+                if values:
+                    told = [str(len(values)), f"`{metric}`", experiments.spread(values)]
+                    yield [f"`{experiment}`", f"`{group}`", *told]
 
 
 def origin(made, changed):
@@ -161,10 +174,6 @@ def run_times(notebooks):
         f"several notebooks side by side; {total} in all. A page keeps its figures until it is executed again.\n\n"
         + table(["Notebook", "Profile", "Time", "Executed", "Processor"], rows)
     )
-
-
-def duration(seconds):
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def title(path, notebook):

@@ -25,10 +25,12 @@ def group_rows(experiment):
 
 
 def duration(seconds):
-    """Hours and minutes, or minutes and seconds."""
-    minutes, seconds = divmod(round(seconds), 60)
+    """Hours and minutes, minutes and seconds, or seconds."""
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
 
 
 def show(header, rows):

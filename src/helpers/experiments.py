@@ -135,6 +135,5 @@ def _refuse_duplicates(path, node):
         for name in names:
             if names.count(name) > 1:
                 raise RunError(f"{path}: {name} stands twice, near line {node.start_mark.line + 1}")
-        for key, value in node.value:
-            if key.tag != "tag:yaml.org,2002:merge":
-                _refuse_duplicates(path, value)
+        for _, value in node.value:
+            _refuse_duplicates(path, value)
