@@ -125,6 +125,8 @@ reference: $(VENV)/installed  ## regenerate the committed, executed .ipynb of ev
 reference/%: book/%.py FORCE | build/matplotlib
 	@echo "executing $< (reference)"
 	@$(BIN)/python tools/reference.py $<
+reference/%: FORCE
+	@echo "There is no notebook book/$*.py"; exit 1
 
 .PHONY: FORCE
 FORCE:

@@ -61,6 +61,13 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
     ("old", "new", "says"),
     [
         # How it is made up
+        ("return (np.roll", "return [np.roll", "line 2 of this cell is not Python: closing parenthesis"),
+        ("# %%\nprint", "# %%\n# %matplotlib inline\nprint", "line 1 of this cell is not Python: invalid syntax"),
+        (
+            "# %% [markdown]\n# # What",
+            "# A remark\n\n# %% [markdown]\n# # What",
+            "the first cell is a markdown cell that",
+        ),
         ("# # What smoothing", "# ## What smoothing", "the first cell is a markdown cell that starts with the title"),
         ("# ## What was shown", "# # What was shown", "a page has one title: the headings below it start with ##"),
         ('["check"]', '["chek"]', "the tag chek means nothing here: those that do are parameters, set-up, hide-input"),

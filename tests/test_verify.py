@@ -181,6 +181,10 @@ def test_only_equations_have_claims_and_every_claim_says_its_route():
             call("eq-x")
 
 
+def test_a_false_claim_is_shown_without_the_lines_that_found_it():
+    assert verify.ClaimError("eq-x does not hold")._render_traceback_() == ["ClaimError: eq-x does not hold"]
+
+
 def printed(call):
     """The verdict that a call displays."""
     shown = []

@@ -24,6 +24,7 @@ seed = 0
 import math
 
 from helpers import display, exercises, parameters, verify
+from helpers.gnn import drawing
 from helpers.gnn.layers import GraphAttention, gcn_norm
 
 import matplotlib.pyplot as plt
@@ -31,8 +32,6 @@ import networkx as nx
 import numpy as np
 import torch
 from matplotlib.colors import to_rgba
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 from torch.nn.functional import dropout, leaky_relu, softplus
 from torch_geometric.datasets import KarateClub
 from torch_geometric.nn import GATConv, GATv2Conv
@@ -1250,11 +1249,6 @@ layout = nx.kamada_kawai_layout(graph)  # no random start: the same picture each
 looked_from = [0, 1, 5, 8, 13, 16, 31, 33]
 
 
-def segments(pairs):
-    ends = [layout[node] for pair in pairs for node in pair]
-    return Path(ends, [Path.MOVETO, Path.LINETO] * len(pairs))
-
-
 def in_order(i):
     """The members that i hears, by falling s."""
     return sorted(heard_by[i], key=lambda j: -s[0, j])
@@ -1262,24 +1256,15 @@ def in_order(i):
 
 def draw_attention(i):
     fig, (ax, bars) = plt.subplots(1, 2, figsize=(7.0, 3.9), width_ratios=[1.5, 1])
-    line = dict(edgecolor=display.INK, facecolor="none", clip_on=False)
-    ax.add_patch(PathPatch(segments(graph.edges), linewidth=0.5, alpha=0.3, **line))
+    drawing.edges(ax, layout, graph.edges, width=0.5, alpha=0.3)
     heard = in_order(i)
     share = alpha[0, i, heard]
-    for j, thickness in zip(heard, 12 * share, strict=True):
-        ax.add_patch(PathPatch(segments([(i, j)]), lw=thickness, alpha=0.6, **line))
-    for group, size, hue, outline in (
-        (sorted(set(graph) - set(heard)), 5, None, 0.6),
-        ([j for j in heard if j != i], 15, display.COLORS[0], 0.9),
-        ([i], 15, display.COLORS[1], 2.4),
-    ):
-        place = np.array([layout[j] for j in group]).T
-        style = dict(linestyle="none", marker="o", markersize=size, clip_on=False)
-        ax.plot(*place, mfc=display.PAPER, mec=display.INK, mew=outline, **style)
-        if hue:
-            ax.plot(*place, mfc=to_rgba(hue, 0.3), mew=0, **style)
-    for j in heard:
-        ax.annotate(f"{j}", layout[j], ha="center", va="center", fontsize=9)
+    friends = [j for j in heard if j != i]
+    widths = 12 * alpha[0, i, friends]
+    drawing.edges(ax, layout, [(i, j) for j in friends], widths, alpha=0.6)
+    drawing.nodes(ax, layout, sorted(set(graph) - set(heard)), size=5, outline=0.6)
+    drawing.nodes(ax, layout, friends, display.COLORS[0], label=str)
+    drawing.nodes(ax, layout, [i], display.COLORS[1], label=str, outline=2.4)
     ax.set_axis_off()
     bars.barh(range(len(heard)), share, color=to_rgba(display.COLORS[0], 0.6))
     bars.axvline(1 / len(heard), color=display.INK, linewidth=0.9, linestyle="--")

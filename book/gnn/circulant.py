@@ -28,6 +28,7 @@ from itertools import permutations
 
 import helpers.gnn.circulant as fast
 from helpers import display, exercises, parameters, records, verify
+from helpers.gnn import drawing
 from helpers.gnn.layers import gcn_norm
 
 import matplotlib.pyplot as plt
@@ -139,27 +140,6 @@ def three_taps(n, w_minus, w_0, w_plus):  # θ [n]
 
 
 # %% tags=["hide-input"]
-def on_circle(n):
-    """Nodes 0 to n − 1 clockwise from the top."""
-    angle = np.pi / 2 - 2 * np.pi * np.arange(n) / n
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)  # [n, 2]
-
-
-def draw_nodes(ax, places, highlighted=None):
-    """Numbered nodes; those that are highlighted, as {node: colour}, are tinted."""
-    ax.plot(*places.T, ls="", marker="o", ms=21, mfc=display.PAPER, mec=display.INK)
-    for j, color in (highlighted or {}).items():
-        ax.plot(*places[j], marker="o", ms=21, mec="none", mfc=color, alpha=0.4)
-    for j, place in enumerate(places):
-        ax.text(*place, f"{j}", ha="center", va="center")
-
-
-def draw_arrow(ax, start, end, color, style):
-    arrow = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=0.22"}
-    arrow |= {"color": color, "lw": 1.6, "ls": style, "shrinkA": 13, "shrinkB": 13}
-    ax.annotate("", end, start, arrowprops=arrow)
-
-
 tap_names = {0: r"$w_0$", 1: r"$w_1$", -1: r"$w_{-1}$"}
 tap_colors = {0: display.COLORS[0], 1: display.COLORS[1], -1: display.COLORS[2]}
 centred = {"ha": "center", "va": "center"}
@@ -167,11 +147,11 @@ centred = {"ha": "center", "va": "center"}
 
 def draw_layer(n=6):
     fig, (ring, grid) = plt.subplots(1, 2, figsize=(7, 3.2))
-    places = on_circle(n)
-    for i in range(n):
-        draw_arrow(ring, places[(i + 1) % n], places[i], tap_colors[1], style="-")
-        draw_arrow(ring, places[i - 1], places[i], tap_colors[-1], style="--")
-    draw_nodes(ring, places)
+    places = drawing.on_circle(n)
+    drawing.nodes(ring, places, label=str)
+    for tap, style in ((1, "-"), (-1, "--")):
+        pairs = [((i + tap) % n, i) for i in range(n)]
+        drawing.arrows(ring, places, pairs, tap_colors[tap], 1.6, style, bend=0.22)
     ring.text(0, 0, "solid: $w_1$\n" + "dashed: $w_{-1}$", linespacing=1.8, **centred)
     ring.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
     ring.axis("off")
@@ -448,16 +428,17 @@ verify.equal("eq-gnn-conv1d", cases(), atol=1e-12, against="a loop over nodes")
 ring_x = np.array([0.2, 0.8, 1.0, 0.4, -0.6, -0.2])
 taps = {-1: -0.5, 0: 1.0, 1: 1.0}
 ring_y = circulant(three_taps(6, taps[-1], taps[0], taps[1])) @ ring_x
-line = {"ls": "-", "lw": 0.8, "marker": "", "color": display.INK}
 
 
 def draw_window(i, n=6):
     fig, (ring, signal) = plt.subplots(1, 2, figsize=(7, 2.8), width_ratios=(1, 1.6))
-    places = on_circle(n)
-    ring.plot(*np.append(places, places[:1], axis=0).T, **line, alpha=0.5)
-    draw_nodes(ring, places, {(i + tap) % n: c for tap, c in tap_colors.items()})
+    places = drawing.on_circle(n)
+    drawing.edges(ring, places, [(j, (j + 1) % n) for j in range(n)])
+    drawing.nodes(ring, places, label=str)
     for tap, name in tap_names.items():
-        ring.text(*(1.4 * places[(i + tap) % n]), name, **centred)
+        j = (i + tap) % n
+        drawing.nodes(ring, places, [j], tap_colors[tap])
+        ring.text(*(1.4 * places[j]), name, **centred)
     ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     ring.axis("off")
     bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
@@ -729,8 +710,8 @@ wave_styles = (
 
 def draw_mode(k, n=8):
     fig, (plane, wave) = plt.subplots(1, 2, figsize=(7, 2.7), width_ratios=(1, 1.7))
-    plane.plot(*on_circle(37).T, **line, alpha=0.5)
-    plane.plot(*on_circle(n).T, color=display.INK, ls="", marker="o", ms=3)
+    plane.add_patch(plt.Circle((0, 0), 1, fill=False, lw=0.8, alpha=0.5))
+    plane.plot(*drawing.on_circle(n).T, color=display.INK, ls="", marker="o", ms=3)
     factor = np.array([np.cos(2 * np.pi * k / n), np.sin(2 * np.pi * k / n)])
     radius = {"color": display.COLORS[2], "ls": "-", "lw": 2, "marker": "o", "ms": 7}
     plane.plot(*np.stack([0 * factor, factor], axis=1), markevery=[1], **radius)

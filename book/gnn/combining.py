@@ -25,6 +25,7 @@ seed = 0
 import itertools
 
 from helpers import display, exercises, parameters, verify
+from helpers.gnn import drawing
 
 import matplotlib.pyplot as plt
 import networkx as nx
@@ -82,48 +83,25 @@ def directed_path(T):
 
 
 # %% tags=["hide-input"]
-def draw_arrows(ax, positions, edges, nodes):
-    for s, t in edges:
-        ax.annotate(
-            "",
-            positions[t],
-            positions[s],
-            arrowprops={
-                "arrowstyle": "-|>",
-                "color": display.INK,
-                "shrinkA": 9,
-                "shrinkB": 9,
-            },
-        )
-    for node, label in nodes.items():
-        ax.plot(*positions[node], "o", ms=17, mfc=display.PAPER, mec=display.INK)
-        ax.plot(*positions[node], "o", ms=17, mfc=display.COLORS[0], mew=0, alpha=0.3)
-        ax.annotate(label, positions[node], ha="center", va="center", fontsize=9)
-
-
 def draw_directed_graphs():
-    fig, axes = plt.subplots(1, 3, figsize=(7.2, 1.9), width_ratios=[1, 1, 0.9])
     steps = range(1, 5)
-    draw_arrows(
-        axes[0],
-        {t: (t, 0) for t in steps},
-        itertools.pairwise(steps),
-        {t: str(t) for t in steps},
-    )
+    path = {t: (t, 0) for t in steps}
     both_ways = {t: (t, 0.5) for t in steps} | {-t: (t, -0.5) for t in steps}
-    draw_arrows(
-        axes[1],
-        both_ways,
-        [*itertools.pairwise(steps), *itertools.pairwise(sorted(-t for t in steps))],
-        {t: str(abs(t)) for t in both_ways},
-    )
     tree = {1: (0, 1), 2: (1, 1), 3: (2, 1), 4: (0.5, 0), 5: (1.25, -1)}
-    draw_arrows(
-        axes[2], tree, [(1, 4), (2, 4), (4, 5), (3, 5)], {t: str(t) for t in tree}
-    )
-    titles = ("directed path", "two paths, never joined", "tree, towards its root")
-    limits = ((0.5, 4.5), (0.5, 4.5), (-0.6, 2.6))
-    for ax, title, limit in zip(axes, titles, limits, strict=True):
+    onward = [*itertools.pairwise(steps)]
+    back = [(-t, -s) for s, t in onward]
+    joins = [(1, 4), (2, 4), (4, 5), (3, 5)]
+    fig, axes = plt.subplots(1, 3, figsize=(7.2, 1.9), width_ratios=[1, 1, 0.9])
+    for ax, places, pairs, title, limit in zip(
+        axes,
+        (path, both_ways, tree),
+        (onward, onward + back, joins),
+        ("directed path", "two paths, never joined", "tree, towards its root"),
+        ((0.5, 4.5), (0.5, 4.5), (-0.6, 2.6)),
+        strict=True,
+    ):
+        drawing.arrows(ax, places, pairs)
+        drawing.nodes(ax, places, fill=display.COLORS[0], label=lambda t: f"{abs(t)}")
         ax.set(title=title, xlim=limit, ylim=(-1.5, 1.5))
         ax.set_axis_off()
     return fig
@@ -551,22 +529,13 @@ x, y = film(test_nets[0][1], frames + 1, generator)
 
 # %% tags=["hide-input"]
 positions, L = test_nets[0]
-ends = np.argwhere(np.triu(L.numpy(), 1) < 0)  # [E, 2]
-
-
-def threads(points):
-    """All threads of the net as one line with gaps, for a small picture."""
-    gaps = np.full((len(ends), 1, 2), np.nan)
-    return np.concatenate([points[ends], gaps], axis=1).reshape(-1, 2).T
-
-
-style = dict(linestyle="-", marker="", color=display.INK)
+threads = np.argwhere(np.triu(L.numpy(), 1) < 0)  # [E, 2]
 
 
 def draw_net():
     fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.9), width_ratios=[1, 1.5])
-    axes[0].plot(*threads(positions), lw=0.7, alpha=0.5, **style)
-    axes[0].plot(*positions.T, "o", ms=5, mfc=display.PAPER, mec=display.INK)
+    drawing.edges(axes[0], positions, threads)
+    drawing.nodes(axes[0], positions, size=5)
     shown = np.argsort(positions[:, 0])[[0, len(L) // 2, -1]]
     looks = zip(shown, "os^", ("-", "--", "-."), display.COLORS[:3], strict=True)
     for node, marker, dashes, hue in looks:
@@ -1197,7 +1166,7 @@ def draw_frame(t):
         ("last frame carried forward", "graph GRU"),
         strict=True,
     ):
-        ax.plot(*threads(truth), lw=0.6, alpha=0.45, **style)
+        drawing.edges(ax, truth, threads)
         foot = seen_from_the_side(guess)
         tick = np.array([0.018, 0.0])
         bars = np.stack([truth, foot, foot - tick, foot + tick, foot * np.nan], axis=1)

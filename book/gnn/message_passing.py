@@ -28,13 +28,13 @@ import math
 import textwrap
 
 from helpers import data, display, exercises, parameters, verify
+from helpers.gnn import drawing
 from helpers.gnn.layers import GraphConvolution, gcn_norm
 
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
-from matplotlib.colors import to_rgba
 from rdkit import Chem
 from torch_geometric.datasets import KarateClub
 from torch_geometric.nn import GCNConv
@@ -864,30 +864,7 @@ verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
 # graph network. The number of *layers* is a distance in the graph. Turn the slider to see what member
 # {glue:text}`gnn-mp-member` knows of the club.
 
-
 # %% tags=["hide-input"]
-def draw_edges(ax, graph, layout):
-    gap = (np.nan, np.nan)  # lifts the pen: all edges as one path, a small file
-    ends = [xy for i, j in graph.edges for xy in (layout[i], layout[j], gap)]
-    style = dict(linestyle="-", marker="none", linewidth=0.7, alpha=0.45)
-    ax.plot(*np.array(ends).T, color=display.INK, clip_on=False, **style)
-    ax.set_axis_off()
-
-
-def draw_nodes(ax, layout, nodes, fill=None, marker="o", size=15.5, width=0.8):
-    """Nodes of one kind: paper, so that no edge shines through, then the hue."""
-    x, y = np.array([layout[node] for node in nodes]).reshape(-1, 2).T
-    style = dict(linestyle="none", marker=marker, markersize=size, clip_on=False)
-    ax.plot(x, y, mfc=display.PAPER, mec=display.INK, mew=width, **style)
-    if fill:
-        ax.plot(x, y, mfc=to_rgba(fill, 0.3), mew=0, **style)
-
-
-def label_nodes(ax, layout, labels):
-    for node, label in labels.items():
-        ax.annotate(label, layout[node], ha="center", va="center", fontsize=9)
-
-
 club_graph = nx.from_numpy_array(A.numpy())
 layout = nx.kamada_kawai_layout(club_graph)  # no random start: the same each time
 member = 16
@@ -895,14 +872,15 @@ member = 16
 
 def draw_receptive_field(k):
     fig, ax = plt.subplots(figsize=(6.2, 4.4))
-    draw_edges(ax, club_graph, layout)
-    for chosen, hue, width in (
+    drawing.edges(ax, layout, club_graph.edges)
+    for chosen, hue, outline in (
         (hops[member] > k, None, 0.6),
         (hops[member] < k, display.COLORS[0], 1.0),
         (hops[member] == k, display.COLORS[1], 2.4),
     ):
-        draw_nodes(ax, layout, chosen.nonzero().flatten().tolist(), hue, width=width)
-    label_nodes(ax, layout, {node: f"{node}" for node in club_graph})
+        nodes = chosen.nonzero().flatten().tolist()
+        drawing.nodes(ax, layout, nodes, hue, label=str, outline=outline)
+    ax.set_axis_off()
     seen = (hops[member] <= k).sum()
     ax.set_title(f"{k} layer{'s' * (k != 1)}: {seen} of {N} members are seen")
     return fig
@@ -1240,14 +1218,16 @@ predicted = gcn_scores[0].argmax(dim=-1)
 
 def draw_communities():
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.9), width_ratios=[1.35, 1])
-    draw_edges(left, club_graph, layout)
+    drawing.edges(left, layout, club_graph.edges)
     for c, (marker, size) in enumerate((("o", 11), ("s", 10), ("D", 9.5), ("^", 12))):
         for known, correct in itertools.product((False, True), repeat=2):
             chosen = (y == c) & (labelled == known) & ((predicted == c) == correct)
             nodes = chosen.nonzero().flatten().tolist()
             hue = display.COLORS[c] if correct else None
-            draw_nodes(left, layout, nodes, hue, marker, size, 2.4 if known else 0.8)
+            style = dict(marker=marker, size=size, outline=2.4 if known else 0.8)
+            drawing.nodes(left, layout, nodes, hue, **style)
     left.set_title("one seed")
+    left.set_axis_off()
     rng = np.random.default_rng(0)
     for row, values in enumerate((gcn, mlp)):
         jitter = rng.uniform(-0.25, 0.25, num_seeds)  # so that equal values do not hide
@@ -1395,14 +1375,14 @@ graph_of = {name: read_smiles(smiles[number]) for name, number in NUMBERS.items(
 def draw_molecules():
     fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), width_ratios=[1, 1.6])
     for ax, (name, (edges, _, symbols)) in zip(axes, graph_of.items(), strict=True):
-        molecule = nx.Graph(edges.T.tolist())
-        places = nx.kamada_kawai_layout(molecule)
-        draw_edges(ax, molecule, places)
+        bonds = nx.Graph(edges.T.tolist())
+        places = nx.kamada_kawai_layout(bonds)
+        drawing.edges(ax, places, bonds.edges)
         for element, marker, hue in zip("CH", "os", display.COLORS, strict=False):
             atoms = [i for i, symbol in enumerate(symbols) if symbol == element]
-            draw_nodes(ax, places, atoms, hue, marker)
-        label_nodes(ax, places, dict(enumerate(symbols)))
+            drawing.nodes(ax, places, atoms, hue, symbols.__getitem__, marker)
         ax.set(title=name, aspect="equal")
+        ax.set_axis_off()
     return fig
 
 

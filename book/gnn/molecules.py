@@ -30,13 +30,11 @@ import operator
 import re
 
 from helpers import data, display, exercises, parameters, records, verify
-from helpers.gnn import molecule_models, molecules
+from helpers.gnn import drawing, molecule_models, molecules
 
 import matplotlib.pyplot as plt
 import networkx as nx
-import pandas as pd
 import torch
-from IPython.display import HTML
 from matplotlib.colors import to_rgba
 from rdkit import Chem, rdBase
 from torch_geometric.nn import MFConv, RGCNConv
@@ -179,14 +177,14 @@ display.glue("gnn-mol-z2-total", f"{z2_total:.7f}")
 display.glue("gnn-mol-z2-boast", f"{0.0005 / z2_total:.0f}")
 display.glue("gnn-mol-z2-atom", f"{z2_atom:.4f}")
 display.glue("gnn-mol-composition", f"{composition_mae:.2f} eV")
-rows = {
-    f"composition, {name}": {
+display.table(
+    {
+        "model": f"composition, {name}",
         "mean z²": f"{mean_z2(target, test):.2g}",
         "mean absolute error (meV)": f"{1000 * residuals(target)[test].abs().mean():.1f}",
     }
     for name, target in {"total energy": U_0, "atomization energy": y}.items()
-}
-pd.DataFrame(rows).T
+)
 
 # %% tags=["check"]
 verify.equal(
@@ -824,8 +822,7 @@ for model, group in runs_of.items():
     rows.append(row)
 rows.append({("", "model"): "composition", ("", "parameters"): "6", ("", "seeds"): "–"})
 rows[-1] |= {(order, name): counted[name] for order in ORDERS for name in counted}
-table_of_scores = pd.DataFrame(rows, columns=pd.MultiIndex.from_tuples(rows[0]))
-HTML(table_of_scores.to_html(index=False))
+display.table(rows)
 
 
 # %% tags=["hide-input"]
@@ -949,7 +946,7 @@ alike = "norm: None", "residual: False"
 assert min(error_of[changed] for changed in helped) > 1.5 * error_of["nothing"]
 assert max(error_of[changed] for changed in alike) < 1.1 * error_of["nothing"]
 display.glue("gnn-mol-blocks", f"{short['parameters']['blocks']}")
-HTML(pd.DataFrame(rows).to_html(index=False))
+display.table(rows)
 
 # %% [markdown]
 # The three poolings are compared without the composition beside them: it is itself a sum over the atoms, and would
@@ -970,9 +967,13 @@ PUBLISHED = {
     "R-GCN (Brockschmidt 2020, table 2)": 7.82,
     "GNN-FiLM (Brockschmidt 2020, table 2)": 5.43,
 }
-rows = {name: f"{ratio * CHEMICAL_ACCURACY:.0f}" for name, ratio in PUBLISHED.items()}
-rows["ours, mean over seeds"] = f"{mean_error('GNN', 'test'):.0f}"
-pd.DataFrame({"error (meV)": rows})
+errors = {name: ratio * CHEMICAL_ACCURACY for name, ratio in PUBLISHED.items()}
+errors["ours, mean over seeds"] = mean_error("GNN", "test")
+
+# %% tags=["hide-input"]
+display.table(
+    {"model": model, "error (meV)": f"{e:.0f}"} for model, e in errors.items()
+)
 
 # %% [markdown]
 # None of these is our setting to the letter. Brockschmidt {cite}`brockschmidt2020film` types the edges by bond, as we
@@ -1093,9 +1094,9 @@ def predict(smiles):
 # %% tags=["hide-input"]
 LINES = {
     "SINGLE": ((0, "-"),),
-    "DOUBLE": ((-1, "-"), (1, "-")),
-    "TRIPLE": ((-1.8, "-"), (0, "-"), (1.8, "-")),
-    "AROMATIC": ((-1, "-"), (1, ":")),
+    "DOUBLE": ((-0.08, "-"), (0.08, "-")),
+    "TRIPLE": ((-0.15, "-"), (0, "-"), (0.15, "-")),
+    "AROMATIC": ((-0.08, "-"), (0.08, ":")),
 }
 split_of = torch.zeros(len(table), dtype=torch.int)
 for k, index in enumerate((train, validation, test)):
@@ -1133,29 +1134,24 @@ def draw_molecule(smiles, name):
         molecules.from_smiles(smiles)  # raises, with RDKit's reason
     molecule = Chem.AddHs(molecule)
     Chem.rdDepictor.Compute2DCoords(molecule)
-    xy = torch.tensor(molecule.GetConformer().GetPositions()[:, :2])  # [N, 2]
+    xy = molecule.GetConformer().GetPositions()[:, :2]  # [N, 2]
     fig, ax = plt.subplots(figsize=(5.4, 3.6))
     for bond in molecule.GetBonds():
-        ends = xy[[bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()]]
-        across = (ends[1] - ends[0]).flip(0) * torch.tensor([-1.0, 1.0])
-        for offset, style in LINES.get(bond.GetBondType().name, LINES["SINGLE"]):
-            line = ends + 0.08 * offset * across / across.norm()
-            ax.plot(*line.T, color=display.INK, ls=style, lw=1.1, marker="", zorder=1)
+        pair = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+        for shift, style in LINES.get(bond.GetBondType().name, LINES["SINGLE"]):
+            drawing.edges(ax, xy, [pair], 1.1, style, alpha=1, shift=shift)
     elements = [atom.GetSymbol() for atom in molecule.GetAtoms()]
-    ax.scatter(*xy.T, s=130, marker="o", color=display.PAPER, zorder=2, linewidths=0)
-    for element, hue in zip(molecules.ELEMENTS, display.COLORS, strict=False):
-        of = xy[[i for i, e in enumerate(elements) if e == element]]
-        fill = to_rgba(hue, 0.3)
-        ax.scatter(*of.T, s=130, marker="o", fc=fill, ec=display.INK, lw=0.8, zorder=3)
-    for (a, b), element in zip(xy.tolist(), elements, strict=True):
-        ax.text(a, b, element, ha="center", va="center", fontsize=9, zorder=4)
+    hues = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
+    for element in sorted(set(elements)):
+        atoms = [i for i, e in enumerate(elements) if e == element]
+        drawing.nodes(ax, xy, atoms, hues.get(element), elements.__getitem__, size=12)
     ax.set_title(f"{name}, {len(elements)} atoms\n{verdict(smiles)}")
-    low, high = xy.min(dim=0).values, xy.max(dim=0).values
-    width, height = (high - low).tolist()
-    middle_x, middle_y = ((low + high) / 2).tolist()
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    width, height = high - low
+    x_0, y_0 = (low + high) / 2
     reach = max(8.2, width / 2 + 1, 8.2 / 5 * (height / 2 + 1))  # bonds of one length
-    ax.set(xlim=(middle_x - reach, middle_x + reach), xticks=[], yticks=[])
-    ax.set(ylim=(middle_y - 5 / 8.2 * reach, middle_y + 5 / 8.2 * reach))
+    ax.set(xlim=(x_0 - reach, x_0 + reach), xticks=[], yticks=[])
+    ax.set(ylim=(y_0 - 5 / 8.2 * reach, y_0 + 5 / 8.2 * reach))
     ax.set_aspect("equal")
     ax.spines[:].set_visible(False)
     return fig

@@ -17,6 +17,9 @@ METADATA_KEY = "shared_weights"  # where the ledger finds a claim in an executed
 class ClaimError(AssertionError):
     """A claim of the book does not hold, or the check of it checks nothing."""
 
+    def _render_traceback_(self):
+        return [f"ClaimError: {self}"]  # the equation is at fault, or its check, not the line of ours that found it
+
 
 class _Verdict:
     """One printed line, with the measured error in the output's metadata."""

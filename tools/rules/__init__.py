@@ -10,6 +10,7 @@ from rules.notebook import Notebook, repeated_labels
 __all__ = ["REFERENCE", "RULES", "SOURCE", "Notebook", "breaches", "repeated_labels"]
 
 SOURCE = (
+    form.is_python,
     form.begins_with_its_title,
     form.has_cells_of_known_roles,
     form.opens_what_readers_learn_from,
@@ -31,5 +32,7 @@ RULES = SOURCE + REFERENCE
 
 
 def breaches(rule, notebook):
-    """What ``rule`` finds in a notebook, each line with its place."""
+    """What ``rule`` finds in a notebook, each line with its place; most rules find nothing where it is not Python."""
+    if rule is not form.is_python and any(form.is_python(notebook)):
+        return []
     return [f"{notebook.place(cell)}: {message}" for cell, message in rule(notebook)]

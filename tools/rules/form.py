@@ -9,6 +9,14 @@ HIDDEN = {"plt": "drawing", "display": "drawing and glue", "warnings": "what is 
 EVERYWHERE = {"profile": "('smoke', 'full')", "seed": "range(2 ** 31)"}  # the rules of what each notebook takes
 
 
+def is_python(notebook):
+    for cell in notebook.code:
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as error:
+            yield cell, f"line {error.lineno} of this cell is not Python: {error.msg}"
+
+
 def begins_with_its_title(notebook):
     if notebook.cells[0].is_code or not notebook.cells[0].source.startswith("# "):
         yield notebook.cells[0], "the first cell is a markdown cell that starts with the title: # # A title"

@@ -54,9 +54,12 @@ class Notebook:
         self.prefix = self.chapter if self.part in ("appendix", "experiments") else self.part  # of its labels
         self.script = read(source)
         lines = [n for n, line in enumerate(source.read_text().splitlines(), 1) if line.startswith("# %%")]
+        lines = [1] * (
+            len(self.script.cells) - len(lines)
+        ) + lines  # what stands above the first of them is a cell, too
         self.cells = [
             Cell(number, line, cell.cell_type == "code", cell.source, tags(cell))
-            for number, (line, cell) in enumerate(zip(lines, self.script.cells, strict=True))
+            for number, (line, cell) in enumerate(zip(lines, self.script.cells, strict=False))
         ]
         self.code = [cell for cell in self.cells if cell.is_code]
         self.words = [cell for cell in self.cells if not cell.is_code]
