@@ -6,9 +6,16 @@ No test leaves this machine: downloads are served from loopback.
 import errno
 import hashlib
 import io
+import os
+import shlex
+import signal
 import stat
+import subprocess
+import sys
 import tarfile
+import tempfile
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -17,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from helpers import data
+from helpers import data, downloads
 
 SENTENCE = data.GUTENBERG["communist_manifesto"].sentence
 BODY = f"A {SENTENCE}.\n" + "All the Powers of old Europe have entered.\n" * 1600
@@ -39,15 +46,22 @@ def root(tmp_path, monkeypatch):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Serve ``content`` at every address of loopback, ``announced`` bytes long; returns the list of requests."""
-    servers = []
+    """Serve ``content`` at every address of loopback, ``announced`` bytes long; returns the list of requests.
 
-    def start(content, announced=None):
+    ``answer(file, stop)``, when given, writes the response by itself until ``stop``, an event, is set.
+    """
+    servers, stop = [], threading.Event()
+
+    def start(content=b"", announced=None, answer=None):
         requests = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 requests.append(self.path)
+                if answer is not None:
+                    with suppress(ConnectionError):
+                        answer(self.wfile, stop)
+                    return
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content) if announced is None else announced))
                 self.end_headers()
@@ -66,6 +80,7 @@ def serve(monkeypatch):
         return requests
 
     yield start
+    stop.set()
     for server, thread in servers:
         server.shutdown()
         server.server_close()
@@ -100,20 +115,23 @@ def write(path, content):
 
 
 def fill_the_disk(monkeypatch, after):
-    """Let ``after`` files be written whole, and stop halfway through the next."""
-    whole, written = data.Path.write_bytes, []
+    """Let ``after`` files reach the disk, and no other."""
+    fsync, written = os.fsync, []
 
-    def write_bytes(path, content):
-        written.append(path)
-        whole(path, content if len(written) <= after else content[: len(content) // 2])
-        if len(written) > after:
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def full(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            written.append(descriptor)
+            if len(written) > after:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
 
-    monkeypatch.setattr(data.Path, "write_bytes", write_bytes)
+    monkeypatch.setattr(os, "fsync", full)
 
 
 def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() or path.name[0] == ".")
+    """All files of a folder, and hidden folders, but the lock, which stays."""
+    paths = [path for path in folder.rglob("*") if path.is_file() or path.name[0] == "."]
+    return sorted(str(path.relative_to(folder)) for path in paths if path.name != ".lock")
 
 
 # The data root
@@ -122,8 +140,11 @@ def files(folder):
 def test_data_root_is_where_the_variable_says_and_is_not_created(root, monkeypatch):
     assert data.data_root() == root and not root.exists()
     monkeypatch.setenv("HOME", "/somewhere")
-    monkeypatch.setenv("SHARED_WEIGHTS_DATA", "~/data")
-    assert str(data.data_root()) == "/somewhere/data"
+    monkeypatch.setenv("SHARED_WEIGHTS_DATA", "~/my data")
+    assert str(data.data_root()) == "/somewhere/my data"
+    monkeypatch.setenv("SHARED_WEIGHTS_DATA", "~nobody-of-that-name/data")
+    with pytest.raises(data.DataError, match="~nobody-of-that-name/data', and there is no such user: set it"):
+        data.book("grimm")
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -134,13 +155,73 @@ def test_data_root_is_a_cache_of_the_user_without_the_variable(value, monkeypatc
     assert data.data_root().is_absolute() and "shared-weights" in str(data.data_root())
 
 
-@pytest.mark.parametrize("load", [lambda: data.cifar10("test"), lambda: data.book("grimm")])
-def test_an_unwritable_root_names_path_and_variable(load, tmp_path, monkeypatch):
-    root = write(tmp_path / "file", "a file where a folder should be") / "root"
-    monkeypatch.setenv("SHARED_WEIGHTS_DATA", str(root))
-    with pytest.raises(data.DataError, match="cannot be stored") as caught:
-        load()
-    assert str(root) in str(caught.value) and "Set SHARED_WEIGHTS_DATA" in str(caught.value)
+LOADS = {"cifar10": lambda: data.cifar10("test"), "book": lambda: data.book("grimm")}
+FOLDERS = {"cifar10": "cifar-10-batches-bin", "book": "books"}
+
+
+@pytest.mark.parametrize("kind", LOADS)
+@pytest.mark.parametrize("where", ["above the root", "the root", "in the root"])
+def test_a_file_in_place_of_a_folder_is_named(kind, where, root, monkeypatch):
+    path = {"above the root": root.parent / "file", "the root": root, "in the root": root / FOLDERS[kind]}[where]
+    write(path, "a file where a folder should be")
+    if where == "above the root":
+        monkeypatch.setenv("SHARED_WEIGHTS_DATA", str(path / "root"))
+    with pytest.raises(data.DataError, match="cannot be stored there") as caught:
+        LOADS[kind]()
+    assert f": {path} stands where a folder should be. You can set SHARED_WEIGHTS_DATA" in str(caught.value)
+    assert path.read_text() == "a file where a folder should be"
+
+
+@pytest.mark.parametrize("kind", LOADS)
+def test_a_folder_in_place_of_a_file_is_named(kind, root):
+    path = root / FOLDERS[kind] / {"cifar10": "test_batch.bin", "book": data.GUTENBERG["grimm"].file}[kind]
+    path.mkdir(parents=True)
+    with pytest.raises(data.DataError) as caught:
+        LOADS[kind]()
+    assert f"{path} is a folder, and a file should be there. Put that right" in str(caught.value)
+
+
+@pytest.fixture
+def nobody(monkeypatch):
+    """A data root that everybody could read, and a user who may not read everything: even root's tests run as one."""
+    with tempfile.TemporaryDirectory() as folder:
+        data.Path(folder).chmod(0o755)
+        monkeypatch.setenv("SHARED_WEIGHTS_DATA", folder)
+        user = os.geteuid()
+        yield data.Path(folder), lambda: os.seteuid(65534) if user == 0 else None
+        os.seteuid(user)
+        for path in data.Path(folder).rglob("*"):
+            path.chmod(0o755)
+
+
+@pytest.mark.parametrize("kind", LOADS)
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_or_folder_that_may_not_be_read_is_named(kind, what, nobody):
+    root, become_nobody = nobody
+    name = {"cifar10": "test_batch.bin", "book": data.GUTENBERG["grimm"].file}[kind]
+    path = write(root / FOLDERS[kind] / name, "secret")
+    (path if what == "file" else path.parent).chmod(0)
+    become_nobody()
+    with pytest.raises(data.DataError) as caught:
+        LOADS[kind]()
+    assert f"{path}: Permission denied" in str(caught.value) and "SHARED_WEIGHTS_DATA" in str(caught.value)
+
+
+def test_a_root_that_may_not_be_written_is_named(nobody):
+    root, become_nobody = nobody
+    root.chmod(0o555)
+    become_nobody()
+    with pytest.raises(
+        data.DataError, match=r"cannot be stored there: .*/books: Permission denied. You can set SHARED"
+    ):
+        data.book("grimm")
+
+
+def test_a_file_without_a_checksum_to_take_is_named(tmp_path):
+    with pytest.raises(data.DataError, match="missing: No such file or directory"):
+        data.checksum(tmp_path / "missing")
+    with pytest.raises(data.DataError, match=f"{tmp_path} is a folder"):
+        data.checksum(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +341,7 @@ def test_without_a_network_the_error_says_how_to_get_cifar10(root):
         data.cifar10("test")
     message = str(caught.value)
     assert message.startswith(f"CIFAR-10 is not in {root / 'cifar-10-batches-bin'}")
-    assert f"curl -fL {data.CIFAR10_URL} | tar -xz -C '{root}'" in message
+    assert f"mkdir -p {root} && curl -fL {data.CIFAR10_URL} | tar -xz -C {root}\n" in message
     assert "SHARED_WEIGHTS_DATA" in message
     assert files(root) == []
 
@@ -380,6 +461,18 @@ def test_no_book_is_kept_without_its_checksum(after, root, serve, monkeypatch):
     assert data.book("communist_manifesto") == BODY
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"no checksum  grimm.txt\n", b"abc123  grimm.txt\n"])
+def test_a_checksum_that_is_none_is_named(content, root, serve):
+    serve(FRAMED.encode())
+    path = data.book_path("communist_manifesto")
+    stored = write(path.with_name(f"{path.name}.sha256"), content)
+    with pytest.raises(data.DataError, match=r"sha256 holds no checksum. Delete it and .*communist_manifesto.txt, and"):
+        data.book("communist_manifesto")
+    stored.unlink()
+    path.unlink()  # what the message says
+    assert data.book("communist_manifesto") == BODY
+
+
 WRONG_BOOKS = {
     "another book": FRAMED.replace(SENTENCE, "cat is haunting Europe").encode(),
     "an error page": b"<html>Please come back later</html>",
@@ -419,8 +512,141 @@ def test_without_a_network_the_error_says_how_to_get_the_book(name, root):
         data.book(name)
     message = str(caught.value)
     assert message.startswith(f"The book {name!r} is not in {root / 'books'}")
-    assert f"-o '{root / 'books' / edition.file}' http://127.0.0.1:9/pg{edition.id}.txt" in message
+    assert f"-o {root / 'books' / edition.file} http://127.0.0.1:9/pg{edition.id}.txt\n" in message
     assert "SHARED_WEIGHTS_DATA" in message
+
+
+@pytest.mark.parametrize("kind", LOADS)
+def test_commands_by_hand_can_be_pasted_whatever_the_folder_is_called(kind, tmp_path, monkeypatch):
+    root = tmp_path / "the reader's $data"
+    monkeypatch.setenv("SHARED_WEIGHTS_DATA", str(root))
+    with pytest.raises(data.DataError) as caught:
+        LOADS[kind]()
+    (command,) = [line for line in str(caught.value).splitlines() if "curl" in line]
+    assert any(word in (str(root), str(root / "books" / data.GUTENBERG["grimm"].file)) for word in shlex.split(command))
+
+
+# Downloads that take long, or end early
+
+HEADERS = b"HTTP/1.0 200 OK\r\nContent-Length: 1000000000\r\n"
+
+
+def dripping(head, drop):
+    """An answer that starts with ``head`` and goes on, drop by drop, for ever."""
+
+    def answer(file, stop):
+        file.write(head)
+        while not stop.wait(0.002):
+            file.write(drop)
+
+    return answer
+
+
+DRIPS = {
+    "nothing": dripping(b"", b""),
+    "status": dripping(b"", b"H"),
+    "headers": dripping(HEADERS + b"X: ", b"x"),
+    "body": dripping(HEADERS + b"\r\n", b"x"),
+    "chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+}
+
+
+@pytest.mark.parametrize("answer", DRIPS.values(), ids=DRIPS)
+def test_a_download_that_hardly_moves_is_given_up(answer, root, serve, monkeypatch):
+    monkeypatch.setattr(downloads, "PATIENCE", 0.1)
+    serve(answer=answer)
+    with pytest.raises(data.DataError, match=r"failed: only [\d,]+ bytes came in 0.1 s\nGet it by hand") as caught:
+        data.book("communist_manifesto")
+    assert "pg61.txt" in str(caught.value) and files(root) == []
+
+
+def test_a_download_may_take_as_long_as_it_moves(root, serve, monkeypatch):
+    """Here it need not move at all, so that the test depends on no clock: after some waits the rest comes."""
+    waits, more = [], threading.Event()
+    waiting = downloads.wait
+
+    def wait(futures, patience):
+        waits.append(patience)
+        if len(waits) == 5:
+            more.set()
+        return waiting(futures, 0.01 if len(waits) < 5 else 60)
+
+    def answer(file, stop):
+        file.write(b"HTTP/1.0 200 OK\r\n\r\n")
+        more.wait(60)
+        file.write(FRAMED.encode())
+
+    monkeypatch.setattr(downloads, "LEAST", 0)
+    monkeypatch.setattr(downloads, "wait", wait)
+    serve(answer=answer)
+    assert data.book("communist_manifesto") == BODY and set(waits) == {downloads.PATIENCE}
+
+
+def test_nobody_goes_on_with_a_download_that_was_given_up(root, serve, monkeypatch):
+    monkeypatch.setattr(downloads, "PATIENCE", 0.05)
+    before = set(threading.enumerate())
+    serve(answer=dripping(HEADERS + b"\r\n", b"x" * 1000))
+    monkeypatch.setattr(downloads, "LEAST", 10**9)
+    with pytest.raises(data.DataError, match="only"):
+        data.book("communist_manifesto")
+    for thread in set(threading.enumerate()) - before:
+        if "work" in thread.name:
+            thread.join(10)
+            assert not thread.is_alive()
+    assert files(root) == []
+
+
+CHILD = """
+import sys
+from helpers import data
+data.GUTENBERG_URL = sys.argv[1]
+data.book("communist_manifesto")
+"""
+
+
+def test_what_a_killed_download_left_is_taken_away(root, serve):
+    half, answers = threading.Event(), []
+
+    def answer(file, stop):
+        answers.append(file)
+        file.write(b"HTTP/1.0 200 OK\r\n\r\n" + FRAMED.encode()[: None if len(answers) > 1 else 40_000])
+        if len(answers) == 1:
+            half.set()
+            stop.wait(60)
+
+    serve(answer=answer)
+    mine = [write(root / "books" / name, "mine") for name in (".notes.tmp", ".communist.txt", "communist.txt")]
+    child = subprocess.Popen([sys.executable, "-c", CHILD, data.GUTENBERG_URL], stderr=subprocess.DEVNULL)
+    assert half.wait(60)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    write(root / "books" / ".communist_manifesto.txt.0123abcd.tmp", "what the writer of files leaves")
+    assert any(name.startswith("books/.download-") for name in files(root))
+    assert data.book("communist_manifesto") == BODY
+    names = [*(path.name for path in mine), "communist_manifesto.txt", "communist_manifesto.txt.sha256"]
+    assert files(root / "books") == sorted(names) and all(path.read_text() == "mine" for path in mine)
+
+
+def test_two_downloads_at_once_are_one(root, serve):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(file, stop):
+        asked.set()
+        go_on.wait(60)
+        file.write(b"HTTP/1.0 200 OK\r\n\r\n" + FRAMED.encode())
+
+    requests, texts = serve(answer=answer), []
+    readers = [threading.Thread(target=lambda: texts.append(data.book("communist_manifesto"))) for _ in range(2)]
+    readers[0].start()
+    assert asked.wait(60)
+    (scratch,) = (root / "books").glob(".download-*")
+    readers[1].start()
+    readers[1].join(0.1)  # it has the time to do harm
+    assert readers[1].is_alive() and scratch.is_dir()
+    go_on.set()
+    for reader in readers:
+        reader.join(60)
+    assert texts == [BODY, BODY] and len(requests) == 1
 
 
 # Molecules and packages

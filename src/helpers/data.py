@@ -5,14 +5,14 @@ other books stand in ``data_root()``, and are downloaded there when they are mis
 never used, and no unfinished download stands under a final name. Every call reads anew: what it returns is yours.
 """
 
+import functools
 import hashlib
 import importlib.util
 import json
 import os
 import re
+import shlex
 import tarfile
-import tempfile
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import pooch
 from PIL import Image
+
+from helpers import downloads
+from helpers.downloads import DataError
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -78,21 +81,36 @@ _FRAME = re.compile(
 )
 
 
-class DataError(RuntimeError):
-    """A data set is missing, damaged or cannot be stored; the message says where and what to do."""
-
-
 def data_root() -> Path:
     """Return the folder of downloaded data: ``$SHARED_WEIGHTS_DATA``, else the user's cache. It may not exist yet."""
     folder = os.environ.get("SHARED_WEIGHTS_DATA") or pooch.os_cache("shared-weights")
-    return Path(folder).expanduser().absolute()
+    try:
+        return Path(folder).expanduser().absolute()
+    except RuntimeError as error:
+        raise DataError(f"SHARED_WEIGHTS_DATA is {folder!r}, and there is no such user: set it to a folder") from error
 
 
+def _readable(load):
+    """Make a DataError of what the system says when ``load`` comes upon a file that cannot be read."""
+
+    @functools.wraps(load)
+    def loaded(*args, **kwargs):
+        try:
+            return load(*args, **kwargs)
+        except OSError as error:
+            trouble = f"{downloads.in_words(error)}. Put that right, or set SHARED_WEIGHTS_DATA to another folder."
+            raise DataError(trouble) from error
+
+    return loaded
+
+
+@_readable
 def checksum(path: str | Path, algorithm: str = "sha256") -> str:
     """Return the hexadecimal digest of a file, for example to store with a result that was computed from it."""
     return pooch.file_hash(str(path), alg=algorithm)
 
 
+@_readable
 def cifar10(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return CIFAR-10: images uint8 [N, 3, 32, 32] and labels int64 [N], which index ``CIFAR10_CLASSES``.
 
@@ -110,6 +128,7 @@ def cifar10(split: str) -> tuple[np.ndarray, np.ndarray]:
     return records[:, 1:].reshape(-1, 3, 32, 32).copy(), records[:, 0].astype(np.int64)
 
 
+@_readable
 def photo_patches(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return patches of ten photographs: images uint8 [N, 3, 32, 32] and labels int64 [N] of ``PHOTO_NAMES``.
 
@@ -128,6 +147,7 @@ def photo_patches(split: str) -> tuple[np.ndarray, np.ndarray]:
     return images, np.tile(np.arange(len(PHOTO_NAMES), dtype=np.int64), count)
 
 
+@_readable
 def book(name: str) -> str:
     """Return the text of one of ``BOOKS``, lines ending in a newline character, without Project Gutenberg's frame.
 
@@ -139,6 +159,7 @@ def book(name: str) -> str:
     return _bible(path) if name == "bible" else _gutenberg(path, name)
 
 
+@_readable
 def book_path(name: str) -> Path:
     """Return the file that holds one of ``BOOKS``, downloaded when missing. Raises ``DataError`` when that fails."""
     _choose("name", name, BOOKS)
@@ -150,6 +171,7 @@ def book_path(name: str) -> Path:
     return path
 
 
+@_readable
 def qm9():
     """Return the 130,831 molecules of QM9 as they stand in ``qm9pack``: a pandas DataFrame of 280 MB, in a few seconds.
 
@@ -218,55 +240,29 @@ def _read_checked(path, expected, algorithm):
     return content
 
 
-@contextmanager
-def _download(what, url, known_hash, folder, by_hand):
-    """Yield a downloaded file whose hash is right, in a folder that vanishes, and a function that stores in ``folder``.
-
-    What is stored appears whole under its final name or not at all, with the permissions of any new file.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=folder, prefix=".download-")
-    except OSError as error:
-        raise DataError(
-            f"{what} is not in {folder} and cannot be stored there: {error}. "
-            "Set SHARED_WEIGHTS_DATA to a folder that has it, or one that you can write to."
-        ) from error
-
-    def store(name, content):
-        whole = Path(scratch.name) / name
-        whole.write_bytes(content)
-        whole.replace(folder / name)
-
-    with scratch:
-        try:
-            yield Path(pooch.retrieve(url, known_hash, fname="download", path=scratch.name)), store
-        except (OSError, ValueError) as error:  # requests' errors are OSErrors; of a wrong hash pooch says ValueError
-            raise DataError(
-                f"{what} is not in {folder}, and its download from {url} failed: {error}\n"
-                f"Get it by hand with:\n    {by_hand}\n"
-                f"or set SHARED_WEIGHTS_DATA to a folder that has it, under {folder.name}/."
-            ) from error
-
-
 def _download_cifar10(folder):
-    by_hand = f"mkdir -p '{folder.parent}' && curl -fL {CIFAR10_URL} | tar -xz -C '{folder.parent}'"
-    download = _download("CIFAR-10", CIFAR10_URL, f"md5:{CIFAR10_MD5}", folder, by_hand)
-    with download as (archive, store), tarfile.open(archive) as tar:
-        for name in CIFAR10_SHA1["train"] | CIFAR10_SHA1["test"]:
-            if not (folder / name).exists():  # what you have put there stays
-                store(name, tar.extractfile(f"{CIFAR10_FOLDER}/{name}").read())
+    def unpack(archive, missing):
+        with tarfile.open(archive) as tar:
+            for name in missing:
+                yield name, tar.extractfile(f"{CIFAR10_FOLDER}/{name}").read()
+
+    there = shlex.quote(str(folder.parent))
+    by_hand = f"mkdir -p {there} && curl -fL {CIFAR10_URL} | tar -xz -C {there}"
+    names = [name for split in CIFAR10_SHA1.values() for name in split]
+    downloads.fetch("CIFAR-10", folder, names, CIFAR10_URL, f"md5:{CIFAR10_MD5}", unpack, by_hand)
 
 
 def _download_book(path, name):
-    url = GUTENBERG_URL.format(id=GUTENBERG[name].id)
-    by_hand = f"curl -fL --create-dirs -o '{path}' {url}"
-    with _download(f"The book {name!r}", url, None, path.parent, by_hand) as (file, store):
+    def unpack(file, missing):
         if _FRAME.search(_read_text(file, name)) is None:
             raise ValueError("the lines that open and close a text of Project Gutenberg are not both there")
         # The checksum goes first: a run killed between the two leaves no book, which is then fetched again.
-        store(f"{path.name}.sha256", f"{checksum(file)}  {path.name}\n".encode())
-        store(path.name, file.read_bytes())
+        yield f"{path.name}.sha256", f"{checksum(file)}  {path.name}\n"
+        yield path.name, file.read_bytes()
+
+    url = GUTENBERG_URL.format(id=GUTENBERG[name].id)
+    by_hand = f"curl -fL --create-dirs -o {shlex.quote(str(path))} {url}"
+    downloads.fetch(f"The book {name!r}", path.parent, [path.name], url, None, unpack, by_hand)
 
 
 def _read_text(path, name):
@@ -280,7 +276,10 @@ def _read_text(path, name):
 def _gutenberg(path, name):
     stored = path.with_name(f"{path.name}.sha256")
     if stored.exists():  # written at the download; a file that you put there yourself has none
-        _read_checked(path, stored.read_text().split()[0], "sha256")
+        expected = re.match(rb"[0-9a-f]{64}\b", stored.read_bytes())
+        if expected is None:
+            raise DataError(f"{stored} holds no checksum. Delete it and {path}, and both are fetched again.")
+        _read_checked(path, expected[0].decode(), "sha256")
     try:
         text = _read_text(path, name)
     except ValueError as error:
