@@ -532,11 +532,13 @@ HEADERS = b"HTTP/1.0 200 OK\r\nContent-Length: 1000000000\r\n"
 
 
 def dripping(head, drop):
-    """An answer that starts with ``head`` and goes on, drop by drop, for ever."""
+    """An answer that starts with ``head`` and goes on, drop by drop, for ever (but a test that fails must not hang)."""
 
     def answer(file, stop):
         file.write(head)
-        while not stop.wait(0.002):
+        for _ in range(5000):
+            if stop.wait(0.002):
+                return
             file.write(drop)
 
     return answer
@@ -547,6 +549,7 @@ DRIPS = {
     "status": dripping(b"", b"H"),
     "headers": dripping(HEADERS + b"X: ", b"x"),
     "body": dripping(HEADERS + b"\r\n", b"x"),
+    "body after a good start": dripping(HEADERS + b"\r\n" + b"x" * 2**18, b"x"),
     "chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
 }
 

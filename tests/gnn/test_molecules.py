@@ -151,6 +151,13 @@ def test_sample_is_random_and_always_the_same(sample, table):
     small = load(50)
     assert small.smiles == load(50).smiles and len(small) == len(set(small.smiles)) == 50
     assert small.smiles != table.SMILES[:50].tolist()
+    assert load(5).smiles == [
+        "NC(=O)CC1CCO1",
+        "CC#CC1=NNC=C1",
+        "OC1=C(O)C(=O)OC=N1",
+        "OC12CC1OC2CC#C",
+        "CC1=C(F)N=NOC1=N",
+    ]
     assert len(sample) == 2000 and sample.disagreeing == ()
     assert abs(sample.y.mean() + 76.12) < 1 and abs(sample.y.std() - 10.32) < 0.7
 
