@@ -308,6 +308,8 @@ print(f"written {path.relative_to(files.PROJECT)}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 for name, values in experiments.groups("palindromes").items():
-    accuracy, taken = (experiments.spread(values[metric]) for metric in ("test_accuracy", "steps"))
+    accuracy, taken = (
+        experiments.spread(values[metric]) for metric in ("test_accuracy", "steps")
+    )
     if accuracy:
         print(f"{name:18} {accuracy:>17} of the test after {taken} steps")
