@@ -133,12 +133,15 @@ def test_images_stay_and_copies_are_of_their_kind(name, table):
 @pytest.mark.parametrize("table", corruptions.TABLES)
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_batch_of_many_parts_is_what_its_images_are(name, table, monkeypatch):
-    generators = [torch.Generator().manual_seed(0) for _ in range(3)]
+    generators = [torch.Generator().manual_seed(0) for _ in range(4)]
     whole = corrupt(PATCHES, name, 5, table, generators[0])
     monkeypatch.setattr(corruptions, "AT_ONCE", 7 * PATCHES[0].size)
     assert np.array_equal(corrupt(PATCHES, name, 5, table, generators[1]), whole)
-    view = torch.from_numpy(PATCHES).contiguous(memory_format=torch.channels_last)
+    view = PATCHES[:, :, ::-1].copy()[:, :, ::-1]  # the same images, their rows stored from below
+    view.flags.writeable = False
     assert np.array_equal(corrupt(view, name, 5, table, generators[2]), whole)
+    view = torch.from_numpy(PATCHES).contiguous(memory_format=torch.channels_last)
+    assert np.array_equal(corrupt(view, name, 5, table, generators[3]), whole)
 
 
 @pytest.mark.parametrize("table", corruptions.TABLES)
@@ -166,6 +169,7 @@ def test_noise_without_a_generator_is_of_the_global_one():
         ((PATCHES, "jpeg", 0), "severity = 0: expected 1, 2, 3, 4 or 5"),
         ((PATCHES, "jpeg", 6), "severity = 6"),
         ((PATCHES, "jpeg", "3"), "severity = '3'"),
+        ((PATCHES, "jpeg", 3.0), "severity = 3.0"),
         ((PATCHES / 255, "jpeg", 1), "uint8, from 0 to 255, and are float64"),
         (([[0]], "jpeg", 1), "uint8, from 0 to 255, and are list"),
         ((PATCHES[0], "jpeg", 1), r"\[N, 3, H, W\], and have \[3, 32, 32\]"),

@@ -43,7 +43,8 @@ def corrupt(images, name, severity, table="course", generator=None):
     """
     _check(images, name, severity, table, generator)
     amount = CORRUPTIONS[name][table][severity - 1]
-    batch = torch.as_tensor(images).contiguous()
+    is_tensor = isinstance(images, torch.Tensor)
+    batch = images.contiguous() if is_tensor else torch.from_numpy(np.array(images, order="C"))
     if name == "jpeg":
         done = _jpeg(batch, amount)
     elif name == "gaussian_noise":
@@ -51,14 +52,14 @@ def corrupt(images, name, severity, table="course", generator=None):
         done = _in_parts(_OPERATIONS[name, table], amount, batch, torch.randn(batch.shape, generator=generator))
     else:
         done = _in_parts(_OPERATIONS[name, table], amount, batch)
-    return done if isinstance(images, torch.Tensor) else done.numpy()
+    return done if is_tensor else done.numpy()
 
 
 def _check(images, name, severity, table, generator):
     if name not in CORRUPTIONS or table not in TABLES:
         one = f"one of {', '.join(CORRUPTIONS)}, and of the tables {' and '.join(TABLES)}"
         raise ValueError(f"corruption {name!r} of table {table!r}: expected {one}")
-    if severity not in range(1, 6):
+    if not isinstance(severity, int | np.integer) or not 1 <= severity <= 5:
         raise ValueError(f"severity = {severity!r}: expected 1, 2, 3, 4 or 5")
     if not isinstance(images, torch.Tensor | np.ndarray) or images.dtype not in (torch.uint8, np.uint8):
         kind = getattr(images, "dtype", type(images).__name__)
