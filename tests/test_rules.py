@@ -200,6 +200,21 @@ def test_what_depends_on_a_check_is_told(broken):
     assert "it needs cases, which only a check defines, and checks are folded away" in line
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("print([f", "print(waves, [f"),
+        ("for k in range(n):", "for k in waves:"),
+        ("return 2 if n %", "return waves if n %"),
+    ],
+)
+def test_a_name_that_nothing_defines_is_told_once_and_in_its_cell(broken, old, new):
+    """In an open cell, in a check and in a solution."""
+    (line,) = broken(old, new)
+    number = TEMPLATE[: TEMPLATE.index(old)].count("# %%") - 1
+    assert f", cell {number} `" in line and "it needs waves, which nothing above defines: mend the name" in line
+
+
 def set_output(**output):
     def spoil(notebook):
         notebook.cells[-2].outputs = [nbformat.v4.new_output(**output)]

@@ -20,6 +20,7 @@ SOURCE = (
     claims.verifies_in_checks_alone,
     practice.has_a_solution_to_each_exercise,
     practice.checks_what_readers_write,
+    practice.defines_what_it_names,
     practice.runs_without_its_solutions,
     practice.runs_without_its_checks,
 )
