@@ -14,6 +14,7 @@ SOURCE = (
     form.begins_with_its_title,
     form.has_cells_of_known_roles,
     form.opens_what_readers_learn_from,
+    form.shows_its_figures_with_words,
     form.checks_its_parameters_right_away,
     claims.labels_its_equations,
     claims.checks_every_claim,
