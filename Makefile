@@ -102,11 +102,13 @@ build/matplotlib:
 # would return 0 on the warnings of the one before), and only a site without warnings, whose equations are those that
 # were verified, takes its place, in one step. It is precious: make deletes it neither after an error nor when stopped.
 .PRECIOUS: $(BUILD)/html/index.html
-$(BUILD)/html/index.html: tools/stage.py tools/labels.py tools/tidy.py tools/publish.py
+$(BUILD)/html/index.html: tools/stage.py tools/complaints.py tools/labels.py tools/tidy.py tools/publish.py
 	@$(BIN)/python tools/stage.py $(BUILD)/executed $(BUILD)/src $(PROFILE)
 	@rm -rf $(BUILD)/site
 	@built=0; $(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null \
-		|| built=$$?; $(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html $(ONLY) && exit $$built
+		2> $(BUILD)/complaints || built=$$?; [ ! -s $(BUILD)/complaints ] || \
+		$(BIN)/python tools/complaints.py $(BUILD)/src < $(BUILD)/complaints; \
+		$(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html $(ONLY) && exit $$built
 	@$(BIN)/python tools/tidy.py $(BUILD)/site/_build/html
 	@$(BIN)/python tools/publish.py $(BUILD)/site/_build/html $(BUILD)/html $(BUILD)/src.d
 	@rm -rf $(BUILD)/site
@@ -173,7 +175,9 @@ $(BUILD)/checked/%: book/%.ipynb $(BUILD)/executed/%.ipynb tests/nbval.cfg
 	@echo "comparing $< with what its cells give now"
 	@mkdir -p $(@D)
 	@$(BIN)/pytest --quiet -p no:cacheprovider --nbval --nbval-sanitize-with tests/nbval.cfg $< > $@.log || { cat $@.log; \
-		echo "When what book/$*.py gives now is right, make reference/$* writes it to $<"; exit 1; }
+		echo "When what book/$*.py gives now is right, make reference/$* writes it to $<."; \
+		echo "What differs from run to run, as times do, is not to be printed."; \
+		exit 1; }
 	@mv $@.log $@
 book/%.ipynb:
 	@echo "$@ is missing: make reference/$* executes the notebook and writes it"; exit 1

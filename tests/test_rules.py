@@ -74,6 +74,7 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
         ('["check"]', '["check", "hide-input"]', "this one is tagged check and hide-input: cut it in two"),
         ("[markdown]\n# ## One", '[markdown] tags=["check"]\n# ## One', "a markdown cell takes no tag but solution"),
         ('# %% tags=["hide-input"]', "# %%", "plt in an open cell: drawing goes into a cell # %% tags="),
+        ("    return fig\n", "    plt.show()\n    return fig\n", "show() brings no figure onto the page: display.show"),
         ("# %%\ndef smooth", "# %%\nwarnings.simplefilter()\n\n\ndef smooth", "warnings in an open cell: what is not"),
         # Its parameters
         ('# %% tags=["parameters"]', "# %%", "the first code cell, and no other, is tagged parameters"),
@@ -200,6 +201,21 @@ def test_what_depends_on_a_check_is_told(broken):
     assert "it needs cases, which only a check defines, and checks are folded away" in line
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("print([f", "print(waves, [f"),
+        ("for k in range(n):", "for k in waves:"),
+        ("return 2 if n %", "return waves if n %"),
+    ],
+)
+def test_a_name_that_nothing_defines_is_told_once_and_in_its_cell(broken, old, new):
+    """In an open cell, in a check and in a solution."""
+    (line,) = broken(old, new)
+    number = TEMPLATE[: TEMPLATE.index(old)].count("# %%") - 1
+    assert f", cell {number} `" in line and "it needs waves, which nothing above defines: mend the name" in line
+
+
 def set_output(**output):
     def spoil(notebook):
         notebook.cells[-2].outputs = [nbformat.v4.new_output(**output)]
@@ -217,7 +233,8 @@ def set_output(**output):
         (lambda n: n.cells[1].update(execution_count=7), "were not executed, each once and in order ([7, 2, 3"),
         (set_output(output_type="error", ename="E", evalue="", traceback=[]), "it ended in an error when it was"),
         (set_output(output_type="stream", name="stderr", text="3%"), "its output holds a warning or a progress bar"),
-        (set_output(output_type="display_data", data={"image/png": ""}), "its figure is an image without words"),
+        (set_output(output_type="display_data", data={"image/png": ""}), "its figure has no words: display.show"),
+        (set_output(output_type="execute_result", data={"text/plain": "<Figure size 640x480>"}), "its figure has no"),
         (set_output(output_type="display_data", data={reference.WIDGET: {}}), "has metadata or a widget"),
         (set_output(output_type="display_data", metadata={"error": 1}), "its output in the .ipynb has metadata"),
         (set_output(output_type="stream", text="x" * reference.LARGEST), "KiB, and 500 are allowed: show fewer"),

@@ -54,14 +54,15 @@ def _checked(page):
     where = f"book/_toc.yml lists {page!r}"
     if not NAME.fullmatch(page) or ".." in page.split("/"):
         raise ContentsError(f"{where}: expected letters, digits, _ . + - and / to folders below book/")
+    if page.endswith(".py"):
+        raise ContentsError(f"{where}: a page is listed without its ending, - file: {page.removesuffix('.py')}")
     found = [ending for ending in (".py", ".md") if (BOOK / f"{page}{ending}").is_file()]
     if page in GENERATED:
         return page
     if len(found) != 1:
         there = "both are there: take one away" if found else "neither is there: write it, or take the line out"
-        hint = " (without its ending)" * page.endswith(".py")
         raise ContentsError(
-            f"{where}{hint}: a page is a notebook book/{page}.py (percent format) or a text book/{page}.md, and {there}"
+            f"{where}: a page is a notebook book/{page}.py (percent format) or a text book/{page}.md, and {there}"
         )
     return page
 

@@ -44,6 +44,12 @@ def opens_what_readers_learn_from(notebook):
                 yield cell, f'{name} in an open cell: {HIDDEN[name]} goes into a cell # %% tags=["hide-input"]'
 
 
+def shows_its_figures_with_words(notebook):
+    for cell in notebook.code:
+        if cell.calls("plt.show") or cell.calls("fig.show"):
+            yield cell, 'show() brings no figure onto the page: display.show(fig, alt="what it shows, in words")'
+
+
 def checks_its_parameters_right_away(notebook):
     tagged = [cell for cell in notebook.code if "parameters" in cell.tags]
     if tagged != notebook.code[:1] or len(notebook.code) < 2:

@@ -77,6 +77,11 @@ def checks_what_readers_write(notebook):
         yield None, f"no exercise uses the oracle {name} of {module}: call it, or delete it"
 
 
+def defines_what_it_names(notebook):
+    for number, name in _missing(notebook.code):
+        yield notebook.cells[number], f"it needs {name}, which nothing above defines: mend the name, or define it first"
+
+
 def runs_without_its_solutions(notebook):
     """Nothing but an exercise's own check depends on its solution."""
     script = read(notebook.source)
@@ -88,7 +93,7 @@ def runs_without_its_solutions(notebook):
         if cell.cell_type == "code":
             names.run(number, cell.source, stubs, may_use_stubs=bool(notebook.cells[number].calls("exercises.check")))
     names.end()
-    for number, name in dict.fromkeys(names.missing):
+    for number, name in _beyond(names.missing, notebook):
         text = "which nothing above defines when the solutions are taken out: define it outside of the solution"
         yield notebook.cells[number], f"it needs {name}, {text}"
     for number, name in dict.fromkeys(names.stubbed):
@@ -98,14 +103,25 @@ def runs_without_its_solutions(notebook):
 
 def runs_without_its_checks(notebook):
     """A check holds the cases and the call, and nothing that a later cell needs."""
-    names = Names()
-    for cell in notebook.code:
-        if "check" not in cell.tags:
-            names.run(cell.number, cell.source)
-    names.end()
-    for number, name in dict.fromkeys(names.missing):
+    rest = _missing([cell for cell in notebook.code if "check" not in cell.tags])
+    for number, name in _beyond(rest, notebook):
         text = "which only a check defines, and checks are folded away: define it in an open cell"
         yield notebook.cells[number], f"it needs {name}, {text}"
+
+
+def _missing(cells):
+    """A pair (cell, name) for each name that code cells need, when run in their order, and that none defines."""
+    names = Names()
+    for cell in cells:
+        names.run(cell.number, cell.source)
+    names.end()
+    return list(dict.fromkeys(names.missing))
+
+
+def _beyond(missing, notebook):
+    """Those that the whole notebook does define."""
+    anyway = _missing(notebook.code)
+    return [pair for pair in dict.fromkeys(missing) if pair not in anyway]
 
 
 def _exercises(notebook):
