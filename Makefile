@@ -209,6 +209,7 @@ check: $(VENV)/installed  ## all checks of one page, whose reference is made ane
 		$(QUIETLY) $(PAGE_SITE)/index.html $(if $(IS_NOTEBOOK),$(BUILD)/checked/$(PAGE)); \
 		$(BIN)/pytest --quiet -p no:nbval -m "not thorough" --page $(PAGE) --site $(PAGE_SITE) \
 		tests/book/test_sources.py tests/book/test_pages.py'
+	@echo "The page is at $(PAGE_SITE)/$(PAGE).html"
 ifneq ($(BUILD),build/page)
 build/page/html/index.html: FORCE
 	@$(BIN)/python tools/page.py $(PAGE) $(BUILD)/executed build/page/executed
