@@ -111,7 +111,7 @@ $(BUILD)/html/index.html: tools/stage.py tools/complaints.py tools/labels.py too
 		$(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html $(ONLY) && exit $$built
 	@$(BIN)/python tools/tidy.py $(BUILD)/site/_build/html
 	@$(BIN)/python tools/publish.py $(BUILD)/site/_build/html $(BUILD)/html $(BUILD)/src.d
-	@rm -rf $(BUILD)/site
+	@rm -rf $(BUILD)/site $(BUILD)/complaints
 
 .PHONY: exercises
 exercises: $(VENV)/installed  ## write notebooks without the solutions to exercises/, yours to work in

@@ -4,6 +4,7 @@ import compileall
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -476,15 +477,17 @@ publish.main(pathlib.Path("new"), pathlib.Path("html"), pathlib.Path(publish.__f
 
 
 def test_a_second_make_waits_for_the_first_and_finds_its_work_done(project):
-    html, door = project.folder / "build/smoke/html", project.folder / "door"
+    html, bell, door = (project.folder / name for name in ("build/smoke/html", "bell", "door"))
     copy = f'mkdir "$4" "$4/_build" && cp -rL {html} "$4/_build/html"'
-    stub = with_stub(project, f"mkdir busy || exit; {copy} && echo inside >&2 && read < {door}; rmdir busy")
+    stub = with_stub(project, f"mkdir busy || exit; {copy} && echo > {bell} && read < {door}; rmdir busy")
+    os.mkfifo(bell)
     os.mkfifo(door)
-    key = os.open(door, os.O_RDWR)  # for both, so that nobody waits for somebody to open the other end
+    # Open at both ends, so that nobody waits for somebody to open the other one.
+    ring, key = os.open(bell, os.O_RDWR), os.open(door, os.O_RDWR)
     os.utime(project.folder / "book/intro.md")
     first = project.start("book", stub)
     try:
-        assert first.stderr.readline() == "inside\n"
+        assert select.select([ring, first.stderr], [], [], 600)[0] == [ring], "the first make is inside, and not over"
         second = project.start("book", stub)
         assert second.stdout.readline().startswith("Waiting for process ")
         assert first.poll() is None
@@ -494,6 +497,7 @@ def test_a_second_make_waits_for_the_first_and_finds_its_work_done(project):
             assert process.returncode == 0, errors
             assert errors == "" and "The book is at" in output
     finally:
+        os.close(ring)
         os.close(key)
         if first.poll() is None:
             os.killpg(first.pid, signal.SIGKILL)
