@@ -127,7 +127,7 @@ def test_a_check_that_cannot_succeed_says_why(left, right, says, tolerances):
 
 def test_whole_numbers_that_no_double_holds_are_told_apart():
     for right in (2.0**53, complex(2**53)):
-        with pytest.raises(verify.ClaimError, match="9007199254740993 against .?9007199254740992"):
+        with pytest.raises(verify.ClaimError, match=r"9007199254740993 against .?9007199254740992"):
             verify.equal("eq-x", [(np.array([2**53 + 1]), np.array([right]))], against="x")
 
 
