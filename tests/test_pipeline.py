@@ -364,6 +364,10 @@ def test_equations_and_verified_claims_are_the_same_or_the_build_stops(project):
 # \begin{align}
 # 1 &= 1 \label{eq-toy-latex}
 # \end{align}
+#
+# | a formula             |
+# |-----------------------|
+# | $$1=1$$ (eq-toy-cell) |
 
 # %%
 from helpers import verify
@@ -385,7 +389,7 @@ verify.holds("eq-toy-lost", 1 < 2, against="counting")
         "toy/text: the equation eq-toy-elsewhere was not verified when the page ran, though toy/second verified one",
         "toy/second: the equation eq-toy-never was not verified",
         "toy/second: the equation eq-toy-refuted was not verified",
-        "toy/second: nothing can refer to a \\label in a formula",
+        "toy/second: this label is none of an equation, and unchecked: (eq-toy-cell)\n",
         "toy/second: eq-toy-elsewhere was verified, and no equation of the page has that label: it stands in toy/text",
         "toy/second: eq-toy-lost was verified, and no equation of the page has that label\n",
         "eq-toy-latex",
