@@ -71,7 +71,7 @@ def groups(experiment):
     gathered = {}
     for name, run in listed(experiment).items():
         try:
-            metrics = records.load(experiment, name)["metrics"]
+            metrics = load(experiment, name)["metrics"]
         except records.RecordError:
             continue
         group = gathered.setdefault(run.group, {metric: [] for metric in shown(experiment)})
@@ -79,6 +79,20 @@ def groups(experiment):
             found = metrics.get(metric, [])
             values += found if isinstance(found, list) else [found]
     return gathered
+
+
+def load(experiment, name):
+    """The record of a run of the list. Raises RecordError also when it was made with other parameters than the list's;
+    one that the notebook has got since then is none.
+    """
+    record = records.load(experiment, name)
+    wanted, had = defaults(experiment) | listed(experiment)[name].parameters, record["parameters"]
+    other = [f"{key} {had[key]} is now {value}" for key, value in wanted.items() if had.get(key, value) != value]
+    if other:
+        path = records.path_of(experiment, name)
+        message = f"{path} is of a run with other parameters ({', '.join(other)}): delete it and make it anew"
+        raise records.RecordError(message)
+    return record
 
 
 def spread(values):

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
-from helpers import files, provenance, records
+from helpers import experiments, files, provenance, records
 from helpers.experiments import RunError, defaults, listed
 
 BUILD = files.PROJECT / "build"
@@ -257,7 +257,7 @@ def state(experiment, name):
     """What there is to tell of a full run: a :class:`State`, whatever has become of its files."""
     if records.path_of(experiment, name).exists():
         try:
-            return State("done", seconds=records.load(experiment, name)["provenance"]["seconds"])
+            return State("done", seconds=experiments.load(experiment, name)["provenance"]["seconds"])
         except records.RecordError as error:
             return State("broken", message=str(error))
     folder = folder_of(experiment, name)
