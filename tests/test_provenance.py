@@ -98,6 +98,15 @@ def test_results_that_were_renamed_are_ignored_or_have_odd_names_are_named_too(r
     assert provenance.uncommitted([repository / "weights"]) == [odd]
 
 
+def test_asking_writes_nothing_to_the_repository(repository):
+    """What git writes to its index when it is asked leaves a lock behind when it is killed, and gets in others' way."""
+    os.utime(repository / "source.py", (1, 1))
+    before = (repository / ".git/index").stat().st_mtime_ns
+    commit_now()
+    provenance.uncommitted([repository / "source.py"])
+    assert (repository / ".git/index").stat().st_mtime_ns == before
+
+
 def test_the_code_of_a_run_is_its_modules_and_its_notebook(monkeypatch):
     import __main__
 

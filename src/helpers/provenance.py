@@ -50,7 +50,7 @@ def uncommitted(paths):
 def _git(*arguments):
     """What git says of the project's own repository, whatever the environment says of others."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-C", str(PROJECT), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(PROJECT), *arguments]  # a lock would outlive a killed process
     return os.fsdecode(subprocess.check_output(command, stderr=subprocess.DEVNULL, env=environment)).rstrip("\n")
 
 
