@@ -121,7 +121,7 @@ def _read(experiment):
     path = FOLDER / f"{experiment}.yaml"
     try:
         text = path.read_text()
-        _refuse_duplicates(path, yaml.compose(text))
+        refuse_duplicates(path, yaml.compose(text))
         listing = _mapping(path, "the list", yaml.safe_load(text))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise RunError(f"{path} is no list of runs: {' '.join(str(error).split())}") from None
@@ -142,12 +142,12 @@ def _mapping(path, what, value):
     return value or {}
 
 
-def _refuse_duplicates(path, node):
-    """Raise RunError for a name that stands twice: YAML would silently keep the last."""
+def refuse_duplicates(path, node):
+    """Raise RunError for a name that stands twice below a ``node`` of YAML, which would silently keep the last."""
     if isinstance(node, yaml.MappingNode):
         names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for name in names:
             if names.count(name) > 1:
                 raise RunError(f"{path}: {name} stands twice, near line {node.start_mark.line + 1}")
         for _, value in node.value:
-            _refuse_duplicates(path, value)
+            refuse_duplicates(path, value)
