@@ -114,6 +114,7 @@ class Run:
         """
         from helpers import checkpoints
 
+        checkpoints.check(settings)  # now, and not when hours have gone into a checkpoint
         path = self.folder / "checkpoint.pt"
         mine = {"step": 0, "commit": self.commit, "date": provenance.now(), "code": provenance.code()}
         if not path.exists():
