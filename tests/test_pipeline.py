@@ -17,7 +17,7 @@ import pytest
 
 import notebooks
 import reference
-from helpers import records
+from helpers import provenance, records
 from helpers.files import PROJECT
 from project import Project
 
@@ -285,6 +285,12 @@ importlib.metadata.version("numpy")
     assert [name for name in names if name.endswith("/")] == ["weights/"]
     monkeypatch.setenv("SHARED_WEIGHTS_DATA", str(PROJECT / "weights"))
     assert not [name for name in notebooks._in_project(noted) if name.startswith("weights/")]
+
+
+def test_a_result_whose_name_is_no_text_is_told_too(monkeypatch):
+    odd = os.fsdecode(b"weights/\xff.safetensors")
+    monkeypatch.setattr(provenance, "uncommitted", lambda paths: paths)
+    assert notebooks._changed_results(["book/toy/", odd]) == ["weights/\N{REPLACEMENT CHARACTER}.safetensors"]
 
 
 # --- what stops a build ---
