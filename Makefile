@@ -159,10 +159,11 @@ status: $(VENV)/installed  ## tell what experiments are done, running, failed or
 
 # --- the checks ---
 
+LINTED := .
 .PHONY: lint
 lint: $(VENV)/installed  ## check style and format
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet . || { echo "make format mends the layout"; exit 1; }
+	@$(BIN)/ruff check --quiet $(LINTED)
+	@$(BIN)/ruff format --check --quiet $(LINTED) || { echo "make format mends the layout"; exit 1; }
 
 .PHONY: format
 format: $(VENV)/installed  ## mend style and format
@@ -205,6 +206,7 @@ PAGE_SITE = $(if $(wildcard book/$(PAGE).py book/$(PAGE).md),build/page,$(BUILD)
 .PHONY: check
 check: $(VENV)/installed  ## all checks of one page, whose reference is made anew: PAGE=gnn/molecules
 	@$(BIN)/python tools/page.py "$(PAGE)"
+	@$(if $(IS_NOTEBOOK),$(MAKE) --no-print-directory lint LINTED=$(IS_NOTEBOOK))
 	@$(ALONE) $(SHELL) -euc '$(QUIETLY) FORCE $(if $(IS_NOTEBOOK),reference/$(PAGE) $(BUILD)/executed/$(PAGE).ipynb); \
 		$(QUIETLY) $(PAGE_SITE)/index.html $(if $(IS_NOTEBOOK),$(BUILD)/checked/$(PAGE)); \
 		$(BIN)/pytest --quiet -p no:nbval -m "not thorough" --page $(PAGE) --site $(PAGE_SITE) \

@@ -18,7 +18,7 @@ import pytest
 
 import notebooks
 import reference
-from helpers import records
+from helpers import provenance, records
 from helpers.files import PROJECT
 from project import Project
 
@@ -288,6 +288,12 @@ importlib.metadata.version("numpy")
     assert not [name for name in notebooks._in_project(noted) if name.startswith("weights/")]
 
 
+def test_a_result_whose_name_is_no_text_is_told_too(monkeypatch):
+    odd = os.fsdecode(b"weights/\xff.safetensors")
+    monkeypatch.setattr(provenance, "uncommitted", lambda paths: paths)
+    assert notebooks._changed_results(["book/toy/", odd]) == ["weights/\N{REPLACEMENT CHARACTER}.safetensors"]
+
+
 # --- what stops a build ---
 
 
@@ -365,6 +371,10 @@ def test_equations_and_verified_claims_are_the_same_or_the_build_stops(project):
 # \begin{align}
 # 1 &= 1 \label{eq-toy-latex}
 # \end{align}
+#
+# | a formula             |
+# |-----------------------|
+# | $$1=1$$ (eq-toy-cell) |
 
 # %%
 from helpers import verify
@@ -386,7 +396,7 @@ verify.holds("eq-toy-lost", 1 < 2, against="counting")
         "toy/text: the equation eq-toy-elsewhere was not verified when the page ran, though toy/second verified one",
         "toy/second: the equation eq-toy-never was not verified",
         "toy/second: the equation eq-toy-refuted was not verified",
-        "toy/second: nothing can refer to a \\label in a formula",
+        "toy/second: this label is none of an equation, and unchecked: (eq-toy-cell)\n",
         "toy/second: eq-toy-elsewhere was verified, and no equation of the page has that label: it stands in toy/text",
         "toy/second: eq-toy-lost was verified, and no equation of the page has that label\n",
         "eq-toy-latex",
@@ -569,6 +579,9 @@ def test_the_contents_are_what_sphinx_reads_whatever_their_layout(book, toc):
         ("root: intro\nentries: [{file: part/text.py}]\n", "a page is listed without its ending, - file: part/text"),
         ("root: intro\nentries: [{file: part/both}]\n", "both are there: take one away"),
         ("root: intro\nentries: [{file: ../intro}]\n", "expected letters, digits"),
+        ("root: intro\nentries: [{file: ./part/text}]\n", "expected letters, digits"),
+        ("root: intro\nentries: [{file: part/text}, {file: part/text.md}]\n", "lists part/text twice"),
+        ("root: intro\nentries: [{file: part/text}]\nentries: [{file: part/other}]\n", "entries stands twice"),
         ("root: intro\nentries: [{file: '$(shell id)'}]\n", "expected letters, digits"),
         ("root: intro\nentries: [{file: part/text}, {file: part/text}]\n", "is no table of contents"),
         ("root: [\n", "is no table of contents"),

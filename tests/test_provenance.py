@@ -1,5 +1,6 @@
 """What a result says of where it comes from."""
 
+import os
 import subprocess
 
 import pytest
@@ -56,6 +57,7 @@ def test_a_tree_is_dirty_when_sources_differ_and_not_when_results_do(repository)
 def test_a_source_that_is_not_in_the_commit_makes_a_tree_dirty(repository):
     clean = commit_now()
     (repository / "new.py").write_text("")
+    git(repository, "config", "status.showUntrackedFiles", "no")
     assert commit_now() == f"{clean}-dirty"
 
 
@@ -86,6 +88,25 @@ def test_results_that_are_not_those_of_the_commit_are_named(repository):
     assert provenance.uncommitted(paths) == names[:2]
 
 
+def test_results_that_were_renamed_are_ignored_or_have_odd_names_are_named_too(repository):
+    commit_now()
+    git(repository, "mv", "records/a.json", "records/b.json")
+    assert provenance.uncommitted([repository / "records"]) == ["records/a.json", "records/b.json"]
+    (repository / ".git/info/exclude").write_text("*.safetensors")
+    odd = os.fsdecode(b"weights/\xff.safetensors")
+    (repository / odd).write_text("new")
+    assert provenance.uncommitted([repository / "weights"]) == [odd]
+
+
+def test_asking_writes_nothing_to_the_repository(repository):
+    """What git writes to its index when it is asked leaves a lock behind when it is killed, and gets in others' way."""
+    os.utime(repository / "source.py", (1, 1))
+    before = (repository / ".git/index").stat().st_mtime_ns
+    commit_now()
+    provenance.uncommitted([repository / "source.py"])
+    assert (repository / ".git/index").stat().st_mtime_ns == before
+
+
 def test_the_code_of_a_run_is_its_modules_and_its_notebook(monkeypatch):
     import __main__
 
@@ -96,5 +117,7 @@ def test_the_code_of_a_run_is_its_modules_and_its_notebook(monkeypatch):
     monkeypatch.setattr(__main__, "In", ["", "# Parameters\nseed = 2", "x = 1"])
     assert provenance.code() == ours, "parameters are compared by themselves"
     monkeypatch.setattr(__main__, "In", ["", "# Parameters\nseed = 2", "x = 2"])
+    assert provenance.code()["notebook"] != ours["notebook"]
+    monkeypatch.setattr(__main__, "In", ["", "# Parameters\nseed = 2", "x = 1", "# Parameters of the loss\ny = 1"])
     assert provenance.code()["notebook"] != ours["notebook"]
     assert {name for name in ours if ours[name] != before.get(name)} == {"notebook"}

@@ -287,3 +287,4 @@ def test_every_list_of_runs_of_the_book_fits_its_notebook_and_its_records():
         assert experiments.listed(experiment)
         for path in (files.PROJECT / "records" / experiment).glob("*.json"):
             assert path.stem in experiments.listed(experiment), f"{path} is no run of the list: what made it?"
+            experiments.load(experiment, path.stem)

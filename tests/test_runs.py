@@ -247,6 +247,17 @@ def test_a_broken_record_is_broken(project, text):
     assert told.state == "broken" and "a.json is not a record" in told.message
 
 
+def test_a_record_of_other_parameters_than_the_lists_is_not_done(project):
+    run = start()
+    run.record({}, train(run))
+    files.write(project / "book/experiments/toy.py", NOTEBOOK.replace("width = 2", "width = 2\ndepth = 1"))
+    assert runs.state("toy", "a").state == "done", "the notebook may have got a parameter since then"
+    listing(project, "runs: {a: {seed: 3, width: 4}}")
+    told = runs.state("toy", "a")
+    assert told.state == "broken" and "a run with other parameters (width 2 is now 4)" in told.message
+    assert experiments.groups("toy") == {}
+
+
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null", '{"step": 1, "steps": 0, "seconds_left": 1}', b"\xff"])
 def test_progress_that_tells_nothing_stops_nobody(text):
     files.write(runs.folder_of("toy", "a") / "progress.json", text)

@@ -374,6 +374,13 @@ def test_numbers_of_numpy_and_nan_come_back_from_a_checkpoint(tmp_path):
     assert same(weights, again) and data.asked == []
 
 
+@pytest.mark.parametrize("rate", [torch.tensor(0.01), np.array([0.01])])
+def test_a_setting_that_no_checkpoint_could_be_compared_by_is_named_before_anything_runs(tmp_path, rate):
+    with pytest.raises(RunError, match=r"width = .* is no setting of a run"):
+        run(tmp_path, parameters={"width": rate})
+    assert not (kept(tmp_path) / "checkpoint.pt").exists()
+
+
 @pytest.mark.parametrize("poison", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_the_run_and_spoils_nothing(undisturbed, tmp_path, poison):
     data = Toy()

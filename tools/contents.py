@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
-from helpers import files
+from helpers import experiments, files
 
 # Whoever imports nbformat waits more than a second for a grammar of web addresses, which no notebook is checked with.
 sys.modules.setdefault("rfc3987_syntax", None)
@@ -36,8 +36,9 @@ def pages():
     Raises ContentsError when it is not a table of contents, or lists what is no page.
     """
     try:
+        experiments.refuse_duplicates(TOC, yaml.compose(TOC.read_text()))
         tree = parse_toc_yaml(TOC)
-    except (OSError, ValueError, TypeError, yaml.YAMLError, MalformedError) as error:
+    except (OSError, ValueError, TypeError, yaml.YAMLError, MalformedError, experiments.RunError) as error:
         raise ContentsError(f"book/_toc.yml is no table of contents: {error}") from None
     if tree.globs():
         raise ContentsError(f"book/_toc.yml: name each page, in place of the glob {', '.join(sorted(tree.globs()))}")
@@ -46,13 +47,16 @@ def pages():
         children = chain.from_iterable(subtree.files() for subtree in document.subtrees)
         return [document.docname, *chain.from_iterable(below(tree[child]) for child in children)]
 
-    return [_checked(re.sub(r"\.(md|ipynb)$", "", page)) for page in below(tree.root)]
+    listed = [_checked(re.sub(r"\.(md|ipynb)$", "", page)) for page in below(tree.root)]
+    if twice := sorted({page for page in listed if listed.count(page) > 1}):
+        raise ContentsError(f"book/_toc.yml lists {', '.join(twice)} twice, with and without an ending")
+    return listed
 
 
 def _checked(page):
     """The name of a page that is there, once."""
     where = f"book/_toc.yml lists {page!r}"
-    if not NAME.fullmatch(page) or ".." in page.split("/"):
+    if not NAME.fullmatch(page) or {".", ".."} & set(page.split("/")):
         raise ContentsError(f"{where}: expected letters, digits, _ . + - and / to folders below book/")
     if page.endswith(".py"):
         raise ContentsError(f"{where}: a page is listed without its ending, - file: {page.removesuffix('.py')}")

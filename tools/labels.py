@@ -6,6 +6,7 @@ PAGE, that page is looked at alone.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,13 +15,20 @@ from lxml import html
 
 from helpers.verify import METADATA_KEY
 
+STRAY = re.compile(r"\((?:eq|def)-[\w-]+\)", re.IGNORECASE)
+PROSE = "//text()[not(ancestor::pre or ancestor::code or ancestor::script or ancestor::style)]"
+
 
 def equations(page):
-    """The ids of a built page's equations with a label ``eq-…``, and those formulas that hold a label of LaTeX's."""
+    """The ids of a built page's equations with a label ``eq-…``, and what is no label although it looks like one:
+    formulas that hold a label of LaTeX's, and labels that the page shows as text.
+    """
     tree = html.parse(str(page))
     ids = {element.get("id") for element in tree.iterfind(".//*[@id]")}
     formulas = [e.text_content() for e in tree.iterfind(".//*[@class]") if "math" in e.get("class").split()]
-    return {name for name in ids if name.startswith("equation-eq-")}, [text for text in formulas if "\\label{" in text]
+    others = [text for text in formulas if "\\label{" in text]
+    others += [label for text in tree.xpath(PROSE) for label in STRAY.findall(text)]
+    return {name for name in ids if name.startswith("equation-eq-")}, others
 
 
 def claims(notebook):
@@ -53,7 +61,7 @@ def main(src, site, only=None):
         page = str(path.relative_to(site).with_suffix(""))
         ids, others = equations(path)
         shown[page] = {id: id.removeprefix("equation-") for id in ids}
-        wrong += [f"{page}: nothing can refer to a \\label in a formula, nor is it checked: {text}" for text in others]
+        wrong += [f"{page}: this label is none of an equation, and unchecked: {text}" for text in others]
     for path in src.rglob("*.ipynb"):
         labels = [claim["label"] for claim in claims(json.loads(path.read_text()))]
         verified[str(path.relative_to(src).with_suffix(""))] = {make_id(f"equation-{name}"): name for name in labels}

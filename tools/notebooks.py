@@ -144,4 +144,5 @@ def _changed_results(names):
     """Those records and weights among ``names``, or gone from the folders among them, that differ from the commit."""
     results = [name for name in names if name.startswith(("records/", "weights/"))]
     differ = provenance.uncommitted(results)
-    return [name for name in differ if name in results or not (files.PROJECT / name).exists()]
+    told = [name for name in differ if name in results or not (files.PROJECT / name).exists()]
+    return [os.fsencode(name).decode(errors="replace") for name in told]  # a name need not be text

@@ -37,9 +37,18 @@ def load(path, settings):
     return state
 
 
+def check(settings):
+    """Raise RunError for a setting that could not be compared with that of a checkpoint."""
+    for name in settings:
+        _json(settings, name)
+
+
 def _json(settings, name):
     """A setting as text: so compared, NaN is NaN."""
-    return json.dumps(plain(settings[name]), sort_keys=True) if name in settings else "not set"
+    try:
+        return json.dumps(plain(settings[name]), sort_keys=True) if name in settings else "not set"
+    except TypeError as error:
+        raise RunError(f"{name} = {settings[name]!r} is no setting of a run: {error}") from None
 
 
 def plain(value):

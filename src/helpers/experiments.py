@@ -71,7 +71,7 @@ def groups(experiment):
     gathered = {}
     for name, run in listed(experiment).items():
         try:
-            metrics = records.load(experiment, name)["metrics"]
+            metrics = load(experiment, name)["metrics"]
         except records.RecordError:
             continue
         group = gathered.setdefault(run.group, {metric: [] for metric in shown(experiment)})
@@ -79,6 +79,20 @@ def groups(experiment):
             found = metrics.get(metric, [])
             values += found if isinstance(found, list) else [found]
     return gathered
+
+
+def load(experiment, name):
+    """The record of a run of the list. Raises RecordError also when it was made with other parameters than the list's;
+    one that the notebook has got since then is none.
+    """
+    record = records.load(experiment, name)
+    wanted, had = defaults(experiment) | listed(experiment)[name].parameters, record["parameters"]
+    other = [f"{key} {had[key]} is now {value}" for key, value in wanted.items() if had.get(key, value) != value]
+    if other:
+        path = records.path_of(experiment, name)
+        message = f"{path} is of a run with other parameters ({', '.join(other)}): delete it and make it anew"
+        raise records.RecordError(message)
+    return record
 
 
 def spread(values):
@@ -107,7 +121,7 @@ def _read(experiment):
     path = FOLDER / f"{experiment}.yaml"
     try:
         text = path.read_text()
-        _refuse_duplicates(path, yaml.compose(text))
+        refuse_duplicates(path, yaml.compose(text))
         listing = _mapping(path, "the list", yaml.safe_load(text))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise RunError(f"{path} is no list of runs: {' '.join(str(error).split())}") from None
@@ -128,12 +142,12 @@ def _mapping(path, what, value):
     return value or {}
 
 
-def _refuse_duplicates(path, node):
-    """Raise RunError for a name that stands twice: YAML would silently keep the last."""
+def refuse_duplicates(path, node):
+    """Raise RunError for a name that stands twice below a ``node`` of YAML, which would silently keep the last."""
     if isinstance(node, yaml.MappingNode):
         names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for name in names:
             if names.count(name) > 1:
                 raise RunError(f"{path}: {name} stands twice, near line {node.start_mark.line + 1}")
         for _, value in node.value:
-            _refuse_duplicates(path, value)
+            refuse_duplicates(path, value)

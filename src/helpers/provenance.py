@@ -30,7 +30,8 @@ def commit():
         if Path(_git("rev-parse", "--show-toplevel")).resolve() != PROJECT:  # a copy inside another repository
             return "unknown"
         name = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", ".", *(f":!{folder}" for folder in RESULTS))
+        sources = [".", *(f":!{folder}" for folder in RESULTS)]
+        changed = _git("status", "--porcelain", "--untracked-files=normal", "--", *sources)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return name + ("-dirty" if changed else "")
@@ -41,15 +42,16 @@ def uncommitted(paths):
     paths = sorted({str(path) for path in paths})
     if not paths or commit() == "unknown":
         return []
-    lines = _git("status", "--porcelain", "--untracked-files=all", "-z", "--", *(f":(literal){path}" for path in paths))
-    return sorted(line[3:] for line in lines.split("\0") if line)
+    asked = "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignored"
+    lines = _git("status", *asked, "--", *(f":(literal){path}" for path in paths))
+    return sorted({line[3:] for line in lines.split("\0") if line})
 
 
 def _git(*arguments):
     """What git says of the project's own repository, whatever the environment says of others."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-C", str(PROJECT), *arguments]
-    return subprocess.check_output(command, stderr=subprocess.DEVNULL, env=environment, text=True).rstrip("\n")
+    command = ["git", "--no-optional-locks", "-C", str(PROJECT), *arguments]  # a lock would outlive a killed process
+    return os.fsdecode(subprocess.check_output(command, stderr=subprocess.DEVNULL, env=environment)).rstrip("\n")
 
 
 @cache
@@ -90,7 +92,7 @@ def code():
     digests = {f"helpers/{file.relative_to(PROJECT / 'src' / 'helpers')}": _digest(file.read_bytes()) for file in files}
     cells = getattr(sys.modules.get("__main__"), "In", None)
     if cells is not None:
-        sources = [cell for cell in cells if not cell.lstrip().startswith("# Parameters")]
+        sources = [cell for cell in cells if not cell.startswith("# Parameters\n")]
         digests["notebook"] = _digest("\0".join(sources).encode())
     return dict(sorted(digests.items()))
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
-from helpers import files, provenance, records
+from helpers import experiments, files, provenance, records
 from helpers.experiments import RunError, defaults, listed
 
 BUILD = files.PROJECT / "build"
@@ -114,6 +114,7 @@ class Run:
         """
         from helpers import checkpoints
 
+        checkpoints.check(settings)  # now, and not when hours have gone into a checkpoint
         path = self.folder / "checkpoint.pt"
         mine = {"step": 0, "commit": self.commit, "date": provenance.now(), "code": provenance.code()}
         if not path.exists():
@@ -257,7 +258,7 @@ def state(experiment, name):
     """What there is to tell of a full run: a :class:`State`, whatever has become of its files."""
     if records.path_of(experiment, name).exists():
         try:
-            return State("done", seconds=records.load(experiment, name)["provenance"]["seconds"])
+            return State("done", seconds=experiments.load(experiment, name)["provenance"]["seconds"])
         except records.RecordError as error:
             return State("broken", message=str(error))
     folder = folder_of(experiment, name)

@@ -6,7 +6,7 @@ on every machine; the error that was measured, which is not, travels in the outp
 """
 
 import math
-from numbers import Number
+from numbers import Number, Real
 
 import numpy as np
 from IPython.display import display
@@ -46,7 +46,8 @@ def equal(label, pairs, *, against, rtol=0.0, atol=0.0):
     """
     _check_words(label, against)
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if not (isinstance(tolerance, Number) and math.isfinite(tolerance) and tolerance >= 0):
+        number = isinstance(tolerance, Real) and not isinstance(tolerance, bool)
+        if not (number and math.isfinite(tolerance) and tolerance >= 0):
             raise ValueError(f"{label}: {name} = {tolerance!r}: expected a finite number that is not negative")
     errors = [_error(_case(label, n), *pair, rtol, atol) for n, pair in enumerate(_tuples(label, pairs))]
     if not errors:
@@ -106,7 +107,8 @@ def _tuples(label, pairs):
 
 def _error(label, left, right, rtol, atol):
     """The largest |left − right|; raises ClaimError where it is over the tolerance."""
-    same = left is right and not isinstance(left, Number)
+    parts = zip(_parts(left), _parts(right), strict=False)
+    same = any(one is other and not isinstance(one, Number) for one, other in parts)
     left, right = _numbers(label, left), _numbers(label, right)
     if same or np.shares_memory(left, right):
         raise ClaimError(f"{label}: both sides are the same object, so nothing is checked")
@@ -134,9 +136,17 @@ def _error(label, left, right, rtol, atol):
     return float(error.max())
 
 
+def _parts(x):
+    """A side, and if it is a list its entries, however deep."""
+    yield x
+    if isinstance(x, (list, tuple)):
+        for entry in x:
+            yield from _parts(entry)
+
+
 def _numbers(label, x):
     """A side as an array of numbers, no entry of it hidden."""
-    if isinstance(x, np.ma.MaskedArray):
+    if any(isinstance(part, np.ma.MaskedArray) for part in _parts(x)):
         raise ClaimError(f"{label}: a masked array hides entries; compare its filled() or compressed() form")
     try:
         array = np.asarray(to_numpy(x))
@@ -150,7 +160,7 @@ def _numbers(label, x):
 def _without_overflow(left, right):
     """Both sides in types whose difference is right: Python's numbers where one is whole, else doubles at least."""
     kinds = {left.dtype.kind, right.dtype.kind}
-    if kinds <= set("biuf") and kinds != {"f"}:
+    if not kinds <= set("fc"):
         return [np.array([entry + 0 for entry in side.tolist()], object) for side in (left, right)]
     double = np.result_type(left, right, np.float64)
     return left.astype(double), right.astype(double)
