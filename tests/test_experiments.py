@@ -1,5 +1,8 @@
 """The lists of runs: what they may hold, and what is said of one that is wrong."""
 
+import json
+import math
+
 import pytest
 
 from helpers import experiments, records
@@ -57,6 +60,7 @@ def test_a_list_may_be_empty(toy, text):
         ("runs:\n  a: {seed: 1}\n  a: {seed: 2}\n", "a stands twice"),
         ("runs:\n  a: {seed: 1, seed: 2}\n", "seed stands twice"),
         ("defaults: {}\ndefaults: {}\nruns: {}", "defaults stands twice"),
+        ("runs: &a {x: *a}", "no list of runs: maximum recursion depth"),
         ("runs: {1: {}}", "the run 1 needs another name"),
         ("runs: {a%b: {}}", "the run 'a%b' needs another name: letters, digits"),
         ("runs: {'c:d': {}}", "the run 'c:d' needs another name"),
@@ -93,7 +97,9 @@ def test_the_defaults_are_those_of_the_notebook(toy):
     assert experiments.defaults("toy") == defaults
 
 
-@pytest.mark.parametrize("text", [NOTEBOOK.replace("width = 2", "width = len([])"), NOTEBOOK.replace("= 2", "= (")])
+@pytest.mark.parametrize(
+    "text", [NOTEBOOK.replace("width = 2", "width = len([])"), NOTEBOOK.replace("= 2", "= ("), "width = 2\n"]
+)
 def test_a_notebook_whose_parameters_cannot_be_read_is_named(toy, tmp_path, text):
     (tmp_path / "toy.py").write_text(text)
     with pytest.raises(RunError, match=r"toy\.py has no cell of parameters that can be read"):
@@ -107,6 +113,15 @@ def test_a_groups_values_are_those_of_all_its_seeds(toy, tmp_path):
         records.save("toy", run, parameters={}, metrics={"error": error, "other": 1}, seconds=1, root=root)
     (tmp_path / "records/toy/c.json").write_text("{")
     assert experiments.groups("toy") == {"g": {"error": [0.5, 0.25, 0.75]}}
+
+
+@pytest.mark.parametrize("value", ["0.5", None, [0.5, None], [[0.5]], {"a": 1}, math.nan, [math.inf, 1.0]])
+def test_a_metric_that_is_shown_is_a_number_or_its_record_is_named(toy, tmp_path, value):
+    toy("show: [error]\nruns: {a: {}}")
+    path = records.save("toy", "a", parameters={}, metrics={"error": 0}, seconds=1, root=tmp_path / "records")
+    path.write_text(path.read_text().replace('"error": 0', f'"error": {json.dumps(value)}'))
+    with pytest.raises(RunError, match=r"toy/a\.json: error, which is shown, is no number"):
+        experiments.groups("toy")
 
 
 @pytest.mark.parametrize(

@@ -41,15 +41,18 @@ def test_what_was_there_stays_when_the_writer_dies_or_the_disk_is_full(tmp_path,
     done = subprocess.run([sys.executable, "-c", CHILD, path, when], capture_output=True, text=True)
     assert done.returncode == (-signal.SIGKILL if when == "killed" else 1)
     assert path.read_text() == "old"
+    if when == "full":
+        assert f"File too large; what stood there still does: '{path}'" in done.stderr
     left = [entry.name for entry in tmp_path.iterdir() if entry != path]
     assert all(name.startswith(".a.txt.") and name.endswith(".tmp") for name in left)
     assert bool(left) == (when == "killed"), "only a killed writer cannot clear up"
 
 
-def test_an_error_of_the_writer_leaves_nothing_behind(tmp_path):
-    with pytest.raises(RuntimeError), files.replacing(tmp_path / "a") as file:
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_of_the_writer_leaves_nothing_behind(tmp_path, error):
+    with pytest.raises(error), files.replacing(tmp_path / "a") as file:
         file.write(b"half")
-        raise RuntimeError
+        raise error
     assert list(tmp_path.iterdir()) == []
 
 
@@ -58,13 +61,14 @@ def test_content_is_on_the_disk_before_the_name_and_the_name_before_it_returns(t
     fsync = os.fsync
 
     def watched(descriptor):
-        events.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), path.exists()))
+        here = Path(f"/proc/self/fd/{descriptor}")
+        events.append((str(here.readlink()), path.exists(), here.is_dir() or here.read_text() == "x"))
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
     files.write(path, "x")
-    (temporary, there), (folder, named) = events
-    assert temporary.endswith(".tmp") and not there
+    (temporary, there, whole), (folder, named, _) = events
+    assert temporary.endswith(".tmp") and not there and whole
     assert folder == str(tmp_path) and named
 
 

@@ -86,6 +86,7 @@ def test_results_that_are_not_those_of_the_commit_are_named(repository):
     for path in paths[:2]:
         path.write_text("changed")
     assert provenance.uncommitted(paths) == names[:2]
+    assert provenance.uncommitted([repository / "records/*.json"]) == [], "a name, and no pattern"
 
 
 def test_results_that_were_renamed_are_ignored_or_have_odd_names_are_named_too(repository):

@@ -258,11 +258,29 @@ def test_a_record_of_other_parameters_than_the_lists_is_not_done(project):
     assert experiments.groups("toy") == {}
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null", '{"step": 1, "steps": 0, "seconds_left": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "{}", "[]", "null", b"\xff", "[" * 100_000, '{"step": 1, "steps": 0, "seconds_left": 1}']
+    + [f'{{"step": 1, "steps": 2, "seconds_left": {left}}}' for left in ('"x"', "NaN", "Infinity")],
+    ids=lambda text: repr(text[:40]),
+)
 def test_progress_that_tells_nothing_stops_nobody(text):
     files.write(runs.folder_of("toy", "a") / "progress.json", text)
     told = runs.state("toy", "a")
     assert told.state == "stopped" and "progress.json tells nothing" in told.message
+
+
+def test_an_error_that_is_no_text_is_told_as_one():
+    text = '{"step": 1, "steps": 2, "seconds_left": null, "error": ["no", 1]}'
+    files.write(runs.folder_of("toy", "a") / "progress.json", text)
+    assert runs.state("toy", "a") == ("stopped", 0.5, None, "['no', 1]")
+
+
+def test_files_that_cannot_be_looked_for_are_told_of(project):
+    """As in a folder that only somebody else may search: here, by a name that is too long."""
+    (project / "records/toy").mkdir(parents=True, exist_ok=True)
+    told = runs.state("toy", "a" * 300)
+    assert told.state == "broken" and "File name too long" in told.message
 
 
 def test_a_failure_is_told_by_its_last_line_even_when_it_has_none():

@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import os
+import resource
 import runpy
 import signal
 from types import SimpleNamespace
@@ -460,25 +461,50 @@ def test_an_option_out_of_range_is_named_before_anything_runs(tmp_path, options,
     assert not (kept(tmp_path) / "progress.json").exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_says_what_to_do_and_leaves_the_one_before(
-    undisturbed, tmp_path, monkeypatch
-):
-    saved, calls = torch.save, itertools.count()
+def train_until_the_disk_is_full(folder, room):
+    """Train in a process none of whose files may grow over ``room`` bytes from the eighth step on."""
 
-    def full(*arguments):
-        if next(calls) == 2:
-            raise OSError(28, "No space left on device")
-        saved(*arguments)
+    def before(call):
+        if call == 7:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(RunError, match=r"checkpoint of a cannot be written .*No space left.*make room"):
-        run(tmp_path, checkpoint_seconds=0)
-    assert [path.name for path in kept(tmp_path).glob("*check*")] == ["checkpoint.pt"]
+    try:
+        run(folder, Toy(before), checkpoint_seconds=0)
+    except RunError as error:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        (folder / "told").write_text(str(error))
+
+
+@pytest.mark.parametrize("room", [100, 8000], ids=["scalars", "checkpoint"])
+def test_a_full_disk_says_what_to_do_and_leaves_the_checkpoint_before(undisturbed, tmp_path, room):
+    process = start(train_until_the_disk_is_full, tmp_path, room)
+    process.join(120)
+    told = (tmp_path / "told").read_text()
+    assert "File too large" in told and "make room, and rerun to go on" in told
+    assert ("checkpoint.pt" in told) == (room == 8000)
     assert not list(kept(tmp_path).glob(".*.tmp"))
-    assert same(run(tmp_path)[0], undisturbed[0])
+    data = Toy()
+    assert same(run(tmp_path, data)[0], undisturbed[0]) and len(data.asked) == STEPS - 7
 
 
 # --- the loop itself ---
+
+
+def test_the_last_step_is_validated_wherever_it_falls(tmp_path):
+    assert run(tmp_path, steps=7)[1].curves["step"] == [5, 7]
+
+
+def test_a_step_is_clipped_and_each_group_of_parameters_has_its_own_rate(tmp_path):
+    model = torch.nn.Linear(2, 1)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    groups = [{"params": [model.weight], "lr": 0.5}, {"params": [model.bias], "lr": 2.0}]
+    once = {"steps": 1, "schedule": training.constant, "warmup": 4, "clip": 0.1}
+    training.fit(a_run(tmp_path), model, lambda model, x: 100 * model(x).sum(), lambda step: torch.ones(1, 2),
+                 torch.optim.SGD(groups), **once)  # fmt: skip
+    moved = [old - new for old, new in zip(before, model.parameters(), strict=True)]
+    gradient = 0.1 / math.sqrt(3)  # of two weights and a bias, all the same, their norm being 0.1
+    assert moved[0].tolist() == [pytest.approx([0.5 / 4 * gradient] * 2, rel=1e-4)]
+    assert moved[1].tolist() == pytest.approx([2.0 / 4 * gradient], rel=1e-4)
 
 
 @settings(max_examples=50, deadline=None)

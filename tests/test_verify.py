@@ -46,6 +46,12 @@ def test_the_printed_line_has_no_measured_number_and_the_metadata_has():
     assert claim["error"] == pytest.approx(1e-9, rel=1e-3)
 
 
+def test_the_tolerance_is_relative_to_the_right_side():
+    verify.equal("eq-x", [(1.0, 1.2)], against="x", rtol=0.18)
+    with pytest.raises(verify.ClaimError):
+        verify.equal("eq-x", [(1.2, 1.0)], against="x", rtol=0.18)
+
+
 @pytest.mark.parametrize(
     ("tolerances", "how"),
     [

@@ -25,7 +25,7 @@ def main(source, target, profile):
         has_read = execute(source.resolve(), target, {"profile": profile})
         os.utime(target, ns=(begun, begun))  # what has changed while it ran is newer
         files.write(depends, contents.rules(target, has_read))
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellTimeoutError, DeadKernelError, OSError) as error:
         raise SystemExit(f"{source}: {error}") from None
     except contents.ContentsError as error:
         raise SystemExit(f"{source} reads {error}") from None

@@ -70,7 +70,10 @@ def main(folder):
             continue
         notebook = fold(strip(read(source)))
         notebook.metadata.pop("jupytext", None)  # a copy is not paired with anything
-        files.write(target, jupytext.writes(notebook, fmt="ipynb"))
+        try:
+            files.write(target, jupytext.writes(notebook, fmt="ipynb"))
+        except OSError as error:
+            raise SystemExit(str(error)) from None
         print(f"written  {target}")
 
 

@@ -39,13 +39,16 @@ def main(experiment, run):
         records.load(experiment, run)
     except DeadKernelError:
         raise SystemExit(f"{experiment}/{run}: its process died, `make rerun` resumes it") from None
-    except (SystemExit, CellTimeoutError, records.RecordError) as error:
+    except (SystemExit, CellTimeoutError, OSError, records.RecordError) as error:
         last = str(error).strip().splitlines()[-1]
         if last.startswith("Locked: "):  # by the process that got ahead of this one, whose run this is
             raise SystemExit(last.removeprefix("Locked: ")) from None
-        files.write(failure, f"{error}\n")
-        where = failure.relative_to(files.PROJECT)
-        raise SystemExit(f"{experiment}/{run}: {last} (all of it in {where})") from None
+        try:
+            files.write(failure, f"{error}\n")
+            where = f"all of it in {failure.relative_to(files.PROJECT)}"
+        except OSError as full:
+            where = str(full)
+        raise SystemExit(f"{experiment}/{run}: {last} ({where})") from None
     print(f"{experiment}/{run}: done", flush=True)
 
 
@@ -55,5 +58,5 @@ if __name__ == "__main__":
             print(*missing(sys.argv[2]))
         else:
             main(*sys.argv[1].split("/"))
-    except experiments.RunError as error:
+    except (experiments.RunError, OSError) as error:
         raise SystemExit(str(error)) from None

@@ -194,5 +194,5 @@ if __name__ == "__main__":
     depends(src.with_name("html") / "index.html", src.with_suffix(".d"))  # first: it tells when the site was begun
     try:
         stage(executed, src, profile)
-    except (contents.ContentsError, records.RecordError) as error:
+    except (contents.ContentsError, experiments.RunError, records.RecordError, OSError) as error:
         raise SystemExit(str(error)) from None

@@ -1,5 +1,6 @@
 """Checkpoints: all that training needs to go on, in one file that is whole, checked, and never executed."""
 
+import io
 import json
 import random
 import zipfile
@@ -13,8 +14,9 @@ from helpers.experiments import RunError
 
 def save(path, state):
     """Replace the checkpoint ``path`` by ``state``: dictionaries and lists of tensors, numbers and text."""
-    with files.replacing(path) as file:
-        torch.save(plain(state), file)
+    content = io.BytesIO()  # not the file itself: torch.save tells of a full disk as "unexpected pos 64 vs 0"
+    torch.save(plain(state), content)
+    files.write(path, content.getbuffer())
 
 
 def load(path, settings):

@@ -63,10 +63,11 @@ def shown(experiment):
 
 
 def groups(experiment):
-    """The groups of an experiment's runs that have a record, and the values of the metrics that are shown.
+    """The groups of an experiment's runs that have a record, and the numbers that the metrics shown have.
 
     ``{group: {metric: [values]}}`` in the order of the list: a value for each seed, whether the seeds stand in one
     record or in several. Records that are broken are left out, and told of by ``make status``.
+    Raises RunError for a value that is no number.
     """
     gathered = {}
     for name, run in listed(experiment).items():
@@ -77,7 +78,12 @@ def groups(experiment):
         group = gathered.setdefault(run.group, {metric: [] for metric in shown(experiment)})
         for metric, values in group.items():
             found = metrics.get(metric, [])
-            values += found if isinstance(found, list) else [found]
+            found = found if isinstance(found, list) else [found]
+            if not all(isinstance(value, (int, float)) and -math.inf < value < math.inf for value in found):
+                raise RunError(
+                    f"{records.path_of(experiment, name)}: {metric}, which is shown, is no number: {found!r}"
+                )
+            values += found
     return gathered
 
 
@@ -107,7 +113,9 @@ def defaults(experiment):
     """The parameters of an experiment's notebook and their defaults, read from its cell tagged ``parameters``."""
     path = FOLDER / f"{experiment}.py"
     try:
-        _, _, rest = path.read_text().partition('# %% tags=["parameters"]\n')
+        _, found, rest = path.read_text().partition('# %% tags=["parameters"]\n')
+        if not found:
+            raise ValueError('it has no line `# %% tags=["parameters"]`')
         cell = ast.parse(rest.partition("\n# %%")[0]).body
         return {node.targets[0].id: ast.literal_eval(node.value) for node in cell if isinstance(node, ast.Assign)}
     except (OSError, ValueError, SyntaxError, AttributeError) as error:
@@ -123,7 +131,7 @@ def _read(experiment):
         text = path.read_text()
         refuse_duplicates(path, yaml.compose(text))
         listing = _mapping(path, "the list", yaml.safe_load(text))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RunError(f"{path} is no list of runs: {' '.join(str(error).split())}") from None
     if unknown := listing.keys() - {"defaults", "runs", "show"}:
         raise RunError(f"{path}: expected defaults, runs and show, and found {', '.join(map(str, unknown))}")

@@ -4,7 +4,7 @@ A file that is written here is there whole or as it was before, whenever the pro
 """
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -14,7 +14,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def write(path, content):
     """Write text (UTF-8) or bytes to ``path``, whose folder is made when it is missing, and return the path.
 
-    Raises OSError when that fails; what stood at ``path`` then still stands there.
+    Raises OSError that names ``path`` when that fails; what stood there then still stands there.
     """
     with replacing(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -37,6 +37,10 @@ def replacing(path):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, f"{error.strerror}; what stood there still does", str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

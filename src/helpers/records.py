@@ -7,6 +7,7 @@
 
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 
@@ -109,9 +110,9 @@ def _read(experiment, run, root):
         made = record["provenance"]
         if not isinstance(made.get("commit"), str) or not isinstance(made.get("date"), str):
             raise ValueError("its provenance lacks commit or date")
-        if not isinstance(made.get("seconds"), (int, float)):
+        if not (isinstance(made.get("seconds"), (int, float)) and 0 <= made["seconds"] < math.inf):
             raise ValueError("its provenance lacks the seconds that it took")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         message = f"{path} is not a record: {error}. Restore it, or delete it and make it anew"
         raise RecordError(message) from None
     return record

@@ -256,25 +256,27 @@ def holder(path):
 
 def state(experiment, name):
     """What there is to tell of a full run: a :class:`State`, whatever has become of its files."""
-    if records.path_of(experiment, name).exists():
-        try:
-            return State("done", seconds=experiments.load(experiment, name)["provenance"]["seconds"])
-        except records.RecordError as error:
-            return State("broken", message=str(error))
     folder = folder_of(experiment, name)
+    try:
+        if records.path_of(experiment, name).exists():
+            return State("done", seconds=experiments.load(experiment, name)["provenance"]["seconds"])
+        begun, failed = (folder / "progress.json").exists(), (folder / "error.txt").exists()
+    except (records.RecordError, OSError) as error:  # OSError: its folder may not be searched
+        return State("broken", message=str(error))
     running = holder(folder / "lock") is not None
-    if (folder / "error.txt").exists() and not running:
+    if failed and not running:
         return State("failed", message=_last_line(folder / "error.txt"))
-    if not (folder / "progress.json").exists():
+    if not begun:
         return State("starting" if running else "missing")
     try:
         told = json.loads((folder / "progress.json").read_text())
         done, left = told["step"] / told["steps"], told["seconds_left"]
+        left = None if left is None else round(left)
         latest = "  ".join(f"{name} {value:.4g}" for name, value in told.get("latest", {}).items())
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         return State("running" if running else "stopped", message=f"progress.json tells nothing: {error!r}")
     if not running:  # the process that wrote this is gone
-        return State("stopped", done, message=told.get("error") or "`make rerun` resumes it")
+        return State("stopped", done, message=str(told.get("error") or "`make rerun` resumes it"))
     return State("running", done, left, latest)
 
 

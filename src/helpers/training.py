@@ -1,8 +1,10 @@
 """Training: one loop for every experiment of the book, in plain PyTorch, that may be killed at any moment."""
 
+import errno
 import math
 import random
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -155,7 +157,7 @@ def fit(
     report("running")
     model.train()
     bar = tqdm(total=steps, initial=here.step, desc=run.name, disable=None)  # None: only on a terminal
-    with bar, SummaryWriter(run.folder / "tensorboard", purge_step=here.step + 1) as board:
+    with full_disk_told(run.name), bar, SummaryWriter(run.folder / "tensorboard", purge_step=here.step + 1) as board:
         try:
             while here.step < steps and not here.stopped:
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -210,6 +212,17 @@ def restore(saved, model, optimizer, device):
     optimizer.load_state_dict(saved["optimizer"])
     checkpoints.restore_random_states(saved["random"])
     return Place(**saved["place"] | {"carried": to_device(saved["place"]["carried"], device)})
+
+
+@contextmanager
+def full_disk_told(name):
+    """Raise RunError that says what to do when the disk is full, of which TensorBoard's thread tells late."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise RunError(f"{name}: {error}: make room, and rerun to go on") from error
 
 
 def show(board, kind, numbers, step):
