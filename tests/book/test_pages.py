@@ -63,9 +63,11 @@ def disturbs(visit, page):
 
 
 def does_not_fit(visit, window, mode):
-    """It scrolls sideways, or a figure is outside, tiny, or of the colour of what is behind it."""
+    """It moves by itself, scrolls sideways, or a figure is outside, tiny, or of the colour of what is behind it."""
     where = f"{window['width']} pixels wide, {mode}"
-    theme, width, figures = visit.tab.evaluate(LAYOUT)
+    moving, theme, width, figures = visit.tab.evaluate(LAYOUT)
+    if moving:
+        yield f"{where}: {moving[0]!r} moves (and {len(moving) - 1} others), and the reader wants no motion"
     if theme != mode:
         yield f"{where}: the page's theme is {theme}"
     if width > window["width"]:
@@ -94,7 +96,8 @@ LAYOUT = """() => {
     return {left, right, width, height, words, ink, behind: behind(svg), page: behind(document.body)};
   });
   const root = document.documentElement;
-  return [root.dataset.theme, root.scrollWidth, figures];
+  const moving = document.getAnimations().map(({effect}) => effect.target.className || effect.target.tagName);
+  return [moving, root.dataset.theme, root.scrollWidth, figures];
 }"""
 
 
