@@ -106,6 +106,12 @@ def test_a_notebook_whose_parameters_cannot_be_read_is_named(toy, tmp_path, text
         experiments.defaults("toy")
 
 
+def test_a_list_whose_name_is_none_is_told_what_a_name_is(toy, tmp_path):
+    (tmp_path / "a b.yaml").write_text("runs: {a: {}}")
+    with pytest.raises(RunError, match=r"a b\.yaml: a list of runs needs another name: letters, digits"):
+        experiments.listed("a b")
+
+
 def test_a_groups_values_are_those_of_all_its_seeds(toy, tmp_path):
     toy("show: [error]\nruns: {a: {group: g}, b: {group: g}, c: {}, missing: {}}")
     for run, error in (("a", 0.5), ("b", [0.25, 0.75]), ("c", 1.0)):

@@ -339,6 +339,12 @@ def test_a_notebook_runs_to_its_end_or_fails(toy, tmp_path, cell, index):
     assert not target.exists()
 
 
+def test_what_a_cell_raised_is_told_without_the_colours_of_a_terminal(toy, tmp_path):
+    with pytest.raises(SystemExit, match=r"(?s)cell 2 failed\n.*ZeroDivisionError: division by zero$") as told:
+        notebooks.execute(toy("# %%\n1 / 0"), tmp_path / "executed.ipynb", {"profile": "smoke"})
+    assert "\x1b" not in str(told.value)
+
+
 def test_a_kernel_that_dies_is_told_in_words(toy, tmp_path):
     path = toy("# %%\nimport os\nos._exit(0)")
     code = "import contents, execute, pathlib, sys; source, target = map(pathlib.Path, sys.argv[1:]);"

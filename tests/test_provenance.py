@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from importlib.metadata import version
 
 import pytest
 
@@ -108,11 +109,11 @@ def test_asking_writes_nothing_to_the_repository(repository):
     assert (repository / ".git/index").stat().st_mtime_ns == before
 
 
-def test_the_code_of_a_run_is_its_modules_and_its_notebook(monkeypatch):
+def test_the_code_of_a_run_is_its_modules_its_packages_and_its_notebook(monkeypatch):
     import __main__
 
     before = provenance.code()
-    assert "helpers/provenance.py" in before
+    assert "helpers/provenance.py" in before and before["torch"] == version("torch")
     monkeypatch.setattr(__main__, "In", ["", "# Parameters\nseed = 1", "x = 1"], raising=False)
     ours = provenance.code()
     monkeypatch.setattr(__main__, "In", ["", "# Parameters\nseed = 2", "x = 1"])

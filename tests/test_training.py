@@ -452,13 +452,28 @@ def test_after_a_divergence_a_smaller_rate_does_not_go_on_from_there(tmp_path):
         ({"clip": -1}, "clip = -1: expected a number above 0"),
         ({"clip": 0}, "clip = 0: expected a number above 0"),
         ({"clip": math.nan}, "clip = nan: expected a number above 0"),
+        ({"clip": None}, "clip = None: expected a number above 0, or math.inf for none"),
+        ({"clip": "1"}, "clip = '1': expected a number above 0"),
         ({"checkpoint_seconds": -1}, "checkpoint_seconds = -1: expected a number from 0 on"),
+        ({"checkpoint_seconds": None}, "checkpoint_seconds = None: expected a number from 0 on"),
     ],
 )
 def test_an_option_out_of_range_is_named_before_anything_runs(tmp_path, options, says):
     with pytest.raises(ValueError, match=says):
         run(tmp_path, **options)
     assert not (kept(tmp_path) / "progress.json").exists()
+
+
+def test_an_optimizer_of_another_model_is_refused(tmp_path):
+    another = torch.optim.Adam([*network().parameters()])
+    with pytest.raises(ValueError, match=r"none of the model's: make it of model\.parameters\(\)"):
+        training.fit(a_run(tmp_path), network(), loss, training.Epochs(Toy(), SAMPLES, BATCH), another, steps=1)
+
+
+@pytest.mark.parametrize("said", [None, 0.5])
+def test_scores_that_are_no_dictionary_are_refused(tmp_path, said):
+    with pytest.raises(TypeError, match=f"validate returns a dictionary of numbers, and not {said}"):
+        run(tmp_path, validate=lambda model: said)
 
 
 def train_until_the_disk_is_full(folder, room):

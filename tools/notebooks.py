@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 import time
@@ -88,7 +89,7 @@ def execute(source, target, parameters, timeout=CELL_TIMEOUT):
                 config=config,
             )
         except PapermillExecutionError as error:
-            told = "\n".join(error.traceback)
+            told = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback))  # in a file, colours are noise
             raise SystemExit(f"{name}: cell {error.cell_index} failed\n{_indented(error.source)}\n\n{told}") from None
         except (CellTimeoutError, DeadKernelError) as error:
             error.add_note(f"while executing {name}")

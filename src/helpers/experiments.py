@@ -127,6 +127,8 @@ def _read(experiment):
     if experiment not in experiments():
         raise RunError(f"EXPERIMENT={experiment}: expected one of {', '.join(experiments())}")
     path = FOLDER / f"{experiment}.yaml"
+    if not records.is_name(experiment):
+        raise RunError(f"{path}: a list of runs needs another name: {records.NAMES}")
     try:
         text = path.read_text()
         refuse_duplicates(path, yaml.compose(text))

@@ -83,7 +83,8 @@ def versions(packages):
 
 
 def code():
-    """SHA-256 digests (12 digits) of the code that runs: each module of ``helpers``, and the notebook's cells so far.
+    """What computes in this process: SHA-256 digests (12 digits) of each module of ``helpers`` and of the notebook's
+    cells so far, and the versions of NumPy and PyTorch.
 
     The cells count from the first to the one that runs now, that of papermill's parameters left out.
     """
@@ -94,7 +95,7 @@ def code():
     if cells is not None:
         sources = [cell for cell in cells if not cell.startswith("# Parameters\n")]
         digests["notebook"] = _digest("\0".join(sources).encode())
-    return dict(sorted(digests.items()))
+    return dict(sorted(digests.items())) | versions(("numpy", "torch"))
 
 
 def _digest(content):

@@ -191,7 +191,8 @@ def merge(dictionaries, several):
 
 def resumptions(histories, seeds):
     """What took over from the code that a run started with: ``[{"step", "commit", "changed"}]``, with the seed of each
-    when there are several. ``changed`` names the files of the helpers, or the notebook, that were no longer the same.
+    when there are several. ``changed`` names the files of the helpers, the notebook or the packages that were no longer
+    the same.
     """
     told, before = [], histories[0][0]
     for history, seed in zip(histories, seeds, strict=True):

@@ -6,6 +6,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -141,6 +142,8 @@ def fit(
         "clip": clip,
     }
     check_options(options | {"log_every": log_every, "checkpoint_seconds": checkpoint_seconds})
+    if not {weight for group in optimizer.param_groups for weight in group["params"]} <= set(model.parameters()):
+        raise ValueError("the optimiser holds parameters that are none of the model's: make it of model.parameters()")
     options |= {"amp": device.type == "cuda" if amp is None else amp, "schedule": schedule.__name__}
     rates = [group["lr"] for group in optimizer.param_groups]
     settings = run.settings | options | optimizer_settings(optimizer) | getattr(batch, "settings", {})
@@ -237,19 +240,22 @@ def score(model, validate):
         return {}
     model.eval()
     with torch.no_grad():
-        scores = {name: float(number) for name, number in validate(model).items()}
+        scores = validate(model)
+    if not isinstance(scores, dict):
+        raise TypeError(f"validate returns a dictionary of numbers, and not {scores!r}")
     model.train()
-    return scores
+    return {name: float(number) for name, number in scores.items()}
 
 
 def check_options(options):
     """Raise ValueError for an option of ``fit`` that is out of range."""
     for name, least in (("steps", 1), ("validate_every", 1), ("log_every", 1), ("warmup", 0)):
         check_count(name, options[name], least)
-    if not options["clip"] > 0:  # nor is NaN
-        raise ValueError(f"clip = {options['clip']!r}: expected a number above 0, or math.inf for none")
-    if not options["checkpoint_seconds"] >= 0:
-        raise ValueError(f"checkpoint_seconds = {options['checkpoint_seconds']!r}: expected a number from 0 on")
+    clip, pause = options["clip"], options["checkpoint_seconds"]
+    if not (isinstance(clip, Real) and clip > 0):  # nor is NaN
+        raise ValueError(f"clip = {clip!r}: expected a number above 0, or math.inf for none")
+    if not (isinstance(pause, Real) and pause >= 0):
+        raise ValueError(f"checkpoint_seconds = {pause!r}: expected a number from 0 on")
 
 
 def check_count(name, number, least=1):
