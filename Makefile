@@ -102,10 +102,11 @@ build/matplotlib:
 # would return 0 on the warnings of the one before), and only a site without warnings, whose equations are those that
 # were verified, takes its place, in one step. It is precious: make deletes it neither after an error nor when stopped.
 .PRECIOUS: $(BUILD)/html/index.html
-$(BUILD)/html/index.html: tools/stage.py tools/complaints.py tools/labels.py tools/tidy.py tools/publish.py
+$(BUILD)/html/index.html: tools/stage.py tools/complaints.py tools/labels.py tools/tidy.py tools/publish.py \
+		$(wildcard tools/pages/*.py)
 	@$(BIN)/python tools/stage.py $(BUILD)/executed $(BUILD)/src $(PROFILE)
 	@rm -rf $(BUILD)/site
-	@built=0; $(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null \
+	@built=0; PYTHONPATH=tools$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null \
 		2> $(BUILD)/complaints || built=$$?; [ ! -s $(BUILD)/complaints ] || \
 		$(BIN)/python tools/complaints.py $(BUILD)/src < $(BUILD)/complaints; \
 		$(BIN)/python tools/labels.py $(BUILD)/src $(BUILD)/site/_build/html $(ONLY) && exit $$built
