@@ -208,7 +208,7 @@ PAGE_SITE = $(if $(wildcard book/$(PAGE).py book/$(PAGE).md),build/page,$(BUILD)
 check: $(VENV)/installed  ## all checks of one page, whose reference is made anew: PAGE=gnn/molecules
 	@$(BIN)/python tools/page.py "$(PAGE)"
 	@$(if $(IS_NOTEBOOK),$(MAKE) --no-print-directory lint LINTED=$(IS_NOTEBOOK))
-	@$(ALONE) $(SHELL) -euc '$(QUIETLY) FORCE $(if $(IS_NOTEBOOK),reference/$(PAGE) $(BUILD)/executed/$(PAGE).ipynb); \
+	@$(ALONE) $(SHELL) -euc '$(if $(IS_NOTEBOOK),$(QUIETLY) $(BUILD)/executed/$(PAGE).ipynb; $(QUIETLY) reference/$(PAGE);) \
 		$(QUIETLY) $(PAGE_SITE)/index.html $(if $(IS_NOTEBOOK),$(BUILD)/checked/$(PAGE)); \
 		$(BIN)/pytest --quiet -p no:nbval -m "not thorough" --page $(PAGE) --site $(PAGE_SITE) \
 		tests/book/test_sources.py tests/book/test_pages.py'

@@ -302,7 +302,7 @@ def test_a_false_claim_stops_the_build_with_its_cell_and_keeps_the_last_good_pag
     project.write("book/toy/chapter.py", CHAPTER.replace("[(1 + 1, 2)]", "[(1 + 1, 3)]"))
     done = project.make("book")
     assert done.returncode != 0
-    for text in ["toy/chapter: cell 4 failed", 'verify.equal("eq-toy-sum"', "eq-toy-sum does not hold"]:
+    for text in ["book/toy/chapter.py:", "` failed\n", 'verify.equal("eq-toy-sum"', "eq-toy-sum does not hold"]:
         assert text in done.stdout + done.stderr
     assert project.page() == good
     assert {path.name for path in (project.folder / "build/smoke/executed/toy").iterdir()} == {
@@ -327,20 +327,22 @@ def toy(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("cell", "index"),
     [
-        ("# %%\nimport sys\nsys.exit()", 2),
-        ("# %%\nraise SystemExit(0)", 2),
-        ('# %% tags=["skip-execution"]\nprint(1)', 2),
+        ("# %%\nimport sys\nsys.exit()", 1),
+        ("# %%\nraise SystemExit(0)", 1),
+        ('# %% tags=["skip-execution"]\nprint(1)', 1),
     ],
 )
 def test_a_notebook_runs_to_its_end_or_fails(toy, tmp_path, cell, index):
     target = tmp_path / "executed.ipynb"
-    with pytest.raises(SystemExit, match=f"toy: cell {index} has not run to its end"):
+    with pytest.raises(SystemExit, match=rf"book/toy\.py:\d+, cell {index} .* has not run to its end"):
         notebooks.execute(toy(cell, "# %%\nprint(2)"), target, {"profile": "smoke"})
     assert not target.exists()
 
 
 def test_what_a_cell_raised_is_told_without_the_colours_of_a_terminal(toy, tmp_path):
-    with pytest.raises(SystemExit, match=r"(?s)cell 2 failed\n.*ZeroDivisionError: division by zero$") as told:
+    with pytest.raises(
+        SystemExit, match=r"(?s)^book/toy\.py:4, cell 1 `1 / 0` failed\n.*ZeroDivisionError: division by zero$"
+    ) as told:
         notebooks.execute(toy("# %%\n1 / 0"), tmp_path / "executed.ipynb", {"profile": "smoke"})
     assert "\x1b" not in str(told.value)
 
@@ -415,9 +417,12 @@ verify.holds("eq-toy-lost", 1 < 2, against="counting")
 def test_a_warning_of_sphinx_stops_the_build_and_keeps_the_last_good_pages(project):
     good = project.page("intro")
     project.write("book/intro.md", "# A book\n\n{ref}`nowhere`\n")
+    project.write("book/toy/second.py", SECOND + "\n# %% [markdown]\n# ## More\n#\n# And {ref}`there`.\n")
+    line = SECOND.count("\n") + 5
     done = project.make("book")
     assert done.returncode != 0
     assert "book/intro.md:3: WARNING: undefined label: 'nowhere'" in done.stderr
+    assert f"book/toy/second.py:{line}: WARNING: undefined label: 'there'" in done.stderr
     assert "({ref} takes the label of" in done.stderr
     assert project.page("intro") == good
     assert project.make("book").returncode != 0, "the second try must not find the warning forgotten"
@@ -668,9 +673,11 @@ def test_a_reference_keeps_its_ids_and_is_replaced_only_by_a_notebook_that_ran(t
     second = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     assert [cell.id for cell in second.cells[:2]] == [cell.id for cell in first.cells]
     text = path.with_suffix(".ipynb").read_bytes()
-    with pytest.raises(SystemExit, match=r"toy: [^!]*1 / 0"):
+    with pytest.raises(
+        SystemExit, match=r"(?s)^book/toy\.py:7, cell 2 `1 / 0` failed\n    1 / 0\n\n-+\nZero.*division by zero$"
+    ):
         reference.main(toy("# %%\nprint(1)", "# %%\n1 / 0"))
-    with pytest.raises(SystemExit, match="toy: cell 1 has not run to its end"):
+    with pytest.raises(SystemExit, match=r"book/toy\.py:\d+, cell 1 .* has not run to its end"):
         reference.main(toy('# %% tags=["skip-execution"]\nprint(1)'))
     assert path.with_suffix(".ipynb").read_bytes() == text
 

@@ -104,6 +104,19 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
         (VERIFY, "try:\n    " + VERIFY + "except AssertionError:\n    pass\n", "under no if, for, try or def"),
         (VERIFY, "def check():\n    " + VERIFY, "under no if, for, try or def"),
         (VERIFY, 'label = "eq-toy-wave"\nverify.equal(label, cases(), against="a")\n', "with its label written out"),
+        (
+            VERIFY,
+            VERIFY.replace("cases()", "[(C @ e, C @ e)]"),
+            "both sides of a case are C @ e, compute one of them by",
+        ),
+        (VERIFY, VERIFY.replace("cases()", "[(1, 2), (h, h)]"), "both sides of a case are h, compute one of them by"),
+        (VERIFY, VERIFY.replace("cases()", "((h, h) for h in cases())"), "both sides of a case are h, compute one"),
+        (CHECK, CHECK.replace("yield ", "yield 1, 1\n    yield "), "both sides of a case are 1, compute one of them"),
+        (
+            VERIFY,
+            VERIFY.replace("equal", "holds").replace("cases(), atol=1e-12", "True"),
+            "the statement is True as it",
+        ),
         ('# %% tags=["check"]', "# %%", 'a claim is verified in a cell of its own: # %% tags=["check"]'),
         ("exercises, parameters, verify", "exercises, parameters\nfrom helpers.verify import equal", "verify goes by"),
         ("parameters, verify", "parameters, verify as v", "verify goes by that name everywhere: from helpers import"),
@@ -124,7 +137,7 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
         (
             "# %%\nprint",
             '# %% tags=["solution"]\nprint',
-            "this is part of a solution, and no exercise stands right above",
+            "this is part of a solution, and no exercise, with cells tagged",
         ),
         (
             '"toy/template/van',
@@ -163,6 +176,12 @@ def test_two_claims_of_a_cell_are_checked_in_their_order(broken):
     assert broken(claimed + CHECK, both + CHECK + SECOND) == []
     (line,) = broken(claimed + CHECK, both + SECOND + CHECK)
     assert "come in the order of the equations: eq-toy-wave, eq-toy-other, not eq-toy-other, eq-toy-wave" in line
+
+
+def test_a_solution_without_its_tag_is_told_and_no_oracle_called_needless(broken):
+    found = broken('# %% tags=["solution"]\ndef vanishing', "# %%\ndef vanishing")
+    assert any("its solution comes right below" in line for line in found), found
+    assert not any("oracle" in line for line in found), found
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def test_a_chapter_from_the_template_passes_once_it_has_what_contributing_names(
     refused(book, "PAGE=toy/template: expected one of intro, notation")
     chapter = (PROJECT / "book" / "_template.py").read_text()
     book.write("book/toy/template.py", chapter.replace("seed = 0", "seed=0"))
-    refused(book, "expected one of intro, notation (it is written: list it in book/_toc.yml, - file: toy/template)")
+    refused(
+        book, "PAGE=toy/template: it is written: list it in book/_toc.yml, - file: toy/template; expected one of intro"
+    )
     book.write("book/_toc.yml", CONTENTS + LISTED)
     refused(book, "it has no oracle: write vanishing(candidate) in src/helpers/toy/exercises/template.py")
     (oracle,) = re.findall(r"```python\n(.*?)```", (PROJECT / "CONTRIBUTING.md").read_text(), re.DOTALL)

@@ -85,7 +85,7 @@ def test_a_warning_about_a_notebook_names_the_line_of_its_source(staged, text):
     (number,) = [n for n, line in enumerate(lines, 1) if line.startswith(text)]
     cells = nbformat.read(staged / "_template.ipynb", as_version=4).cells
     (cell,) = [n for n, cell in enumerate(cells, 1) if text.removeprefix("# ") in cell.source]
-    line = next(n for n, line in enumerate(cells[cell - 1].source.splitlines(), 1) if f"# {line}".startswith(text))
+    line = next(n for n, line in enumerate(cells[cell - 1].source.splitlines(), 2) if f"# {line}".startswith(text))
     told = complaints.told(f"\x1b[91m{staged}/_template.ipynb:{cell}{line:04}: WARNING: so\x1b[39;49;00m", staged)
     assert told == f"book/_template.py:{number}: WARNING: so"
 

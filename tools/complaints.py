@@ -14,13 +14,17 @@ import nbformat
 from helpers import files
 from rules import Notebook
 
-CELL = 10_000  # MyST-NB's number for line 11 of the first cell is 10011
+CELL = 10_000  # MyST-NB's number for line 11 of the first cell is 10012
 MENDS = {
     "bibtex key": "its entry stands in book/references.bib, under another key or not yet",
     "unknown document": "{doc} takes the path from this page to the other, without its ending: ../gnn/circulant",
     "equation not found": "{eq} takes the label behind an equation, $$ … $$ (eq-…)",
     "undefined label": "{ref} takes the label of an exercise or a section",
     "not in glossary": "{term} takes a term as book/appendix/glossary.md spells it",
+    "found in glue data": 'a hide-input cell glues it, display.glue("name", text)',
+    "interpreted text role": "the book's are {eq} {ref} {term} {doc} {cite} {glue:text}",
+    "cross-reference target not found": "to a page leads {doc}, to a label {eq} or {ref}",
+    "image file not readable": "figures are drawn in a cell and shown with display.show",
 }
 
 
@@ -48,7 +52,7 @@ def _place(path, line, src):
 def _in_source(page, staged, line):
     """The line of the percent script ``page`` that is line ``line`` of a staged cell; 0 where it has no such cell."""
     starts = {cell.source: cell.line for cell in Notebook(page).cells}
-    return starts[staged.source] + line if staged.source in starts else 0
+    return starts[staged.source] + line - 1 if staged.source in starts else 0
 
 
 def main(src):

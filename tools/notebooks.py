@@ -67,7 +67,7 @@ def execute(source, target, parameters, timeout=CELL_TIMEOUT):
 
     The executed notebook's metadata says with which parameters, from which commit, when, where and how long it ran,
     and which records and weights that it read are not those of the commit.
-    Raises SystemExit with notebook, cell and traceback when a cell fails or has not run to its end, CellTimeoutError
+    Raises SystemExit with place, cell and traceback when a cell fails or has not run to its end, CellTimeoutError
     when one takes longer than ``timeout`` seconds, DeadKernelError when the kernel dies.
     """
     name = source.relative_to(contents.BOOK).with_suffix("")
@@ -89,31 +89,44 @@ def execute(source, target, parameters, timeout=CELL_TIMEOUT):
                 config=config,
             )
         except PapermillExecutionError as error:
-            told = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback))  # in a file, colours are noise
-            raise SystemExit(f"{name}: cell {error.cell_index} failed\n{_indented(error.source)}\n\n{told}") from None
+            raise SystemExit(failed(source, error.source, "\n".join(error.traceback))) from None
         except (CellTimeoutError, DeadKernelError) as error:
             error.add_note(f"while executing {name}")
             raise
         has_read = _in_project(notes.read_bytes())
-    require_all_cells_ran(name, notebook)
+    require_all_cells_ran(source, notebook)
     ran |= {"seconds": time.perf_counter() - start, "parameters": parameters, "changed": _changed_results(has_read)}
     notebook.metadata[METADATA_KEY] = ran
     files.write(target, nbformat.writes(notebook) + "\n")
     return has_read
 
 
-def require_all_cells_ran(name, notebook):
+def failed(source, text, traceback):
+    """What to tell of the cell ``text`` of a notebook that raised: its place, itself and, colourless, the traceback."""
+    told = re.sub(r"\x1b\[[\d;]*m", "", traceback)
+    return f"{_place(source, text)} failed\n{_indented(text)}\n\n{told}"
+
+
+def require_all_cells_ran(source, notebook):
     """Raise SystemExit for the first code cell of an executed notebook that has not run to its end.
 
     `sys.exit()` ends a notebook without an error, and a tag can skip a cell: what stands there is then not verified.
     """
-    for index, cell in enumerate(notebook.cells):
+    for cell in notebook.cells:
         ended = cell.metadata.get("papermill", {}).get("status", "completed") == "completed"
         if cell.cell_type == "code" and cell.source.strip() and not (cell.execution_count and ended):
             raise SystemExit(
-                f"{name}: cell {index} has not run to its end\n{_indented(cell.source)}\n\n"
+                f"{_place(source, cell.source)} has not run to its end\n{_indented(cell.source)}\n\n"
                 "Every cell of a notebook runs, from the first to the last: take out what ends or skips it"
             )
+
+
+def _place(source, text):
+    """Where the cell ``text`` stands in a notebook, as the rules of the book tell it."""
+    from rules import Notebook  # not above: the rules read notebooks through this module
+
+    notebook = Notebook(source, contents.BOOK.parent)
+    return next((notebook.place(cell) for cell in notebook.code if cell.source == text), notebook.place(None))
 
 
 def _indented(text):

@@ -25,8 +25,10 @@ def check(page):
     pages, source = contents.pages(), contents.BOOK / f"{page}.py"
     if page not in pages:
         written = source.is_file() or source.with_suffix(".md").is_file()
-        hint = f" (it is written: list it in book/_toc.yml, - file: {page})" * written
-        raise SystemExit(f"PAGE={page}: expected one of {', '.join(pages)}{hint}")
+        meant = [name for name in pages if name.split("/")[-1] == Path(page).stem] if page else []
+        hint = f"it is written: list it in book/_toc.yml, - file: {page}; " * written
+        hint += f"do you mean PAGE={meant[0]}? " * (len(meant) == 1)
+        raise SystemExit(f"PAGE={page}: {hint}expected one of {', '.join(pages)}")
     if source.exists():
         notebook = rules.Notebook(source)
         found = [line for rule in rules.SOURCE for line in rules.breaches(rule, notebook)]

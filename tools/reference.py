@@ -7,21 +7,18 @@ models, no pieces of one printed text. A notebook that fails leaves the referenc
 import sys
 from pathlib import Path
 
-import contents
-
 import nbformat
 from jupytext.combine import combine_inputs_with_outputs
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from helpers import files
-from notebooks import CELL_TIMEOUT, KERNELSPEC, LOCAL, START_TIMEOUT, read, require_all_cells_ran
+from notebooks import CELL_TIMEOUT, KERNELSPEC, LOCAL, START_TIMEOUT, failed, read, require_all_cells_ran
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def main(source):
-    name = source.resolve().relative_to(contents.BOOK).with_suffix("")
     path = source.with_suffix(".ipynb")
     notebook = read(source)
     if path.exists():
@@ -41,9 +38,13 @@ def main(source):
     )
     try:
         client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise SystemExit(f"{name}: {error}") from None
-    require_all_cells_ran(name, notebook)
+    except CellExecutionError:
+        outputs = [(cell, output) for cell in notebook.cells for output in cell.get("outputs", ())]
+        (raised,) = [pair for pair in outputs if pair[1].output_type == "error"]
+        raise SystemExit(failed(source.resolve(), raised[0].source, "\n".join(raised[1].traceback))) from None
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise SystemExit(f"{source}: {error}") from None
+    require_all_cells_ran(source.resolve(), notebook)
     notebook.metadata = {"kernelspec": KERNELSPEC}
     for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
         output.get("data", {}).pop(WIDGET, None)

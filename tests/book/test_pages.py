@@ -163,7 +163,8 @@ def test_page_in_the_browser(browser, site, page):
         found += shuts_readers_out(visit, "dark", {"runOnly": [CONTRAST]}) if page in RICH else []
         visit.turn(DESK, "light")
         found += shuts_readers_out(visit, "light", {"rules": {CONTRAST: {"enabled": page in RICH}}})
-    assert not found, "\n" + "\n".join(found)
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 @every_page
@@ -175,13 +176,15 @@ def test_page_opened_in_every_window_and_mode(browser, site, page, window, mode)
     with Visit(browser, path, window, mode) as visit:
         found = [*does_not_fit(visit, window, mode), *has_a_stuck_slider(visit), *disturbs(visit, read(path))]
         found += shuts_readers_out(visit, mode, {})
-    assert not found, "\n" + "\n".join(found)
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 @every_page
 def test_page_as_it_is_written(site, page):
     found = [*lacks_content(site, page), *has_figures_without_words(site, page), *has_dead_links(site, page)]
-    assert not found, "\n" + "\n".join(found)
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 def lacks_content(site, page):

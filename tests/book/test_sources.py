@@ -14,9 +14,11 @@ NOTEBOOKS = [page for page in contents.pages() if (contents.BOOK / f"{page}.py")
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebook(name, rule):
     found = breaches(rule, Notebook(contents.BOOK / f"{name}.py"))
-    assert not found, "\n" + "\n".join(found)
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 def test_no_label_is_given_twice():
     found = repeated_labels([Notebook(source) for source in sources()])
-    assert not found, "\n" + "\n".join(found)
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)

@@ -19,6 +19,7 @@ SOURCE = (
     claims.labels_its_equations,
     claims.checks_every_claim,
     claims.verifies_in_checks_alone,
+    claims.compares_two_routes,
     practice.has_a_solution_to_each_exercise,
     practice.checks_what_readers_write,
     practice.defines_what_it_names,

@@ -61,6 +61,28 @@ def verifies_in_checks_alone(notebook):
             yield cell, f"a check calls verify.equal or verify.holds once, {text}"
 
 
+def compares_two_routes(notebook):
+    """Neither side of a case is the other once more, and a statement is computed."""
+    for cell in (cell for cell in notebook.code if "check" in cell.tags):
+        for left, right in _cases(cell):
+            if ast.unparse(left) == ast.unparse(right):
+                text = "compute one of them by another route: brute force, autograd, finite differences, a library"
+                yield cell, f"both sides of a case are {ast.unparse(left)}, {text}"
+        for call in cell.calls("verify.holds"):
+            if len(call.args) > 1 and isinstance(call.args[1], ast.Constant):
+                yield cell, f"the statement is {ast.unparse(call.args[1])} as it stands: compute it"
+
+
+def _cases(cell):
+    """The pairs that a check yields or lists, read from its text."""
+    yielded = [node.value for node in ast.walk(cell.tree) if isinstance(node, ast.Yield)]
+    given = [call.args[1] for call in cell.calls("verify.equal") if len(call.args) > 1]
+    made = [node.elt for node in given if isinstance(node, ast.ListComp | ast.GeneratorExp)]
+    listed = [case for node in given if isinstance(node, ast.List) for case in node.elts]
+    pairs = [node.elts for node in yielded + made + listed if isinstance(node, ast.Tuple)]
+    return [pair for pair in pairs if len(pair) == 2]
+
+
 def _sections(notebook):
     """Each markdown cell with the code cells below it."""
     starts = [*(cell.number for cell in notebook.words), len(notebook.cells)]
