@@ -27,7 +27,7 @@ def check(page):
         written = source.is_file() or source.with_suffix(".md").is_file()
         meant = [name for name in pages if name.split("/")[-1] == Path(page).stem] if page else []
         hint = f"it is written: list it in book/_toc.yml, - file: {page}; " * written
-        hint += f"do you mean PAGE={meant[0]}? " * (len(meant) == 1)
+        hint += "".join(f"do you mean PAGE={name}? " for name in meant)
         raise SystemExit(f"PAGE={page}: {hint}expected one of {', '.join(pages)}")
     if source.exists():
         notebook = rules.Notebook(source)
