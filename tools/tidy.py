@@ -1,10 +1,13 @@
 """Finish a built site: tidy.py SITE
 
+- It loads no more than its pages use: pages/weight.py.
 - Sphinx calls the bibliography a list but not its entries list items, which misleads screen readers.
 """
 
 import sys
 from pathlib import Path
+
+from pages.weight import lighten
 
 
 def main(site):
@@ -12,6 +15,7 @@ def main(site):
         text = page.read_text()
         if '<div role="list" class="citation-list">' in text:
             page.write_text(text.replace('<div role="list" class="citation-list">', '<div class="citation-list">'))
+    lighten(site)  # last: it looks at what the pages have become
 
 
 if __name__ == "__main__":

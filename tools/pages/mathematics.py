@@ -21,10 +21,10 @@ from sphinx.util.math import get_node_equation_number
 MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
 SHEET = "mathjax.css"  # the rules for all formulas of the book
 FONTS = "fonts"  # beside it, as mathematics.js says in the sheet
-# What every formula says and no reader needs; the rest of this is in mathematics.css.
+# What formulas say without need: to MathJax itself, or in each what mathematics.css says once.
 IDLE = re.compile(
-    r' (?:style="position: relative;"|class=" MJX-TEX"|unselectable="on"|data-mjx-[a-z]+="[^"]*"'
-    r'|xmlns="http://www.w3.org/1998/Math/MathML"|style="margin-left: 0; margin-right: 0;")'
+    r' (?:style="(?:position: relative|margin-left: 0; margin-right: 0);"|unselectable="on"|texclass="[A-Z]+"'
+    r'|data-mjx-[a-z]+="[^"]*"|class="mjx-(?!c[0-9A-F])[a-z -]+"|xmlns="http://www.w3.org/1998/Math/MathML")'
 )
 # TeX in the output of a cell, and what may look like it but is shown as it stands.
 RAW = re.compile(r"<(code|pre|script|style|textarea)\b.*?</\1>|\\\((.*?)\\\)|\\\[(.*?)\\\]", re.DOTALL)
