@@ -74,15 +74,16 @@ def _lightened(text):
 
 
 def _moved(path, static):
-    """A style sheet, as if it stood in ``static``."""
+    """A style sheet as if it stood in ``static``, with those that it imports."""
 
     def moved(url):
-        target = url[2].strip("\"'")
+        target = url[1].strip("\"'")
         if re.match(r"data:|#", target):
             return url[0]
-        return f"{url[1]}{(path.parent / urldefrag(target)[0]).resolve().relative_to(static.resolve())})"
+        return f"url({(path.parent / urldefrag(target)[0]).resolve().relative_to(static.resolve())})"
 
-    return re.sub(r"(url\()(\"[^\"]*\"|'[^']*'|[^)\"']*)\)", moved, path.read_text())
+    text = re.sub(r"url\((\"[^\"]*\"|'[^']*'|[^)\"']*)\)", moved, path.read_text())
+    return re.sub(r'@import "([^"]+)";', lambda imported: _moved(path.parent / imported[1], static), text)
 
 
 def _clear(site, text):
