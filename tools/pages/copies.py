@@ -1,7 +1,7 @@
 """At the first exercise of a page a line offers the page as a notebook without the solutions, to work in.
 
-The link is to the notebook itself; ``_static/copies.js`` saves it also where the page is opened from the disk, and takes
-its text from a script beside it. The stage wrote both.
+The link is to the notebook itself; ``_static/copies.js`` saves it also where the page is opened from the disk, by a
+script beside the notebook that holds its text. The stage wrote both.
 """
 
 from html import escape
@@ -28,7 +28,10 @@ class OfferCopies(SphinxTransform):
 def offer(page):
     name = f"{FOLDER}/{page}.ipynb"
     link = f'<a href="{"../" * page.count("/")}{name}" download>Do it in the notebook</a>'
-    how = f"It holds this page without its solutions. It runs in a copy of the book, where <code>make lab</code> opens it as <code>{escape(name)}</code>."
+    how = (
+        "It holds this page without its solutions, and runs in a clone of the book: "
+        f"<code>make lab</code> opens it there, as <code>{escape(name)}</code>."
+    )
     return f'<p class="do-it">{link} <span>{how}</span></p>\n'
 
 

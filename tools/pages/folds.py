@@ -11,11 +11,11 @@ from sphinx_exercise.nodes import solution_node
 SET_UP = {"parameters", "set-up"}
 
 
-class fold(nodes.Element):  # noqa: N801 (docutils names its nodes so)
+class fold(nodes.Element):
     """What opens; its first child is a ``summary``."""
 
 
-class summary(nodes.TextElement):  # noqa: N801
+class summary(nodes.TextElement):
     """The line that opens it."""
 
 
@@ -59,19 +59,20 @@ class FoldCells(SphinxTransform):
 
 def _what_it_does(cell):
     output = part(cell, "cell_code_output")
-    shown = [raw.astext() for raw in output.findall(nodes.raw)] if output else []
-    if any("book-figure" in text for text in shown):
-        return "How it is drawn"
-    glues = output and all(bundle.get("nb_element") == "mime_bundle" for bundle in output.children) and not shown
-    return "Where the numbers come from" if glues else "The code"
+    if output is None:  # what is glued has been taken out
+        return "Where the numbers come from"
+    figure = any("book-figure" in raw.astext() for raw in output.findall(nodes.raw))
+    return "How it is drawn" if figure else "The code"
 
 
 class FoldSolutions(SphinxPostTransform):
-    """After sphinx-exercise has given them their titles."""
+    """After sphinx-exercise has given them their titles; what it puts into all of them, one id, names none of them."""
 
     default_priority = 23
 
     def run(self, **_):
+        for section in self.document.findall(nodes.section):
+            section["ids"] = [id for id in section["ids"] if id not in ("exercise-content", "solution-content")]
         for node in list(self.document.findall(solution_node)):
             title, *content = node.children
             solution = folded("solution", title.astext(), ids=node["ids"])
