@@ -1,8 +1,8 @@
 """Lay out what Jupyter Book builds from: stage.py EXECUTED SRC PROFILE
 
 SRC gets the written pages, the executed notebooks and the pages that are made from them (ledger, records, run
-times); each page ends with a line that says with which profile, from which commit and when it came about. What a
-reader need not see to learn is folded, and the checks of the reader's own work, which only speak of that, are left out.
+times); each page ends with a line that says with which profile, from which commit and when it came about. The checks of
+the reader's own work, which only speak of that, are left out; notebooks to work in come beside pages with exercises.
 """
 
 import json

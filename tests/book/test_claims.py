@@ -58,6 +58,12 @@ def test_each_claim_is_one_line_with_a_tick_beside_its_equation(site, page):
 
 
 @every_notebook
+def test_nothing_but_code_and_pictures_stands_between_an_equation_and_its_verdict(site, page):
+    for verdict in article(site, page).select("details.verdict"):
+        assert not verdict.find_previous_sibling().select(":scope > details.code:only-child")
+
+
+@every_notebook
 def test_open_code_is_what_a_reader_learns_from(site, page):
     soup = article(site, page)
     assert not soup.select("details[open]")

@@ -19,7 +19,9 @@ from pages.folds import cells, folded, part, summary
 def found(claim):
     """What a check found, in words: against what, on how many cases, and with which largest error, if numbers met."""
     cases = f"{claim['cases']} case{'s' * (claim['cases'] > 1)}"
-    error = [f"largest error {claim['error']:.0e}".replace("0e+00", "0")] if "error" in claim else []
+    error = (
+        [f"largest error {claim['error']:.0e}".replace("0e+00", "0").replace("e-0", "e-")] if "error" in claim else []
+    )
     return ", ".join([f"against {claim['against']}", cases, *error])
 
 

@@ -3,6 +3,8 @@
 They are ``<details>``, so they open and close without a script, and print as they are. The line says what is inside.
 """
 
+from itertools import takewhile
+
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -55,6 +57,18 @@ class FoldCells(SphinxTransform):
                 code = part(cell, "cell_code_source")
                 cell.remove(code)
                 cell += folded("code", _what_it_does(cell), code)
+                if part(cell, "cell_code_output") is None:
+                    _move_below_verdicts(cell)
+
+
+def _move_below_verdicts(cell):
+    """Between an equation's code and its verdict stands nothing that shows nothing."""
+    rest = cell.parent[cell.parent.index(cell) + 1 :]
+    verdicts = list(takewhile(lambda node: "verdict" in node.get("classes", ()), rest))
+    if verdicts:
+        parent = cell.parent
+        parent.remove(cell)
+        parent.insert(parent.index(verdicts[-1]) + 1, cell)
 
 
 def _what_it_does(cell):
