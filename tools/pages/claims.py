@@ -5,6 +5,7 @@ opens, so a browser opens it on the way.
 """
 
 import re
+from html import escape
 
 from docutils import nodes
 from docutils.nodes import make_id
@@ -19,10 +20,12 @@ from pages.folds import cells, folded, part, summary
 def found(claim):
     """What a check found, in words: against what, on how many cases, and with which largest error, if numbers met."""
     cases = f"{claim['cases']} case{'s' * (claim['cases'] > 1)}"
-    error = (
-        [f"largest error {claim['error']:.0e}".replace("0e+00", "0").replace("e-0", "e-")] if "error" in claim else []
-    )
-    return ", ".join([f"against {claim['against']}", cases, *error])
+    error = f", largest error {_short(claim['error'])}" if "error" in claim else ""
+    return f"against {claim['against']}, {cases}{error}".replace("'", "’")
+
+
+def _short(error):
+    return f"{error:.0e}".replace("e-0", "e-") if error else "0"
 
 
 class DrawVerdicts(SphinxTransform):
@@ -31,10 +34,9 @@ class DrawVerdicts(SphinxTransform):
     default_priority = 790
 
     def apply(self, **_):
-        for cell, _tags in cells(self.document):
+        for cell, _ in cells(self.document):
             if claim := cell["cell_metadata"].get(CLAIM):
-                output = part(cell, "cell_code_output")
-                cell.remove(output)  # it says the same
+                cell.remove(part(cell, "cell_code_output"))  # it says the same
                 line = [nodes.Text("✓ "), self.number(claim["label"]), nodes.Text(f" {found(claim)}")]
                 verdict = folded("verdict", line, **{CLAIM: claim})
                 cell.parent.replace(cell, verdict)
@@ -63,7 +65,7 @@ def set_ticks(app, page, template, context, document):
         claim, id = verdict[CLAIM], make_id(verdict[CLAIM]["label"])
 
         def tick(match, claim=claim, id=id):
-            words = f'title="{found(claim)}" aria-label="Equation {match[2]} was verified: see how"'
+            words = f'title="{escape(found(claim))}" aria-label="Equation {match[2]} was verified: see how"'
             return f'{match[0]}<a class="verified" href="#check-{id}" {words}>✓</a>'
 
         number = rf'(\bid="equation-{id}".*?<span class="eqno">)([^<]*)'
