@@ -75,7 +75,26 @@ SOLUTION = TEMPLATE[TEMPLATE.index('# %% [markdown] tags=["solution"]') : TEMPLA
         ("[markdown]\n# ## One", '[markdown] tags=["check"]\n# ## One', "a markdown cell takes no tag but solution"),
         ('# %% tags=["hide-input"]', "# %%", "plt in an open cell: drawing goes into a cell # %% tags="),
         ("    return fig\n", "    plt.show()\n    return fig\n", "show() brings no figure onto the page: display.show"),
-        ("# %%\ndef smooth", "# %%\nwarnings.simplefilter()\n\n\ndef smooth", "warnings in an open cell: what is not"),
+        (
+            "# %%\ndef smooth",
+            "# %%\ndisplay.glue('n', '1')\n\n\ndef smooth",
+            "display in an open cell: drawing and glue goes",
+        ),
+        (
+            "display.show(\n",
+            "plt.plot([1])\ndisplay.show(\n",
+            "each figure is a function that returns it, def draw_…(): fig",
+        ),
+        (
+            "# %%\ndef smooth",
+            "# %%\nwarnings.simplefilter()\n\n\ndef smooth",
+            "is silenced once, in src/helpers/__init__",
+        ),
+        (
+            "import numpy as np",
+            "import numpy as np\nimport warnings",
+            "is silenced once, in src/helpers/__init__.py, and",
+        ),
         # Its parameters
         ('# %% tags=["parameters"]', "# %%", "the first code cell, and no other, is tagged parameters"),
         ('# %% tags=["hide-input"]', '# %% tags=["parameters"]', "the first code cell, and no other, is tagged"),

@@ -56,6 +56,6 @@ def test_a_chapter_from_the_template_passes_once_it_has_what_contributing_names(
     done = book.make("check", "PAGE=toy/template")
     assert done.returncode == 0, done.stdout + done.stderr
     page = (book.folder / "build/page/html/toy/template.html").read_text()
-    assert "eq-toy-wave holds against the mean at each place, 33 cases" in page
+    assert "✓ (2) against the mean at each place, 33 cases, largest error" in page
     reference = (book.folder / "book/toy/template.ipynb").read_text()
     assert "toy/template/vanishing: correct" in reference

@@ -62,16 +62,21 @@ def fold(notebook):
     return notebook
 
 
+def working_copy(source):
+    """The text of a notebook to work in, of the percent script ``source``."""
+    notebook = fold(strip(read(source)))
+    notebook.metadata.pop("jupytext", None)  # a copy is not paired with anything
+    return jupytext.writes(notebook, fmt="ipynb")
+
+
 def main(folder):
     for source in sources():
         target = folder / source.relative_to(contents.BOOK).with_suffix(".ipynb")
         if target.exists():
             print(f"kept     {target} (delete it for a fresh copy)")
             continue
-        notebook = fold(strip(read(source)))
-        notebook.metadata.pop("jupytext", None)  # a copy is not paired with anything
         try:
-            files.write(target, jupytext.writes(notebook, fmt="ipynb"))
+            files.write(target, working_copy(source))
         except OSError as error:
             raise SystemExit(str(error)) from None
         print(f"written  {target}")

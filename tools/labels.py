@@ -34,9 +34,13 @@ def equations(page):
 def claims(notebook):
     """The claims that an executed notebook verified, in the order of the page, as ``helpers.verify`` wrote them."""
     for cell in notebook["cells"]:
-        for output in cell.get("outputs", ()):
-            if METADATA_KEY in output.get("metadata", {}):
-                yield output["metadata"][METADATA_KEY]
+        yield from claims_of(cell)
+
+
+def claims_of(cell):
+    for output in cell.get("outputs", ()):
+        if METADATA_KEY in output.get("metadata", {}):
+            yield output["metadata"][METADATA_KEY]
 
 
 def differences(shown, verified):

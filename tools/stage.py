@@ -1,10 +1,11 @@
 """Lay out what Jupyter Book builds from: stage.py EXECUTED SRC PROFILE
 
 SRC gets the written pages, the executed notebooks and the pages that are made from them (ledger, records, run
-times); each page ends with a line that says with which profile, from which commit and when it came about. What a
-reader need not see to learn is folded, and the checks of the reader's own work, which only speak of that, are left out.
+times); each page ends with a line that says with which profile, from which commit and when it came about. The checks of
+the reader's own work, which only speak of that, are left out; notebooks to work in come beside pages with exercises.
 """
 
+import json
 import shutil
 import sys
 from datetime import datetime
@@ -14,13 +15,13 @@ import contents
 
 import nbformat
 
+from exercises import working_copy
 from helpers import experiments, files, provenance, records
 from helpers.verify import METADATA_KEY
-from labels import claims
+from labels import claims, claims_of
 from notebooks import sources
+from pages.copies import FOLDER
 from status import duration
-
-FOLDED = {"parameters", "set-up", "check"}  # tags of cells whose code opens on demand, as do those of hide-input
 
 
 def stage(executed, src, profile):
@@ -40,18 +41,29 @@ def stage(executed, src, profile):
         page.write_text(f"{page.read_text().rstrip()}\n\n{foot(now, profile)}\n")
     for path, notebook in notebooks.items():
         ran = notebook.metadata[METADATA_KEY]
-        fold(notebook)
+        prepare(notebook)
         notebook.cells.append(nbformat.v4.new_markdown_cell(foot(ran, ran["parameters"]["profile"])))
         files.write(src / path, nbformat.writes(notebook))
+    offer_copies(src / "extra" / FOLDER)
 
 
-def fold(notebook):
-    """Give the cells of a notebook the tags by which MyST-NB folds their code, or leaves them out."""
+def offer_copies(folder):
+    """Write the notebooks to work in of all pages with exercises, each also as a script that saves it."""
+    folder.mkdir(parents=True)
+    for source in sources():
+        if "{exercise}" in source.read_text():
+            copy, text = folder / source.relative_to(contents.BOOK).with_suffix(".ipynb"), working_copy(source)
+            files.write(copy, text)
+            files.write(copy.with_suffix(".js"), f"saveCopy({json.dumps(text)});\n")
+
+
+def prepare(notebook):
+    """Tell the page what each check found, and leave out what only speaks of the reader's own work or of the build."""
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if FOLDED.intersection(tags) and "hide-input" not in tags:
-            cell.metadata["tags"] = [*tags, "hide-input"]
-        if cell.cell_type == "code" and "exercises.check(" in cell.source:
+        for claim in claims_of(cell):
+            cell.metadata[METADATA_KEY] = claim
+        if "injected-parameters" in tags or (cell.cell_type == "code" and "exercises.check(" in cell.source):
             cell.metadata["tags"] = [*tags, "remove-cell"]
 
 

@@ -14,6 +14,8 @@ SOURCE = (
     form.begins_with_its_title,
     form.has_cells_of_known_roles,
     form.opens_what_readers_learn_from,
+    form.draws_each_figure_in_a_function,
+    form.leaves_warnings_alone,
     form.shows_its_figures_with_words,
     form.checks_its_parameters_right_away,
     claims.labels_its_equations,

@@ -5,7 +5,7 @@ import re
 
 ROLES = ("parameters", "set-up", "hide-input", "check", "solution")  # a cell has at most one; an open cell none
 TAGS = (*ROLES, "nbval-ignore-output")
-HIDDEN = {"plt": "drawing", "display": "drawing and glue", "warnings": "what is not to be seen"}
+HIDDEN = {"plt": "drawing", "display": "drawing and glue"}
 EVERYWHERE = {"profile": "('smoke', 'full')", "seed": "range(2 ** 31)"}  # the rules of what each notebook takes
 
 
@@ -42,6 +42,23 @@ def opens_what_readers_learn_from(notebook):
             names = {node.id for node in ast.walk(cell.tree) if isinstance(node, ast.Name)}
             for name in sorted(names & set(HIDDEN)):
                 yield cell, f'{name} in an open cell: {HIDDEN[name]} goes into a cell # %% tags=["hide-input"]'
+
+
+def draws_each_figure_in_a_function(notebook):
+    for cell in notebook.code:
+        outside = [node for node in cell.tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        if any(isinstance(node, ast.Name) and node.id == "plt" for part in outside for node in ast.walk(part)):
+            text = "def draw_…(): fig, ax = plt.subplots() … return fig, for display.show(draw_…(), …)"
+            yield cell, f"plt outside of a function: each figure is a function that returns it, {text}"
+
+
+def leaves_warnings_alone(notebook):
+    for cell in notebook.code:
+        nodes = list(ast.walk(cell.tree))
+        imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+        if "warnings" in imported | {node.id for node in nodes if isinstance(node, ast.Name)}:
+            text = "is silenced once, in src/helpers/__init__.py, and any other is mended"
+            yield cell, f"a warning that says nothing to a reader {text}"
 
 
 def shows_its_figures_with_words(notebook):
