@@ -131,7 +131,7 @@ def test_a_graph_is_well_formed_on_the_page_in_its_colours_and_without_warnings(
         drawing.nodes(ax, places, [1, 3], fill=display.COLORS[0], label=str)
         drawing.nodes(ax, places, [], fill=display.COLORS[1], label=str)
         ax.set_axis_off()
-        display.show(ax.figure, alt="a ring")
+        display.show(ax.figure, alt="a ring", caption="It closes.")
     svg = ET.fromstring(re.search(r"<svg.*</svg>", shown[0], re.DOTALL).group())
     assert [element.text for element in svg.iter() if element.tag.endswith("text")] == ["1", "3"]
     assert set(re.findall(r"(?:fill|stroke): (#\w+)", shown[0])) == {display.COLORS[0], display.COLORS[3]}
