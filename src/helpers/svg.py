@@ -39,6 +39,8 @@ def unique(svg, owner):
 def _stand_still(figures):
     """Lay out figures that take turns, and give each of their axes the room that it has in all of them."""
     for figure in figures:
+        for ax in figure.axes:
+            ax.get_xlim()  # settles the limits, by which the layout tells where labels are
         figure.draw_without_rendering()
     for axes in zip(*(figure.axes for figure in figures), strict=True) if len(figures) > 1 else ():
         if len({(ax.get_xlim(), ax.get_ylim()) for ax in axes}) > 1:
