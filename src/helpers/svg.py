@@ -42,12 +42,12 @@ def _stand_still(figures):
         for ax in figure.axes:
             ax.get_xlim()  # settles the limits, by which the layout tells where labels are
         figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # done: another pass, when it is saved, would move things
     for axes in zip(*(figure.axes for figure in figures), strict=True) if len(figures) > 1 else ():
         if len({(ax.get_xlim(), ax.get_ylim()) for ax in axes}) > 1:
             raise ValueError("the axes of a slider stand still: set xlim and ylim, the same in all of its frames")
         rooms = np.array([ax.get_position(original=True).get_points() for ax in axes])  # [frame, corner, xy]
         for ax in axes:
-            ax.figure.set_layout_engine("none")
             ax.set_position(Bbox([rooms[:, 0].max(axis=0), rooms[:, 1].min(axis=0)]))
             ax.set_in_layout(True)  # which set_position ends, as if nothing around the axes counted
 

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 
 from helpers.display import INK, PAPER
 
-SIZE = 16  # diameter of a node
+SIZE = 17  # diameter of a node
 
 
 def on_circle(n):
@@ -18,7 +18,7 @@ def on_circle(n):
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def edges(ax, places, pairs, width=0.7, style="-", alpha=0.45, shift=0.0):
+def edges(ax, places, pairs, width=0.7, style="-", alpha=0.6, shift=0.0):
     """Draw a straight line for each of ``pairs`` of nodes; ``width`` is a number, or one for each pair.
 
     ``style`` is matplotlib's ("-", ":"). ``shift`` moves the lines sideways, to the left on the way from the first node
@@ -62,4 +62,4 @@ def nodes(ax, places, chosen=None, fill=None, label=None, marker="o", size=SIZE,
     if fill is not None:
         ax.plot(x, y, markerfacecolor=to_rgba(fill, 0.3), markeredgewidth=0, **style)
     for node in chosen if label else ():
-        ax.annotate(label(node), places[node], ha="center", va="center", fontsize=9, annotation_clip=False)
+        ax.annotate(label(node), places[node], ha="center", va="center", annotation_clip=False)
