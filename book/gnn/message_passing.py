@@ -112,8 +112,8 @@ display.show(
     alt="Two adjacency matrices of the karate club as patterns of cells, one in "
     "Zachary's numbering with long rows of cells for the two leaders, at the first "
     "and last nodes, one in a random numbering where the cells look scattered.",
-    caption="One club, two numberings: every pattern that you see in the first matrix is a "
-    "choice of numbers, and is gone in the second.",
+    caption="One club, two numberings: what looks like order in the first matrix is a choice "
+    "of numbers.",
 )
 
 # %% [markdown]
@@ -868,7 +868,7 @@ verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
 
 # %% tags=["hide-input"]
 club_graph = nx.from_numpy_array(A.numpy())
-layout = nx.kamada_kawai_layout(club_graph)  # no random start: the same each time
+layout = drawing.spread(club_graph)
 member = 16
 
 

@@ -4,6 +4,7 @@
 Nodes cover the ends of lines and arrows, in whatever order they are drawn. Sizes and widths are in points.
 """
 
+import networkx as nx
 import numpy as np
 from matplotlib.colors import to_rgba
 
@@ -16,6 +17,16 @@ def on_circle(n):
     """Places [n, 2] of the nodes 0 to n − 1 of a ring: clockwise from the top of the unit circle."""
     angle = np.pi / 2 - 2 * np.pi * np.arange(n) / n
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def spread(graph):
+    """Places of the nodes of a connected networkx graph, as a dictionary: the same in every run.
+
+    It is the layout of Kamada and Kawai, but for the square roots of the distances in the graph: near nodes stand
+    apart, far ones not too far, and labels have room on a small canvas.
+    """
+    lengths = nx.all_pairs_shortest_path_length(graph)
+    return nx.kamada_kawai_layout(graph, dist={i: {j: d**0.5 for j, d in far.items()} for i, far in lengths})
 
 
 def edges(ax, places, pairs, width=0.7, style="-", alpha=0.6, shift=0.0):
@@ -56,6 +67,8 @@ def nodes(ax, places, chosen=None, fill=None, label=None, marker="o", size=SIZE,
     ``marker``, the ``size`` or the ``outline`` (its width) too: no colour alone carries meaning.
     """
     chosen = (list(places) if isinstance(places, dict) else range(len(places))) if chosen is None else chosen
+    if not len(chosen):
+        return  # matplotlib makes room for the markers of nothing, at the origin
     x, y = np.array([places[node] for node in chosen], float).reshape(-1, 2).T
     style = {"linestyle": "", "marker": marker, "markersize": size, "clip_on": False}
     ax.plot(x, y, markerfacecolor=PAPER, markeredgecolor=INK, markeredgewidth=outline, **style)
