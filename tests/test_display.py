@@ -154,12 +154,12 @@ def test_a_slider_starts_where_it_is_told_to(shown):
         display.slider(curve, [1, 2, 3], label="k", alt=str, caption=CAPTION, start=4)
 
 
-def test_a_slider_has_a_tick_for_each_value_and_says_as_many_as_fit(shown):
+def test_a_slider_has_a_tick_for_each_value_and_says_them_where_they_fit(shown):
     for values in ([0, 5, 33], ["water", "methane", "nonane", "paracetamol", "ibuprofen"]):
         display.slider(lambda value: curve(), values, label="k", alt="of {}".format, caption=CAPTION)
     few, many = (BeautifulSoup(page["text/html"], "html.parser").select(".book-ticks span") for page in shown)
     assert [tick.text for tick in few] == ["0", "5", "33"]
-    assert [tick.text for tick in many] == ["water", "", "", "", "ibuprofen"]
+    assert [tick.text for tick in many] == [""] * 5
 
 
 def growing(k, **limits):

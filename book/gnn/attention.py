@@ -31,7 +31,6 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
-from matplotlib.colors import to_rgba
 from torch.nn.functional import dropout, leaky_relu, softplus
 from torch_geometric.datasets import KarateClub
 from torch_geometric.nn import GATConv, GATv2Conv
@@ -1270,7 +1269,7 @@ def draw_attention(i):
     drawing.nodes(ax, layout, friends, display.COLORS[0], label=str)
     drawing.nodes(ax, layout, [i], display.COLORS[1], label=str, outline=2.4)
     ax.set_axis_off()
-    bars.barh(range(len(heard)), share, color=to_rgba(display.COLORS[0], 0.6))
+    bars.barh(range(len(heard)), share, color=display.COLORS[0])
     bars.axvline(1 / len(heard), color=display.INK, linewidth=0.9, linestyle="--")
     bars.set_yticks(range(len(heard)), heard, fontsize=9)
     bars.grid(visible=False)
@@ -1294,7 +1293,7 @@ display.slider(
     label="member who listens",
     alt=describe,
     caption="Whoever listens, the bars fall: all members rank whom they hear in one order.",
-    start=31,
+    start=33,
 )
 display.glue("gnn-att-between-seeds", f"{between_seeds:.2f}")
 

@@ -20,7 +20,7 @@ from helpers.svg import INK, PAPER
 # Hues of middle lightness, at least 3:1 against white and against the dark page; told apart by the color-blind too.
 COLORS = ["#2b7bb9", "#c8641b", "#1f8a70", "#a0629f", "#8a7415", "#c2476a"]
 MAX_FRAMES = 20
-_TICKS = 30  # letters that fit below a slider on a phone
+_TICKS = 30  # letters of all values that fit below a slider on a phone
 
 _STYLE = {
     "axes.prop_cycle": cycler(color=COLORS)
@@ -40,6 +40,7 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.alpha": 0.25,
     "svg.fonttype": "none",  # text as text: small, searchable, in the page's own font
     "svg.hashsalt": "shared-weights",  # the same file from the same figure
@@ -199,9 +200,8 @@ def _static(frames, texts, label, caption, first):
         f"{' hidden' * (i != first)}>{frame}</div>"
         for i, (frame, text) in enumerate(zip(frames, texts, strict=True))
     )
-    # Below the slider a tick for each value, and the values themselves where they fit; else the first and the last.
-    short = sum(map(len, texts)) <= _TICKS
-    ticks = "".join(f"<span>{text if short or i in (0, len(texts) - 1) else ''}</span>" for i, text in enumerate(texts))
+    said = sum(map(len, texts)) <= _TICKS  # else the ticks are bare
+    ticks = "".join(f"<span>{text if said else ''}</span>" for text in texts)
     return (
         f'<figure class="book-figure book-slider">{figures}<div class="book-control">'
         f'<div><label for="{name}">{label}</label> '
