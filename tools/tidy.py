@@ -2,13 +2,19 @@
 
 - The MathJax extension copies all of MathJax, 24 MB; the pages load one bundle, its fonts and, for some commands, the
   extensions of its TeX parser. The rest goes.
-- Sphinx calls the bibliography a list but not its entries list items, which misleads screen readers.
+- Some roles mislead screen readers, or are missing: a bibliography that is called a list without list items, entries of
+  a role that has been given up, a title above the contents that is in no landmark.
 """
 
 import shutil
 import sys
 from pathlib import Path
 
+MENDED = {
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    ' role="doc-biblioentry"': "",
+    '<div class="sidebar-primary-items__start ': '<div role="navigation" aria-label="Book" class="sidebar-primary-items__start ',
+}
 KEPT = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions")
 
 
@@ -21,8 +27,9 @@ def main(site):
     shutil.rmtree(whole)
     for page in site.rglob("*.html"):
         text = page.read_text()
-        if '<div role="list" class="citation-list">' in text:
-            page.write_text(text.replace('<div role="list" class="citation-list">', '<div class="citation-list">'))
+        for wrong, right in MENDED.items():
+            text = text.replace(wrong, right)
+        page.write_text(text)
 
 
 if __name__ == "__main__":
