@@ -4,16 +4,19 @@
   extensions of its TeX parser. The rest goes.
 - Some roles mislead screen readers, or are missing: a bibliography that is called a list without list items, entries of
   a role that has been given up, a title above the contents that is in no landmark.
+- What links and the search show of other pages is written down, since a page opened from a disk cannot look there.
 """
 
 import shutil
 import sys
 from pathlib import Path
 
+from pages import previews, search
+
 MENDED = {
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     ' role="doc-biblioentry"': "",
-    '<div class="sidebar-primary-items__start ': '<div role="navigation" aria-label="Book" class="sidebar-primary-items__start ',
+    ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Book" class="sidebar-primary-items__start ',
 }
 KEPT = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions")
 
@@ -30,6 +33,8 @@ def main(site):
         for wrong, right in MENDED.items():
             text = text.replace(wrong, right)
         page.write_text(text)
+    previews.write(site)
+    search.write(site)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from sphinx_proof.nodes import proof_node
 
 BEFORE = re.compile(r"[(\[“‘—-]+$")  # what belongs to the formula that follows
 AFTER = re.compile(r"(?:\w{1,3}\b)?[^\w\s]*")  # and to the one before: its full stop, or as much as ``th`` and ``’s``
-NUMBER = re.compile(r"[<>≈~]?\s?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(\s*[±×:–/]\s*\d[\d.,]*)*([\s\N{NO-BREAK SPACE}]*(%|[A-Za-z]{1,5}))?")
+NUMBER = re.compile(
+    r"[<>≈~]?\s?[+−-]?\d[\d.,]*(e[+−-]?\d+)?(\s*[±×:–/]\s*\d[\d.,]*)*([\s\N{NO-BREAK SPACE}]*(%|[A-Za-z]{1,5}))?"
+)
 PLACEHOLDERS = {"exercise-content", "solution-content", "proof-content", "proof"}  # the same ones on every box
 
 
@@ -34,13 +36,16 @@ class KeepPunctuation(SphinxPostTransform):
 
 
 class EndProofs(SphinxPostTransform):
-    """A proof ends with a mark, at the end of its last line."""
+    """A proof begins with a word that stands out, and ends with a mark at the end of its last line."""
 
     default_priority = 900
 
     def run(self, **_):
         for proof in self.document.findall(proof_node):
-            last = proof[-1][-1]
+            first, last = proof[-1][0], proof[-1][-1]
+            if first.children and first[0].astext().startswith("Proof. "):
+                first[0] = nodes.Text(first[0].astext().removeprefix("Proof."))
+                first.insert(0, nodes.strong("", "Proof."))
             if not isinstance(last, nodes.paragraph):
                 last = nodes.paragraph()
                 proof[-1] += last
