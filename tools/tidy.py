@@ -1,20 +1,32 @@
 """Finish a built site: tidy.py SITE
 
+- Some roles mislead screen readers, or are missing: a bibliography that is called a list without list items, entries of
+  a role that has been given up, a title above the contents that is in no landmark.
+- What links and the search show of other pages is written down, since a page opened from a disk cannot look there.
 - It loads no more than its pages use: pages/weight.py.
-- Sphinx calls the bibliography a list but not its entries list items, which misleads screen readers.
 """
 
 import sys
 from pathlib import Path
 
+from pages import previews, search
 from pages.weight import lighten
+
+MENDED = {
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    ' role="doc-biblioentry"': "",
+    ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Book" class="sidebar-primary-items__start ',
+}
 
 
 def main(site):
     for page in site.rglob("*.html"):
         text = page.read_text()
-        if '<div role="list" class="citation-list">' in text:
-            page.write_text(text.replace('<div role="list" class="citation-list">', '<div class="citation-list">'))
+        for wrong, right in MENDED.items():
+            text = text.replace(wrong, right)
+        page.write_text(text)
+    previews.write(site)
+    search.write(site)
     lighten(site)  # last: it looks at what the pages have become
 
 

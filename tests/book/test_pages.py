@@ -102,11 +102,13 @@ LAYOUT = """() => {
 
 
 def shuts_readers_out(visit, mode, options):
-    """Serious violations of accessibility, as axe finds them."""
-    for violation in Axe().run(visit.tab, options={"resultTypes": ["violations"]} | options).response["violations"]:
-        if violation["impact"] in ("serious", "critical"):
-            nodes = violation["nodes"]
-            yield f"{mode}: {violation['help']} ({violation['id']}), {len(nodes)} times: {nodes[0]['html'][:200]}"
+    """Whatever axe finds, minor or not, good practice and repeated ids included."""
+    options = {"resultTypes": ["violations"], **options}
+    if "runOnly" not in options:
+        options["rules"] = {"duplicate-id": {"enabled": True}, **options.get("rules", {})}
+    for violation in Axe().run(visit.tab, options=options).response["violations"]:
+        nodes = violation["nodes"]
+        yield f"{mode}: {violation['help']} ({violation['id']}), {len(nodes)} times: {nodes[0]['html'][:200]}"
 
 
 def has_a_stuck_slider(visit):

@@ -1,0 +1,56 @@
+"""What the search knows: the text of all sections, in a script, since a page opened from a disk cannot fetch another.
+
+Sphinx' own search lists pages, and fetches each for a line of its text; in its place comes ``book/_extra/search.js``.
+"""
+
+import json
+import re
+
+from helpers import files
+from pages.previews import read
+
+REPLACED = ("searchtools.js", "language_data.js")
+SKIPPED = "pre, script, style, svg, .headerlink, .provenance, .eqno, summary, .cell_input"
+
+
+def write(site):
+    """Write ``search-index.js`` for the built pages in the folder ``site``, and let their search use it."""
+    found = [row for page in sorted(site.rglob("*.html")) if page.stem != "index" for row in sections(site, page)]
+    files.write(site / "search-index.js", f"var bookSections = {json.dumps(found, ensure_ascii=False)};\n")
+    page = site / "search.html"
+    html = re.sub(
+        r'\s*<script src="(_static/(searchtools|language_data)|searchindex)\.js[^>]*></script>', "", page.read_text()
+    )
+    scripts = "".join(f'<script src="{name}.js"></script>\n' for name in ("search-index", "search"))
+    page.write_text(html.replace("</body>", f"{scripts}</body>"))
+    for name in REPLACED:
+        (site / "_static" / name).unlink()
+    (site / "searchindex.js").unlink()
+
+
+def sections(site, path):
+    """Address, heading, page and text of each section of a page, and of each term that it explains."""
+    page, name = read(path), path.relative_to(site).as_posix()
+    article = page.select_one("article")
+    if not article:
+        return
+    for node in article.select(SKIPPED):
+        node.decompose()
+    title = text(article.h1)
+    for term in article.select("dt[id]"):
+        yield [f"{name}#{term['id']}", text(term), title, text(term.find_next_sibling("dd"))]
+    # From the last to the first, so that what lies within another section has been taken from it.
+    rows = []
+    for section in reversed(article.select("section:has(> :is(h1, h2, h3, h4))")):
+        section.extract()
+        heading = text(section.find(re.compile("h[1-4]")).extract())
+        rows.append([f"{name}#{section['id']}", heading, title, text(section)])
+    yield from reversed(rows)
+
+
+def text(node):
+    """The words of a node, with single spaces; of a formula, what screen readers are given."""
+    for formula in node.select("mjx-container"):
+        words = formula.select_one("mjx-assistive-mml")
+        formula.replace_with(words.get_text() if words else "")
+    return " ".join(node.get_text(" " if node.name == "tr" else "").split())
