@@ -19,7 +19,8 @@ CHAPTER, CLAIM = "gnn/circulant", "equation-eq-gnn-orthonormal"
 LARGEST = 100_000  # bytes: what shows a link does not wait for more
 # What frames a page has no place in its preview.
 BARE = """
-  .bd-sidebar-primary, .bd-header-article, .headerlink, .book-slider :is(figcaption, .book-control) { display: none !important; }
+  .bd-sidebar-primary, .bd-header-article, .headerlink { display: none !important; }
+  .book-slider :is(figcaption, .book-control) { display: none !important; }
   .bd-main .bd-content .bd-article-container { max-width: none !important; padding: 2rem 4rem; }
 """
 

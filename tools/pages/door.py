@@ -95,22 +95,20 @@ def describe(app, page, template, context, doctree):
     """Give the head of a page its title, its description, and what a link to it looks like elsewhere."""
     if doctree is None:
         return
-    book, root = app.config.html_title or app.config.project, page == app.config.root_doc
-    title = context["title"] = f"{book}: {SUBTITLE}" if root else context["title"]
+    book, title = app.config.html_title, app.env.titles[page].astext()
+    root = page == app.config.root_doc
     if root:
+        context["title"] = title = f"{book}: {app.config.book_subtitle}"
         context["docstitle"] = ""  # the name of the book is the title already
         context["meta"] = {**(context.get("meta") or {}), "html_theme.sidebar_secondary.remove": "true"}
     text = description(doctree)
     picture = context["pathto"](PREVIEW, 1)
     told = {"description": text, "twitter:card": "summary_large_image"}
-    shown = {"og:type": "website" if root else "article", "og:site_name": book, "og:title": html.unescape(title)}
+    shown = {"og:type": "website" if root else "article", "og:site_name": book, "og:title": title}
     shown |= {"og:description": text, "og:image": picture, "og:image:alt": f"The front page of {book}"}
     lines = [f'<meta name="{name}" content="{html.escape(value)}" />' for name, value in told.items() if value]
     lines += [f'<meta property="{name}" content="{html.escape(value)}" />' for name, value in shown.items() if value]
     context["metatags"] = context.get("metatags", "") + "\n" + "\n".join(lines)
-
-
-SUBTITLE = "convolutional, recurrent and graph networks, derived and run"
 
 
 def description(doctree, most=200):
@@ -123,6 +121,7 @@ def description(doctree, most=200):
 
 
 def setup(app):
+    app.add_config_value("book_subtitle", "", "html")
     app.add_node(Fact)
     app.add_role("part", Role())
     app.add_role("verified", Role())
