@@ -40,7 +40,7 @@ def smooth(x):  # [n] → [n]
 
 # %% tags=["hide-input"]
 def draw_smoothing(n=60):
-    fig, ax = plt.subplots(figsize=(6.4, 2.6))
+    fig, ax = plt.subplots(figsize=(4.2, 2.4))
     x = np.cos(2 * np.pi * np.arange(n) / n) + 0.3 * rng.standard_normal(n)
     ax.plot(x, label="$x$")
     ax.plot(smooth(x), label="$y$")
@@ -53,6 +53,7 @@ display.show(
     draw_smoothing(),
     alt="One period of a wave with ripples, solid, and the same after smoothing, "
     "dashed: the wave is as high as before, the ripples are smaller.",
+    caption="What smoothing takes away depends on the length of the wave: the ripples go, the long wave stays.",
 )
 
 # %% [markdown]

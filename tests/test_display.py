@@ -32,8 +32,12 @@ def shown(monkeypatch):
     return bundles
 
 
+CAPTION = "The wave does not end."
+
+
 def curve(k=1):
     fig, ax = plt.subplots()
+    ax.set(xlim=(0, 8), ylim=(-1, 1))
     ax.plot(np.sin(k * np.arange(9)), label="$\\sin k$")
     ax.fill_between(range(9), 0, 1, color=display.PAPER)
     ax.legend()
@@ -41,10 +45,25 @@ def curve(k=1):
 
 
 def test_a_figure_is_well_formed_svg_with_its_words(shown):
-    display.show(curve(), alt='a "wave" & its <ink>')
-    svg = ET.fromstring(re.search(r"<svg.*</svg>", shown[0]["text/html"], re.DOTALL).group())
-    assert svg.get("role") == "img"
-    assert svg.get("aria-label") == 'a "wave" & its <ink>'
+    display.show(curve(), alt='a "wave" & its <ink>', caption='It "moves" & <stays>.')
+    figure = ET.fromstring(shown[0]["text/html"])
+    picture, caption = figure
+    assert (picture.get("role"), picture.get("aria-label")) == ("img", 'a "wave" & its <ink>')
+    assert [element.tag.rpartition("}")[2] for element in picture] == ["svg"]
+    assert (caption.tag, caption.text) == ("figcaption", 'It "moves" & <stays>.')
+    assert not plt.get_fignums()
+
+
+def test_a_figure_may_have_panels_of_one_height_under_one_description(shown):
+    figures, (left, right) = display.panels((3, 2.5), (3.6, 2.5))
+    left.set_axis_off()
+    right.plot([0, 1])
+    right.set(title="twice", xlabel="x")
+    display.show(figures, alt="nothing, and a line", caption="The line rises.")
+    page = BeautifulSoup(shown[0]["text/html"], "html.parser")
+    one, other = page.find(role="img").find_all("svg")
+    assert one["height"] == other["height"]
+    assert len(page.find_all(attrs={"aria-label": True})) == 1
     assert not plt.get_fignums()
 
 
@@ -52,19 +71,19 @@ WORDS = 'Theorem (#x), url(#y), href="#z" id="3.14159", font #010203 on #fdfcfb 
 
 
 def test_what_the_author_wrote_stays_as_it_is(shown):
-    fig, ax = plt.subplots()
+    fig, ax = plt.subplots(figsize=(9, 4))
     ax.plot([0.123456, 7.654321], label=WORDS)
     ax.legend()
     ax.set(title=WORDS, xlabel=WORDS)
-    display.show(fig, alt=WORDS)
-    svg = ET.fromstring(re.search(r"<svg.*</svg>", shown[0]["text/html"], re.DOTALL).group())
-    texts = [element.text for element in svg.iter() if element.tag.endswith("text")]
+    display.show(fig, alt=WORDS, caption=WORDS)
+    picture, caption = ET.fromstring(shown[0]["text/html"])
+    texts = [element.text for element in picture.iter() if element.tag.endswith("text")]
     assert texts.count(WORDS) == 3
-    assert svg.get("aria-label") == WORDS
+    assert picture.get("aria-label") == caption.text == WORDS
 
 
 def test_coordinates_have_two_digits_and_references_their_targets(shown):
-    display.show(curve(), alt="a wave")
+    display.show(curve(), alt="a wave", caption=CAPTION)
     tags = "".join(re.findall(r"<[^>]*>", shown[0]["text/html"]))
     assert not re.search(r"\d\.\d{3}", tags)
     ids = re.findall(r'\bid="([^"]+)"', tags)
@@ -73,7 +92,7 @@ def test_coordinates_have_two_digits_and_references_their_targets(shown):
 
 
 def test_a_figure_takes_the_colours_of_the_page(shown):
-    display.show(curve(), alt="a wave")
+    display.show(curve(), alt="a wave", caption=CAPTION)
     page = shown[0]["text/html"]
     assert "currentColor" in page
     assert "--book-paper" in page
@@ -91,7 +110,7 @@ def test_every_hue_stands_out_on_light_and_dark_pages(colour, background):
 
 def test_figures_are_the_same_in_every_run_and_never_share_ids(shown):
     for k in (1, 1, 2):
-        display.show(curve(k), alt=f"wave {k}")
+        display.show(curve(k), alt=f"wave {k}", caption=CAPTION)
     first, again, other = (page["text/html"] for page in shown)
     assert first == again
     ids = [set(re.findall(r'\bid="([^"]+)"', page)) for page in (first, other)]
@@ -100,38 +119,83 @@ def test_figures_are_the_same_in_every_run_and_never_share_ids(shown):
         assert set(re.findall(r'(?:url\(|href=")#([^")]+)', page)) <= own
 
 
-@pytest.mark.parametrize("alt", ["", "  ", None, 3])
-def test_a_figure_without_words_is_refused(alt):
-    with pytest.raises(ValueError, match="alt must say in words"):
-        display.show(curve(), alt=alt)
+@pytest.mark.parametrize("missing", ["alt", "caption"])
+@pytest.mark.parametrize("words", ["", "  ", None, 3])
+def test_a_figure_without_words_is_refused(missing, words):
+    said = {"alt": "a wave", "caption": CAPTION}
+    with pytest.raises(ValueError, match=f"{missing} must say in words"):
+        display.show(curve(), **said | {missing: words})
     assert not plt.get_fignums()
-    with pytest.raises(TypeError, match="alt"):
-        display.show(curve())
+    del said[missing]
+    with pytest.raises(TypeError, match=missing):
+        display.show(curve(), **said)
 
 
 def test_a_slider_has_two_faces_of_the_same_frames(shown):
-    display.slider(curve, [1, 2, 3], label="turns k", alt=lambda k: f"a wave of {k} turns")
+    display.slider(curve, [1, 2, 3], label="turns k", alt=lambda k: f"a wave of {k} turns", caption=CAPTION)
     (bundle,) = shown
     assert "application/vnd.jupyter.widget-view+json" in bundle
     page = bundle["text/html"]
     assert re.findall(r'data-value="(\d)"( hidden)?', page) == [("1", ""), ("2", " hidden"), ("3", " hidden")]
     assert re.findall(r'aria-label="([^"]+)"', page) == [f"a wave of {k} turns" for k in (1, 2, 3)]
     assert 'min="0" max="2" value="0" aria-valuetext="1"' in page
+    assert page.endswith(f"<figcaption>{CAPTION}</figcaption></figure>")
     name = re.search(r'<input id="([^"]+)"', page).group(1)
     assert f'<label for="{name}">turns k</label>' in page
 
 
+def test_a_slider_starts_where_it_is_told_to(shown):
+    display.slider(curve, [1, 2, 3], label="k", alt="of {}".format, caption=CAPTION, start=2)
+    page = BeautifulSoup(shown[0]["text/html"], "html.parser")
+    assert [frame["data-value"] for frame in page.select(".book-frame:not([hidden])")] == ["2"]
+    assert [frame["data-value"] for frame in page.select(".book-telling")] == ["2"]
+    assert (page.input["value"], page.input["aria-valuetext"], page.output.text) == ("1", "2", "2")
+    with pytest.raises(ValueError, match="starts at one of its values, not at 4"):
+        display.slider(curve, [1, 2, 3], label="k", alt=str, caption=CAPTION, start=4)
+
+
+def test_a_slider_has_a_tick_for_each_value_and_says_them_where_they_fit(shown):
+    for values in ([0, 5, 33], ["water", "methane", "nonane", "paracetamol", "ibuprofen"]):
+        display.slider(lambda value: curve(), values, label="k", alt="of {}".format, caption=CAPTION)
+    few, many = (BeautifulSoup(page["text/html"], "html.parser").select(".book-ticks span") for page in shown)
+    assert [tick.text for tick in few] == ["0", "5", "33"]
+    assert [tick.text for tick in many] == [""] * 5
+
+
+def growing(k, **limits):
+    """A curve whose labels take more room the larger k is, and so does what is drawn."""
+    fig, ax = plt.subplots()
+    ax.plot([0, 1], [0, k])
+    ax.set(xlabel="x", ylabel="y\n" * k, title="title\n" * k)
+    ax.set(yticks=[0, 10**k], **{"xlim": (0, 1), "ylim": (0, 10)} | limits)
+    return fig
+
+
+def test_the_frames_of_a_slider_have_one_canvas_and_their_axes_stand_still(shown):
+    display.slider(growing, [0, 1, 3], label="k", alt="of {}".format, caption=CAPTION)
+    frames = BeautifulSoup(shown[0]["text/html"], "html.parser").find_all("svg")
+    assert len({(svg["viewbox"], svg["width"], svg["height"]) for svg in frames}) == 1
+    clipped = [svg.select_one("clippath rect") for svg in frames]  # the room of the axes
+    assert len({(rect["x"], rect["y"], rect["width"], rect["height"]) for rect in clipped}) == 1
+
+
+def test_axes_that_do_not_stand_still_are_refused(shown):
+    with pytest.raises(ValueError, match="set xlim and ylim, the same in all of its frames"):
+        display.slider(lambda k: growing(k, ylim=(0, k)), [1, 2], label="k", alt="of {}".format, caption=CAPTION)
+    assert not shown and not plt.get_fignums()
+
+
 def test_what_a_slider_says_is_text_and_no_html(shown):
     values = ['<b>"1"', "2 & '3'"]
-    display.slider(lambda value: curve(), values, label='a <i> & "k"', alt="of {}".format)
+    display.slider(lambda value: curve(), values, label='a <i> & "k"', alt="of {}".format, caption=CAPTION)
     page = BeautifulSoup(shown[0]["text/html"], "html.parser")
-    assert [frame["data-value"] for frame in page.find_all("div")] == values
+    assert [frame["data-value"] for frame in page.select(".book-frame")] == values
     assert page.input["aria-valuetext"] == page.output.text == values[0] and page.label.text == 'a <i> & "k"'
     assert not page.find_all(["b", "i"])
 
 
 def test_values_of_a_slider_are_short(shown):
-    display.slider(curve, [1, 0.1 + 0.2], label="k", alt=str)
+    display.slider(curve, [1, 0.1 + 0.2], label="k", alt=str, caption=CAPTION)
     assert re.findall(r'data-value="([^"]*)"', shown[0]["text/html"]) == ["1", "0.3"]
 
 
@@ -178,23 +242,23 @@ def test_a_table_of_rows_that_do_not_fit_is_refused(rows, shown):
 
 def test_the_live_slider_changes_the_figure():
     frames = ["<svg>1</svg>", "<svg>2</svg>"]
-    box = display._live(frames, ["one", "two"], "turns")
-    figure, control = box.children
+    box = display._live(frames, ["one", "two"], "turns", "a <caption>", 1)
+    figure, control, caption = box.children
+    assert figure.value == frames[1] and caption.value == "a &lt;caption&gt;"
+    control.value = 0
     assert figure.value == frames[0]
-    control.value = 1
-    assert figure.value == frames[1]
 
 
 @pytest.mark.parametrize("count", [0, 1, 21])
 def test_a_slider_has_few_frames(count):
     with pytest.raises(ValueError, match="2 to 20 values"):
-        display.slider(curve, range(count), label="k", alt=str)
+        display.slider(curve, range(count), label="k", alt=str, caption=CAPTION)
 
 
 def test_figures_draw_without_warnings(shown):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        display.show(curve(), alt="a wave")
+        display.show(curve(), alt="a wave", caption=CAPTION)
 
 
 def luminance(colour):

@@ -233,7 +233,7 @@ trained = training.fit(
 
 # %% tags=["hide-input"]
 def draw_curves(curves):
-    fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
+    figures, axes = display.panels((3.4, 2.8), (3.4, 2.8))
     counted = [step / len(batches) for step in curves["step"]]
     axes[0].plot(counted, curves["train_loss"], label="training, smoothed")
     axes[0].plot(counted, curves["validation_loss"], label="validation")
@@ -241,11 +241,12 @@ def draw_curves(curves):
     axes[0].legend()
     axes[1].plot(counted, [100 * error for error in curves["validation_error"]])
     axes[1].set(xlabel="epoch", ylabel="validation error (%)")
-    return fig
+    return figures
 
 
 alt = "Over the epochs of this run: loss in training and validation, validation error."
-display.show(draw_curves(trained.curves), alt=alt)
+caption = "Where the two losses part, the network begins to know its training images by heart."
+display.show(draw_curves(trained.curves), alt=alt, caption=caption)
 
 # %% [markdown]
 # ### Test
@@ -288,7 +289,7 @@ test_error = wrong_clean.double().mean().item()
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_errors(by_corruption):
-    fig, axes = plt.subplots(figsize=(5.4, 3), layout="constrained")
+    fig, axes = plt.subplots(figsize=(4.2, 3))
     for (name, rates), marker in zip(by_corruption.items(), "osD^", strict=True):
         rates = [100 * rate for rate in (test_error, *rates)]
         axes.plot(range(6), rates, marker=marker, label=name.replace("_", " "))
@@ -298,7 +299,8 @@ def draw_errors(by_corruption):
 
 
 alt = "Test error of this run against the severity of the four corruptions."
-display.show(draw_errors(errors["course"]), alt=alt)
+caption = "What each corruption costs, severity by severity, on the same test images."
+display.show(draw_errors(errors["course"]), alt=alt, caption=caption)
 
 # %% [markdown]
 # ### Weights

@@ -38,7 +38,6 @@ export = False  # keep the weights of the best seed for other pages
 from helpers import display, experiments, files, parameters, records, runs, training
 from helpers.rnn import palindromes
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import nn
@@ -317,21 +316,20 @@ if export:
 
 # %% tags=["hide-input"]
 def draw_seeds():
-    fig, axes = plt.subplots(
-        1, 2, figsize=(7.2, 2.8), sharey=True, layout="constrained"
-    )
+    figures, axes = display.panels((3.4, 2.8), (3.4, 2.8))
     for scores, trained in zip(metrics, all_trained, strict=True):
         axes[0].plot(trained.curves["step"], trained.curves["validation_accuracy"])
         axes[1].plot(range(1, length + 1), scores["told_by_h"])
     axes[0].set(xlabel="step", ylabel="accuracy", ylim=(-0.02, 1.02))
     axes[0].set_title("last digit, validation")
-    axes[1].set(xlabel="digits read")
+    axes[1].set(xlabel="digits read", ylim=(-0.02, 1.02))
     axes[1].set_title("first digit, read from $h$")
-    return fig
+    return figures
 
 
 alt = "For each seed: the accuracy in validation over the steps, and that of reading the first digit from the state."
-display.show(draw_seeds(), alt=alt)
+caption = "Whether a seed gets the last digit right, and how long its state remembers the first one."
+display.show(draw_seeds(), alt=alt, caption=caption)
 
 # %% [markdown]
 # ### Record

@@ -41,7 +41,6 @@ from helpers import display, files, parameters, records, runs, training
 from helpers.gnn import molecules
 from helpers.gnn.molecule_models import MoleculeGNN, MoleculeMLP
 
-import matplotlib.pyplot as plt
 import torch
 
 settings = parameters.check(
@@ -230,7 +229,7 @@ trained = training.fit(
 
 # %% tags=["hide-input"]
 def draw_curves(curves):
-    fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
+    figures, axes = display.panels((3.4, 2.8), (3.4, 2.8))
     counted = [step / len(batches) for step in curves["step"]]
     axes[0].plot(counted, curves["train_loss"], label="training")
     axes[0].plot(counted, curves["validation_z2"], label="validation")
@@ -238,11 +237,12 @@ def draw_curves(curves):
     axes[0].legend()
     axes[1].plot(counted, curves["validation_mae_mev"])
     axes[1].set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
-    return fig
+    return figures
 
 
 alt = "Over the epochs of this run: z squared in training and validation, and the error in meV."
-display.show(draw_curves(trained.curves), alt=alt)
+caption = "A run is right when both curves of the first plot fall together, and the error with them."
+display.show(draw_curves(trained.curves), alt=alt, caption=caption)
 
 # %% [markdown]
 # ### Test

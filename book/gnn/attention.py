@@ -31,7 +31,6 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
-from matplotlib.colors import to_rgba
 from torch.nn.functional import dropout, leaky_relu, softplus
 from torch_geometric.datasets import KarateClub
 from torch_geometric.nn import GATConv, GATv2Conv
@@ -1041,7 +1040,7 @@ lookup = {
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_lookup():
-    fig, ax = plt.subplots(figsize=(6.0, 3.0))
+    fig, ax = plt.subplots(figsize=(4, 3))
     for (name, (losses, _)), dashes, hue in zip(
         lookup.items(), ("-", "--"), display.COLORS[:2], strict=True
     ):
@@ -1062,6 +1061,7 @@ display.show(
     draw_lookup(),
     alt=f"The lookup loss of 20 seeds by step of Adam. All curves of GAT level out between the bound {bound:.2f} and "
     f"{math.log(2):.2f}, the loss of no choice; all of GATv2 are below 0.05 after {above.sum()} steps.",
+    caption="20 random starts each: no run of GAT gets below the bound, and every run of GATv2 does.",
 )
 for name, (losses, correct) in lookup.items():
     low, high = losses[-1].min(), losses[-1].max()
@@ -1201,7 +1201,7 @@ accuracy = {
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_accuracy():
-    fig, ax = plt.subplots(figsize=(6.0, 2.6))
+    fig, ax = plt.subplots(figsize=(4.2, 2.8))
     rng = np.random.default_rng(0)
     for row, values in enumerate(accuracy.values()):
         ax.plot(values, row + rng.uniform(-0.25, 0.25, num_seeds), linestyle="none")
@@ -1210,7 +1210,7 @@ def draw_accuracy():
         ylim=(3.5, -0.5),
         yticks=range(4),
         yticklabels=accuracy,
-        xlabel=f"accuracy on {int((~labelled).sum())} members, {num_seeds} seeds",
+        xlabel="accuracy",
     )
     return fig
 
@@ -1219,6 +1219,8 @@ display.show(
     draw_accuracy(),
     alt="A point a seed, the accuracy on the members without a label: "
     + ", ".join(f"{name} {v.mean():.2f} on average" for name, v in accuracy.items()),
+    caption=f"Accuracy on the {int((~labelled).sum())} members without a label, a point for each of {num_seeds} seeds: "
+    "a plain mean does better than what attention learns from four labels.",
 )
 for name, v in accuracy.items():
     key = name.split()[-1]
@@ -1245,8 +1247,9 @@ ranks = s.argsort(dim=1).argsort(dim=1).double()  # [S, N]
 between_seeds = np.corrcoef(ranks)[np.triu_indices(num_seeds, k=1)].mean()
 graph = nx.from_numpy_array(A_club.numpy())
 heard_by = neighbourhoods(A_club)
-layout = nx.kamada_kawai_layout(graph)  # no random start: the same picture each time
+layout = drawing.spread(graph)
 looked_from = [0, 1, 5, 8, 13, 16, 31, 33]
+most_heard = max(len(heard_by[i]) for i in looked_from)
 
 
 def in_order(i):
@@ -1255,24 +1258,24 @@ def in_order(i):
 
 
 def draw_attention(i):
-    fig, (ax, bars) = plt.subplots(1, 2, figsize=(7.0, 3.9), width_ratios=[1.5, 1])
-    drawing.edges(ax, layout, graph.edges, width=0.5, alpha=0.3)
+    figures, (ax, bars) = display.panels((3.9, 4), (2.8, 4))
+    drawing.edges(ax, layout, graph.edges, width=0.5)
     heard = in_order(i)
     share = alpha[0, i, heard]
     friends = [j for j in heard if j != i]
     widths = 12 * alpha[0, i, friends]
-    drawing.edges(ax, layout, [(i, j) for j in friends], widths, alpha=0.6)
+    drawing.edges(ax, layout, [(i, j) for j in friends], widths, alpha=0.7)
     drawing.nodes(ax, layout, sorted(set(graph) - set(heard)), size=5, outline=0.6)
     drawing.nodes(ax, layout, friends, display.COLORS[0], label=str)
     drawing.nodes(ax, layout, [i], display.COLORS[1], label=str, outline=2.4)
     ax.set_axis_off()
-    bars.barh(range(len(heard)), share, color=to_rgba(display.COLORS[0], 0.6))
+    bars.barh(range(len(heard)), share, color=display.COLORS[0])
     bars.axvline(1 / len(heard), color=display.INK, linewidth=0.9, linestyle="--")
     bars.set_yticks(range(len(heard)), heard, fontsize=9)
     bars.grid(visible=False)
-    bars.set(xlim=(0, 1), ylim=(max(len(heard), 8) - 0.4, -0.6))
+    bars.set(xlim=(0, 1), ylim=(most_heard - 0.4, -0.6))
     bars.set(xlabel=f"$\\alpha_{{ij}}$ of $i$ = {i}", ylabel="member $j$, by $s_j$")
-    return fig
+    return figures
 
 
 def describe(i):
@@ -1284,7 +1287,14 @@ def describe(i):
     )
 
 
-display.slider(draw_attention, looked_from, label="member who listens", alt=describe)
+display.slider(
+    draw_attention,
+    looked_from,
+    label="member who listens",
+    alt=describe,
+    caption="Whoever listens, the bars fall: all members rank whom they hear in one order.",
+    start=33,
+)
 display.glue("gnn-att-between-seeds", f"{between_seeds:.2f}")
 
 # %% [markdown]

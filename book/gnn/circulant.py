@@ -146,7 +146,7 @@ centred = {"ha": "center", "va": "center"}
 
 
 def draw_layer(n=6):
-    fig, (ring, grid) = plt.subplots(1, 2, figsize=(7, 3.2))
+    figures, (ring, grid) = display.panels((3.2, 3.4), (3.4, 3.4))
     places = drawing.on_circle(n)
     drawing.nodes(ring, places, label=str)
     for tap, style in ((1, "-"), (-1, "--")):
@@ -165,7 +165,7 @@ def draw_layer(n=6):
     grid.set_xticks(np.arange(n) + 0.5, range(n))
     grid.set_yticks(np.arange(n) + 0.5, range(n))
     grid.grid(False)
-    return fig
+    return figures
 
 
 display.show(
@@ -175,6 +175,7 @@ display.show(
     "previous one. Right, the 6 by 6 matrix of the layer: w0 on the diagonal, "
     "w1 right above it, w minus 1 right below it, and one weight in each of "
     "the two corners where the diagonals wrap around.",
+    caption="One layer, drawn twice: each kind of arrow carries one weight, and fills one diagonal of the matrix.",
 )
 
 
@@ -431,7 +432,7 @@ ring_y = circulant(three_taps(6, taps[-1], taps[0], taps[1])) @ ring_x
 
 
 def draw_window(i, n=6):
-    fig, (ring, signal) = plt.subplots(1, 2, figsize=(7, 2.8), width_ratios=(1, 1.6))
+    figures, (ring, signal) = display.panels((2.6, 2.8), (4.1, 2.8))
     places = drawing.on_circle(n)
     drawing.edges(ring, places, [(j, (j + 1) % n) for j in range(n)])
     drawing.nodes(ring, places, label=str)
@@ -442,7 +443,7 @@ def draw_window(i, n=6):
     ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     ring.axis("off")
     bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
-    signal.bar(range(i), ring_y[:i], width=0.5, color=display.INK, alpha=0.25)
+    signal.bar(range(i), ring_y[:i], width=0.5, fill=False)
     signal.bar(i, ring_y[i], **bar)
     signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
     signal.axhline(0, color=display.INK, lw=0.8)
@@ -450,7 +451,7 @@ def draw_window(i, n=6):
     signal.set(xticks=range(n), yticks=(-1, 0, 1, 2))
     signal.legend(loc="upper right", ncols=2, frameon=False)
     signal.grid(False)
-    return fig
+    return figures
 
 
 def describe_window(i, n=6):
@@ -462,7 +463,14 @@ def describe_window(i, n=6):
     )
 
 
-display.slider(draw_window, range(6), label="node i", alt=describe_window)
+display.slider(
+    draw_window,
+    range(6),
+    label="node i",
+    alt=describe_window,
+    caption="The same three weights at every node, and also across the seam between 5 and 0.",
+    start=5,
+)
 
 # %% [markdown]
 # What mathematics calls the convolution $\theta * x$ turns the kernel around. It is the product with the transpose,
@@ -697,7 +705,7 @@ verify.equal("eq-gnn-orthonormal", cases(), atol=1e-12, against="the identity ma
 # %% [markdown]
 # A square matrix with $\Phi^* \Phi = I$ also has $\Phi \Phi^* = I$, so the two products $\hat x = \Phi^* x$ and
 # $x = \Phi \hat x$ undo each other: the discrete Fourier transform and its inverse, both with the factor $1/\sqrt n$.
-# Turn through the modes of a ring of 8. On the left is the factor $\omega^k$ by which a shift multiplies the mode.
+# Turn through the modes of a ring of 8. Beside each stands the factor $\omega^k$ by which a shift multiplies the mode.
 # For $k > 4$ it turns the other way: mode $8 - k$ is the conjugate of mode $k$, so $k$ and $8 - k$ are *one*
 # frequency, with two directions of travel.
 
@@ -709,8 +717,8 @@ wave_styles = (
 
 
 def draw_mode(k, n=8):
-    fig, (plane, wave) = plt.subplots(1, 2, figsize=(7, 2.7), width_ratios=(1, 1.7))
-    plane.add_patch(plt.Circle((0, 0), 1, fill=False, lw=0.8, alpha=0.5))
+    figures, (plane, wave) = display.panels((2.5, 2.8), (4.2, 2.8))
+    plane.add_patch(plt.Circle((0, 0), 1, fill=False, lw=0.8, alpha=0.6))
     plane.plot(*drawing.on_circle(n).T, color=display.INK, ls="", marker="o", ms=3)
     factor = np.array([np.cos(2 * np.pi * k / n), np.sin(2 * np.pi * k / n)])
     radius = {"color": display.COLORS[2], "ls": "-", "lw": 2, "marker": "o", "ms": 7}
@@ -724,15 +732,20 @@ def draw_mode(k, n=8):
     between, nodes = np.linspace(0, n, 49), np.arange(n)
     for name, part, style in wave_styles:
         curve = part(2 * np.pi * turns * between / n)
-        wave.plot(between, curve, **style | {"marker": ""}, lw=1, alpha=0.6)
+        wave.plot(between, curve, **style | {"marker": ""}, lw=1)
         values = part(2 * np.pi * k * nodes / n)
         wave.plot(nodes, values, **style | {"ls": ""}, ms=5, label=name)
     wave.axhline(0, color=display.INK, lw=0.8)
-    wave.set(ylim=(-1.25, 1.7), xticks=range(0, n + 1, 2), yticks=(-1, 0, 1))
+    wave.set(
+        xlim=(-0.3, n + 0.3),
+        ylim=(-1.25, 1.7),
+        xticks=range(0, n + 1, 2),
+        yticks=(-1, 0, 1),
+    )
     wave.set(xlabel="node $u$", ylabel=rf"$\sqrt{{n}}\,\Phi_{{u,{k}}}$")
     wave.legend(loc="upper right", ncols=2, frameon=False)
     wave.grid(False)
-    return fig
+    return figures
 
 
 def describe_mode(k, n=8):
@@ -748,7 +761,14 @@ def describe_mode(k, n=8):
     )
 
 
-display.slider(draw_mode, range(8), label="mode k", alt=describe_mode)
+display.slider(
+    draw_mode,
+    range(8),
+    label="mode k",
+    alt=describe_mode,
+    caption="A mode, and the number on the unit circle by which one shift multiplies it.",
+    start=1,
+)
 
 # %% [markdown]
 # ## All circulants at once
@@ -837,23 +857,23 @@ def draw_gains(n=24):
     kernels = {
         "average $(1, 1, 1)/3$": (1 / 3, 1 / 3, 1 / 3),
         "shift $(0, 0, 1)$": (0, 0, 1),
-        r"difference $(-\frac{1}{2}, 0, \frac{1}{2})$": (-0.5, 0, 0.5),
+        "difference $(-0.5, 0, 0.5)$": (-0.5, 0, 0.5),
         "lopsided $(0.1, 0.5, 0.4)$": (0.1, 0.5, 0.4),
     }
-    fig, (gain, plane) = plt.subplots(1, 2, figsize=(7.2, 3.5), width_ratios=(1.3, 1))
+    figures, (gain, plane) = display.panels((3.4, 3.7), (3.3, 3.7))
     half = np.arange(n // 2 + 1)
     for name, kernel in kernels.items():
         values = fast.eigenvalues(three_taps(n, *kernel))
-        gain.plot(half / n, np.abs(values[half]), markevery=2, label=name)
+        gain.plot(half / n, np.abs(values[half]), markevery=2)
         closed = np.append(values, values[0])
-        plane.plot(closed.real, closed.imag, markevery=4)
-    gain.set(xlabel="frequency $k/n$, waves a node", ylabel=r"gain $|\lambda_k|$")
+        plane.plot(closed.real, closed.imag, markevery=4, label=name)
+    gain.set(xlabel="frequency $k/n$, waves per node", ylabel=r"gain $|\lambda_k|$")
     gain.set(ylim=(0, 1.1))
     plane.set(xlabel=r"real part of $\lambda_k$", ylabel="imaginary part")
     plane.set(aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     title = r"kernel $(w_{-1}, w_0, w_1)$"
-    fig.legend(loc="outside lower center", ncols=2, title=title)
-    return fig
+    plane.figure.legend(loc="outside lower center", title=title)
+    return figures
 
 
 display.show(
@@ -864,6 +884,7 @@ display.show(
     "to 0. Right, their eigenvalues in the complex plane: the shift's lie on the unit "
     "circle, the average's on the real axis, the difference's on the imaginary axis, "
     "the lopsided kernel's on an ellipse.",
+    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave the real axis: they move waves.",
 )
 
 
@@ -991,7 +1012,7 @@ def draw_pulse(n=32):
     theta, x = np.zeros(n), np.eye(n)[16]
     theta[:6] = 1 - np.arange(6) / 6
     printed = transform_back(transform(theta) * transform(x)).real
-    fig, ax = plt.subplots(figsize=(7, 2.6))
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
     for values, color, marker, offset, name in (
         (circulant(theta) @ x, display.COLORS[0], "o", -0.15, r"$C(\theta)\,x$"),
         (printed, display.COLORS[1], "s", 0.15, r"$\Phi(\hat\theta \odot \hat x)$"),
@@ -1001,7 +1022,7 @@ def draw_pulse(n=32):
         style = {"color": color, "marker": marker, "ls": ""}
         ax.plot(node + offset, values[node], **style, label=name)
     ax.axvline(16, color=display.INK, lw=0.8, ls=":")
-    ax.annotate("pulse at node 16", (16, 1.05), (17, 1.05), va="center")
+    ax.annotate("pulse", (16, 1.05), (17, 1.05), va="center")
     ax.set(xlabel="node", ylabel="output", xlim=(-0.5, n - 0.5), ylim=(-0.05, 1.15))
     ax.legend(loc="upper right")
     return fig
@@ -1013,6 +1034,8 @@ display.show(
     "steps from node 11 to a height of 1 at node 16. The product without root "
     "and conjugate falls from node 16 to node 21 instead, and is less than a "
     "fifth as high.",
+    caption="The layer answers a pulse at node 16 before it, with the kernel read backwards; the product without "
+    "root and conjugate answers after it, and too weakly.",
 )
 
 # %% [markdown]
@@ -1304,16 +1327,16 @@ def draw_law(ax, name, seconds, style, fit_from, law, work):
     fitted = np.array([n for n in seconds if n >= fit_from])
     guide = 3 * seconds[fitted[-1]] * work(fitted) / work(fitted[-1])
     ax.loglog(fitted, guide, color=display.INK, lw=0.9, ls=":", marker="")
-    shifted = {"xytext": (-4, 4), "textcoords": "offset points", "ha": "right"}
-    ax.annotate(law, (fitted[0], guide[0]), **shifted)
+    shifted = {"xytext": (-4, 2), "textcoords": "offset points", "ha": "right"}
+    ax.annotate(law, (fitted[-1], guide[-1]), **shifted)
 
 
 def draw_times():
-    fig, ax = plt.subplots(figsize=(7, 3.4))
+    fig, ax = plt.subplots(figsize=(4.2, 3.2))
     draw_law(ax, "dense", dense_seconds, "s--", dense_from, "$n^2$", np.square)
     n_log_n = r"$n \log n$", lambda n: n * np.log2(n)
     draw_law(ax, "FFT", fft_seconds, "o-", fft_from, *n_log_n)
-    ax.set(xlabel="nodes $n$", ylabel="seconds a product")
+    ax.set(xlabel="nodes $n$", ylabel="seconds per product")
     ax.set_xscale("log", base=2)
     ax.minorticks_off()
     ax.legend()
@@ -1326,6 +1349,7 @@ display.show(
     "dense product is the faster one on small rings, then climbs about twice as "
     "steeply as the FFT product, which goes on to about a million nodes. Dotted "
     "guides show the slopes of n squared and n log n.",
+    caption=f"From {first_win:,} nodes on the FFT is faster, and with each doubling the gap grows: the slopes differ.",
 )
 
 # %% [markdown]
@@ -1592,18 +1616,18 @@ def smoothing_bound(x, m):  # ρᵐ ‖x − x̄ 1‖
 def draw_responses():
     cycles = np.linspace(0, 0.5, 51)
     alpha = 2 * np.pi * cycles
-    fig, ax = plt.subplots(figsize=(7, 3.2))
+    fig, ax = plt.subplots(figsize=(4.2, 3.4))
     dotted = {"color": display.INK, "ls": ":", "marker": ""}
-    before = r"$I + \frac{1}{2}A$, before step 3"
+    before = "$I + A / 2$, before step 3"
     ax.plot(cycles, 1 + np.cos(alpha), **dotted, label=before)
     ax.set_prop_cycle(plt.rcParams["axes.prop_cycle"])
     for m in (1, 2, 4, 16):
         name = rf"$\hat A^{{{m}}}$" if m > 1 else r"$\hat A$"
         ax.plot(cycles, response(alpha) ** m, markevery=5, label=name)
     ax.axhline(0, color=display.INK, lw=0.8)
-    ax.set(xlabel="frequency $k/n$, waves a node", ylabel="eigenvalue")
+    ax.set(xlabel="frequency $k/n$, waves per node", ylabel="eigenvalue")
     ax.set(ylim=(-0.5, 2.1))
-    ax.legend()
+    fig.legend(loc="outside lower center", ncols=3)
     return fig
 
 
@@ -1613,6 +1637,7 @@ display.show(
     "propagation matrix falls from 1 through 0 at one third to minus one "
     "third; its powers 2, 4 and 16 are ever narrower peaks at frequency 0, "
     "where they are 1.",
+    caption="The more layers, the fewer waves pass: a stack of 16 keeps only the slowest.",
 )
 
 

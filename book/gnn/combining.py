@@ -27,7 +27,6 @@ import itertools
 from helpers import display, exercises, parameters, verify
 from helpers.gnn import drawing
 
-import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
@@ -91,12 +90,12 @@ def draw_directed_graphs():
     onward = [*itertools.pairwise(steps)]
     back = [(-t, -s) for s, t in onward]
     joins = [(1, 4), (2, 4), (4, 5), (3, 5)]
-    fig, axes = plt.subplots(1, 3, figsize=(7.2, 1.9), width_ratios=[1, 1, 0.9])
+    figures, axes = display.panels((2.2, 1.8), (2.2, 1.8), (2.2, 1.8))
     for ax, places, pairs, title, limit in zip(
         axes,
         (path, both_ways, tree),
         (onward, onward + back, joins),
-        ("directed path", "two paths, never joined", "tree, towards its root"),
+        ("directed path", "two paths, not joined", "tree, to its root"),
         ((0.5, 4.5), (0.5, 4.5), (-0.6, 2.6)),
         strict=True,
     ):
@@ -104,7 +103,7 @@ def draw_directed_graphs():
         drawing.nodes(ax, places, fill=display.COLORS[0], label=lambda t: f"{abs(t)}")
         ax.set(title=title, xlim=limit, ylim=(-1.5, 1.5))
         ax.set_axis_off()
-    return fig
+    return figures
 
 
 display.show(
@@ -112,6 +111,7 @@ display.show(
     alt="Three small graphs. A directed path of nodes 1 to 4. Two directed paths over "
     "the same four steps, one to the right and one to the left, with no edge between "
     "them. A tree: nodes 1 and 2 point to 4, nodes 4 and 3 point to the root 5.",
+    caption="On the first of these graphs a recurrent network is a graph network. The others make more of it.",
 )
 
 # %% [markdown]
@@ -288,9 +288,9 @@ verify.equal(
 # %% [markdown]
 # ### Trees, and beyond
 #
-# Nothing in the sweep needs a single predecessor. On a tree whose edges point to the root, as on the right above, each
-# node sums what its children say, and as many rounds as the tree has levels (or one sweep) suffice: that is a
-# *recursive* network, such as the Tree-LSTM {cite}`tai2015treelstm` for parsed sentences. The same goes for every
+# Nothing in the sweep needs a single predecessor. On a tree whose edges point to the root, the last of the graphs
+# above, each node sums what its children say, and as many rounds as the tree has levels (or one sweep) suffice: that
+# is a *recursive* network, such as the Tree-LSTM {cite}`tai2015treelstm` for parsed sentences. The same goes for every
 # directed graph without cycles. With cycles the order is gone: you fix a number of rounds.
 
 # %% [markdown]
@@ -533,7 +533,7 @@ threads = np.argwhere(np.triu(L.numpy(), 1) < 0)  # [E, 2]
 
 
 def draw_net():
-    fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.9), width_ratios=[1, 1.5])
+    figures, axes = display.panels((2.7, 2.9), (4, 2.9))
     drawing.edges(axes[0], positions, threads)
     drawing.nodes(axes[0], positions, size=5)
     shown = np.argsort(positions[:, 0])[[0, len(L) // 2, -1]]
@@ -550,7 +550,7 @@ def draw_net():
         xticks=range(0, frames + 1, 5),
         title="three knots: lines true, markers seen",
     )
-    return fig
+    return figures
 
 
 display.show(
@@ -558,6 +558,7 @@ display.show(
     alt="Left, a triangulated net of 30 knots, three of them marked. Right, the "
     "heights of these three over 21 frames: smooth swings, each with scattered "
     "markers around it where the camera saw the knot.",
+    caption="What the camera sees is blurred: from one frame, a knot's velocity cannot be read.",
 )
 
 # %% [markdown]
@@ -1076,9 +1077,8 @@ display.glue("gnn-comb-gust-and-blur", f"{q**2 + r**2:.2f}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_scores():
-    fig, axes = plt.subplots(
-        1, 2, figsize=(7.2, 3.5), width_ratios=[1, 1.25], sharey=True
-    )
+    figures, axes = display.panels((3.3, 3.4), (3.5, 3.4))
+    ylim = (0, 1.05 * max(by_frame.mean(dim=2).max(), last_value[settled].mean()))
     rng = np.random.default_rng(0)
     all_dashes = ((0, (1, 1)), "-.", "--", "-")
     seen = np.arange(1, frames + 1)
@@ -1104,20 +1104,20 @@ def draw_scores():
         textcoords="offset points",
         ha="right",
         va="top",
-        fontsize=9,
     )
     axes[0].set(
         xticks=range(4),
         xticklabels=[name.replace(" ", "\n") for name in ALLOWED],
         ylabel="mean squared error",
-        ylim=(0, None),
+        ylim=ylim,
         title="after six frames and more",
     )
     axes[1].set(
         xlabel="frames seen", xticks=[1, 5, 10, 15, 20], title="thin lines: the floors"
     )
-    axes[1].legend(loc="lower right", ncols=2, fontsize=9)
-    return fig
+    axes[1].set(ylim=ylim)
+    axes[1].legend(loc="lower right", ncols=2, columnspacing=1)
+    return figures
 
 
 display.show(
@@ -1128,6 +1128,7 @@ display.show(
     f"carried forward at {last_value[settled].mean():.2f}. Right, by frames seen: "
     "without memory the errors stay level, with memory they fall over the first five "
     "frames, with edges and memory close to the lowest thin line.",
+    caption="The lowest floor is that of neighbours and past together, and the network with both nearly reaches it.",
 )
 
 # %% [markdown]
@@ -1158,7 +1159,7 @@ def seen_from_the_side(height):
 
 
 def draw_frame(t):
-    fig, axes = plt.subplots(1, 2, figsize=(7.2, 2.9), sharey=True)
+    figures, axes = display.panels((3.3, 2.7), (3.3, 2.7))
     truth = seen_from_the_side(x[t])
     for ax, guess, title in zip(
         axes,
@@ -1173,9 +1174,9 @@ def draw_frame(t):
         ax.plot(*bars.reshape(-1, 2).T, "-", marker="", lw=2, color=display.COLORS[1])
         ax.plot(*truth.T, "o", ms=5, color=display.COLORS[0])
         off = (guess - x[t]).square().mean().sqrt()
-        ax.set(title=f"{title}: off by {off:.2f}", ylim=(-0.25, 0.8))
+        ax.set(title=f"{title}:\noff by {off:.2f}", ylim=(-0.25, 0.8))
         ax.set_axis_off()
-    return fig
+    return figures
 
 
 display.slider(
@@ -1189,6 +1190,7 @@ display.slider(
         f"{(y[t - 1] - x[t]).square().mean().sqrt():.2f}, for the graph GRU "
         f"{(by_both[t - 1] - x[t]).square().mean().sqrt():.2f}."
     ),
+    caption="The shorter the bars, the better the forecast: past and neighbours together shorten them.",
 )
 
 # %% [markdown]

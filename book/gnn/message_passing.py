@@ -97,14 +97,14 @@ A_relabelled = P @ A @ P.T  # [N, N]
 
 # %% tags=["hide-input"]
 def draw_adjacencies():
-    fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.3))
+    figures, axes = display.panels((3.3, 3.4), (3.3, 3.4))
     titles = ("$A$", r"$P A P^\top$")
     for ax, matrix, title in zip(axes, (A, A_relabelled), titles, strict=True):
         i, j = matrix.nonzero().T
         ax.plot(j, i, linestyle="none", marker="s", markersize=3.6)
         ax.set(xlim=(-1, N), ylim=(N, -1), aspect="equal", title=title)
         ax.set(xlabel="node $j$", ylabel="node $i$")
-    return fig
+    return figures
 
 
 display.show(
@@ -112,6 +112,8 @@ display.show(
     alt="Two adjacency matrices of the karate club as patterns of cells, one in "
     "Zachary's numbering with long rows of cells for the two leaders, at the first "
     "and last nodes, one in a random numbering where the cells look scattered.",
+    caption="One club, two numberings: what looks like order in the first matrix is a choice "
+    "of numbers.",
 )
 
 # %% [markdown]
@@ -866,12 +868,12 @@ verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
 
 # %% tags=["hide-input"]
 club_graph = nx.from_numpy_array(A.numpy())
-layout = nx.kamada_kawai_layout(club_graph)  # no random start: the same each time
+layout = drawing.spread(club_graph)
 member = 16
 
 
 def draw_receptive_field(k):
-    fig, ax = plt.subplots(figsize=(6.2, 4.4))
+    fig, ax = plt.subplots(figsize=(4, 4.2))
     drawing.edges(ax, layout, club_graph.edges)
     for chosen, hue, outline in (
         (hops[member] > k, None, 0.6),
@@ -896,6 +898,8 @@ display.slider(
         f"{(hops[member] == k).sum()} at exactly {k} hops have a thick outline, the "
         f"{(hops[member] > k).sum()} out of reach are empty."
     ),
+    caption=f"What reaches member {member}: every layer adds those who are one hop further away.",
+    start=2,
 )
 display.glue("gnn-mp-member", f"{member}")
 
@@ -1217,7 +1221,7 @@ predicted = gcn_scores[0].argmax(dim=-1)
 
 
 def draw_communities():
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.9), width_ratios=[1.35, 1])
+    figures, (left, right) = display.panels((3.7, 3.7), (3.1, 3.7))
     drawing.edges(left, layout, club_graph.edges)
     for c, (marker, size) in enumerate((("o", 11), ("s", 10), ("D", 9.5), ("^", 12))):
         for known, correct in itertools.product((False, True), repeat=2):
@@ -1235,10 +1239,10 @@ def draw_communities():
     right.axvline(spread_labels, color=display.COLORS[2], linestyle="--")
     beside = dict(xytext=(-4, 0), textcoords="offset points")
     right.annotate("labels alone", (spread_labels, 1.45), ha="right", **beside)
-    right.set(xlim=(0, 1), xlabel="accuracy on members without label")
+    right.set(xlim=(0, 1), xlabel="accuracy")
     right.set(ylim=(-0.6, 1.7), yticks=[0, 1], yticklabels=["GCN", "no\nedges"])
     right.set_title(f"{num_seeds} seeds")
-    return fig
+    return figures
 
 
 display.show(
@@ -1248,6 +1252,8 @@ display.show(
     f"rightly, {int((predicted != y).sum())} are empty, as they are not; the four "
     f"labelled ones have thick outlines. Right, accuracies: GCN near {gcn.mean():.2f}, "
     f"no edges near {mlp.mean():.2f}, labels alone at {spread_labels:.2f}.",
+    caption="What one trained GCN makes of the club, and how often each way is right about the "
+    "members without a label: edges help, and labels that merely spread along them do it best.",
 )
 
 # %% [markdown]
@@ -1264,9 +1270,9 @@ display.show(
 #
 # ### Deeper
 #
-# Now the question that was left open. The left plot is propagation alone: the distance
+# Now the question that was left open. The first plot is propagation alone: the distance
 # $\lVert \hat A^k H - u u^\top H \rVert_F$ for random $H$, relative to $\lVert H \rVert_F$, under its bound $\mu^k$.
-# The right plot is the trained network, by depth.
+# The second is the trained network, by depth.
 
 # %%
 depths = [1, 2, 3, 4, 8]
@@ -1307,10 +1313,10 @@ display.glue("gnn-mp-singular-bound", f"{1 / mu:.2f}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_depths():
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    figures, (left, right) = display.panels((3.4, 3.1), (3.4, 3.1))
     left.semilogy(steps, alone, markevery=5, label="measured")
     left.semilogy(steps, mu**steps, markevery=5, label=r"bound $\mu^k$")
-    left.set(xlabel="propagations $k$", ylabel="relative distance to rank one")
+    left.set(xlabel="propagations $k$", ylabel="distance to rank one")
     left.set_title("propagation alone")
     left.legend()
     for values, label in ((on_labelled, "labelled four"), (on_others, "the others")):
@@ -1321,7 +1327,7 @@ def draw_depths():
     right.set(xlabel="layers", ylabel="accuracy", ylim=(0, 1.05), xticks=depths)
     right.set_title("trained network")
     right.legend()
-    return fig
+    return figures
 
 
 display.show(
@@ -1330,6 +1336,8 @@ display.show(
     "then along a line parallel to its bound and below it. Right, accuracy by depth: "
     f"on the labelled four it is {on_labelled.mean():.2f} on average; on the others "
     f"{two.mean():.2f} at 2 layers, {four.mean():.2f} at 4, {eight.mean():.2f} at 8.",
+    caption="Propagation by itself forgets what tells nodes apart, as fast as the bound says. "
+    "Trained networks lose accuracy with depth too, though for another reason.",
 )
 
 # %% [markdown]
@@ -1373,7 +1381,7 @@ graph_of = {name: read_smiles(smiles[number]) for name, number in NUMBERS.items(
 
 # %% tags=["hide-input"]
 def draw_molecules():
-    fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), width_ratios=[1, 1.6])
+    figures, axes = display.panels((2.4, 2.9), (3.6, 2.9))
     for ax, (name, (edges, _, symbols)) in zip(axes, graph_of.items(), strict=True):
         bonds = nx.Graph(edges.T.tolist())
         places = nx.kamada_kawai_layout(bonds)
@@ -1383,13 +1391,14 @@ def draw_molecules():
             drawing.nodes(ax, places, atoms, hue, symbols.__getitem__, marker)
         ax.set(title=name, aspect="equal")
         ax.set_axis_off()
-    return fig
+    return figures
 
 
 display.show(
     draw_molecules(),
     alt="Two molecules as graphs: methane, one carbon in the middle of four "
     "hydrogens; benzene, a ring of six carbons with one hydrogen on each.",
+    caption="Two graphs of different sizes for one layer, as its weights do not count nodes.",
 )
 
 # %% [markdown]

@@ -28,15 +28,18 @@ import json
 import math
 import operator
 import re
+import textwrap
 
 from helpers import data, display, exercises, parameters, records, verify
 from helpers.gnn import drawing, molecule_models, molecules
 
 import matplotlib.pyplot as plt
 import networkx as nx
+import numpy as np
 import torch
 from matplotlib.colors import to_rgba
 from rdkit import Chem, rdBase
+from rdkit.Chem import rdDepictor
 from torch_geometric.nn import MFConv, RGCNConv
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
@@ -247,7 +250,7 @@ v = padded(sample)
 # %% tags=["hide-input"]
 def draw_sizes():
     sizes, counts = num_atoms.unique(return_counts=True)
-    fig, ax = plt.subplots(figsize=(6.0, 2.4))
+    fig, ax = plt.subplots(figsize=(4.2, 2.4))
     ax.bar(sizes, counts, fc=to_rgba(display.COLORS[0], 0.3), ec=display.INK)
     ax.set(xlabel="atoms of a molecule", ylabel="molecules")
     return fig
@@ -258,6 +261,7 @@ display.show(
     draw_sizes(),
     alt="Bars: how many molecules of QM9 have how many atoms. Most have 14 to 22, few "
     "less than 10 or more than 25, none more than 29.",
+    caption="An MLP takes vectors of one size, and molecules have many. Padded, all of them have 29 places.",
 )
 
 
@@ -381,11 +385,11 @@ def draw_bonds(ax, batch, title):
 def draw_two_numberings():
     acetamide = molecules.from_smiles("CC(=O)N").batch([0])
     order = torch.randperm(9, generator=torch.Generator().manual_seed(0)).tolist()
-    fig, axes = plt.subplots(1, 2, figsize=(6.8, 3.4))
+    figures, axes = display.panels((3.4, 3.6), (3.4, 3.6))
     draw_bonds(axes[0], acetamide, "as its SMILES has it")
     draw_bonds(axes[1], numbered(acetamide, order), "numbered anew")
     axes[1].legend(title="bond")
-    return fig
+    return figures
 
 
 display.show(
@@ -393,6 +397,7 @@ display.show(
     alt="Two patterns of the bonds of acetamide among 29 by 29 places, with the elements "
     "written below. Both fill only the first nine places; one begins C C O N, the other "
     "has another order, and its cells lie elsewhere.",
+    caption="One molecule, and two inputs for the MLP that have little in common.",
 )
 
 # %% [markdown]
@@ -863,7 +868,7 @@ for name, ratio in {
 
 # %% tags=["hide-input"]
 def draw_training():
-    fig, ax = plt.subplots(figsize=(6.6, 3.4))
+    fig, ax = plt.subplots(figsize=(4.2, 4))
     styles = zip(runs_of.items(), display.COLORS, ("-", "--", ":"), strict=False)
     for (model, group), hue, style in styles:
         label = f"{model} ({len(group)} seed{'s' * (len(group) > 1)})"
@@ -873,7 +878,7 @@ def draw_training():
             line.set(color=hue, linestyle=style, label=label if k == 0 else None)
     ax.axhline(counting, color=display.INK, lw=1, ls="-.", label="composition")
     ax.set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)  # above the curves
+    fig.legend(loc="outside upper center")  # above the curves
     return fig
 
 
@@ -884,6 +889,8 @@ display.show(
     "on a logarithmic axis, a curve for each seed. The test errors at the end: "
     + ", ".join(f"{model} {end:.0f} meV" for model, end in ends.items())
     + f"; counting atoms has {counting:.0f} meV.",
+    caption="The network that cannot see the numbering ends lowest; an MLP that is shown many numberings ends highest, "
+    "though below counting atoms.",
 )
 
 # %% [markdown]
@@ -1036,7 +1043,7 @@ for name, run in (("larger", larger), ("first", first)):
 
 # %% tags=["hide-input"]
 def draw_by_size():
-    fig, ax = plt.subplots(figsize=(6.4, 3.2))
+    fig, ax = plt.subplots(figsize=(4.2, 3.2))
     for run, trained_on in ((larger, f"up to {limit} atoms"), (first, "all sizes")):
         errors = by_size(run)
         ax.plot(errors.keys(), errors.values(), label=f"trained on {trained_on}")
@@ -1053,6 +1060,8 @@ display.show(
     f"{limit} atoms and the one trained on all sizes, on a logarithmic axis. Above {limit} "
     f"atoms the first has {larger['metrics']['larger_mae_mev']:.0f} meV on average, the "
     f"second {all_beyond:.0f} meV.",
+    caption="Right of the dotted line are sizes that the first network never saw. It takes them all the same; the gap "
+    "to the second is widest at the far end.",
 )
 
 # %% [markdown]
@@ -1118,24 +1127,26 @@ def verdict(smiles):
     try:
         text = f"predicted {predict(smiles).item():.2f} eV"
     except molecules.MoleculeError as error:
-        return f"refused: {error}"
+        return textwrap.fill(f"refused: {error}", 44)
     row = in_qm9(smiles)
     if row is None:
-        text += "; not in QM9"
+        text += "\nnot in QM9"
     else:
         split = ("training", "validation", "test")[split_of[row]]
-        text += f"; in QM9 {y[row]:.2f} eV ({split})"
+        text += f"\nin QM9 {y[row]:.2f} eV ({split})"
     return text.replace("-", "−")
 
 
-def draw_molecule(smiles, name):
+def draw_molecule(smiles, name, reach=0):
+    """The graph of a molecule, on a canvas that has room for at least ``reach``."""
     molecule = Chem.MolFromSmiles(smiles)
     if molecule is None:
         molecules.from_smiles(smiles)  # raises, with RDKit's reason
     molecule = Chem.AddHs(molecule)
-    Chem.rdDepictor.Compute2DCoords(molecule)
+    rdDepictor.Compute2DCoords(molecule)
     xy = molecule.GetConformer().GetPositions()[:, :2]  # [N, 2]
-    fig, ax = plt.subplots(figsize=(5.4, 3.6))
+    xy -= (xy.min(axis=0) + xy.max(axis=0)) / 2
+    fig, ax = plt.subplots(figsize=(4.2, 3.2))
     for bond in molecule.GetBonds():
         pair = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         for shift, style in LINES.get(bond.GetBondType().name, LINES["SINGLE"]):
@@ -1144,27 +1155,29 @@ def draw_molecule(smiles, name):
     hues = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
     for element in sorted(set(elements)):
         atoms = [i for i, e in enumerate(elements) if e == element]
-        drawing.nodes(ax, xy, atoms, hues.get(element), elements.__getitem__, size=12)
-    ax.set_title(f"{name}, {len(elements)} atoms\n{verdict(smiles)}")
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    width, height = high - low
-    x_0, y_0 = (low + high) / 2
-    reach = max(8.2, width / 2 + 1, 8.2 / 5 * (height / 2 + 1))  # bonds of one length
-    ax.set(xlim=(x_0 - reach, x_0 + reach), xticks=[], yticks=[])
-    ax.set(ylim=(y_0 - 5 / 8.2 * reach, y_0 + 5 / 8.2 * reach))
-    ax.set_aspect("equal")
-    ax.spines[:].set_visible(False)
+        drawing.nodes(ax, xy, atoms, hues.get(element), elements.__getitem__, size=14)
+    title = f"{name}, {len(elements)} atoms\n{verdict(smiles)}"
+    ax.set_title(title, fontsize=10)
+    wide, high = np.maximum(abs(xy).max(axis=0) + 0.6, reach)
+    ax.set(xlim=(-wide, wide), ylim=(-high, high), aspect="equal")
+    ax.set_axis_off()
     return fig
 
 
 def in_words(smiles, name):
     return (
-        f"The graph of {name}, atoms as circles with their element. {verdict(smiles)}."
+        f"The graph of {name}, atoms as circles with their element. "
+        + verdict(smiles).replace("\n", " ")
+        + "."
     )
 
 
 def show_molecule(smiles):
-    display.show(draw_molecule(smiles, smiles), alt=in_words(smiles, smiles))
+    display.show(
+        draw_molecule(smiles, smiles),
+        alt=in_words(smiles, smiles),
+        caption="All that the network is given is the graph.",
+    )
 
 
 # %% tags=["nbval-ignore-output"]
@@ -1190,11 +1203,14 @@ GALLERY = {
     "ibuprofen": "CC(C)Cc1ccc(cc1)C(C)C(=O)O",
     "chloroform": "ClC(Cl)Cl",
 }
+# All have the canvas that nonane, the widest, and aspirin, the highest, need.
 display.slider(
-    lambda name: draw_molecule(GALLERY[name], name),
+    lambda name: draw_molecule(GALLERY[name], name, reach=(8.1, 4.8)),
     GALLERY,
     label="molecule",
     alt=lambda name: in_words(GALLERY[name], name),
+    caption="What the network predicts, beside what is known. Where it has no place for an element, it says so.",
+    start="caffeine",
 )
 
 # %% [markdown]
@@ -1247,12 +1263,12 @@ display.glue("gnn-mol-e0", f"{1000 * E_0.item():.0f} meV".replace("-", "−"))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_chains():
-    fig, ax = plt.subplots(figsize=(6.4, 2.8))
+    fig, ax = plt.subplots(figsize=(4.2, 2.8))
     ax.plot(lengths, 1000 * chain_error)
     ax.axvline(9.5, color=display.INK, lw=0.8, ls=":")
     ax.axhline(0, color=display.INK, lw=0.8)
     ax.set(xlabel="carbon atoms of the chain", ylabel="prediction − truth (meV)")
-    ax.set_xticks(range(1, 21))
+    ax.set_xticks((1, 5, 10, 15, 20))
     return fig
 
 
@@ -1261,6 +1277,7 @@ display.show(
     alt="The error of the prediction for alkane chains of 1 to 20 carbon atoms. "
     f"At nonane, the longest in QM9, it is {1000 * chain_error[8]:.0f} meV, at icosane "
     f"{1000 * chain_error[19]:.0f} meV.",
+    caption="QM9 ends at the dotted line; beyond it the truth is the straight line on which its own chains lie.",
 )
 
 # %% [markdown]

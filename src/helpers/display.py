@@ -1,26 +1,26 @@
 """Figures that read on light and dark pages, with words for those who do not see them; sliders and tables.
 
 A figure goes onto the page as inline SVG. Its ink is ``currentColor`` and its paper the page's own background, so
-one drawing serves both modes; its text stays text.
+one drawing serves both modes; its text stays text. It consists of panels, figures of matplotlib that stand side by
+side where there is room and one below the other where there is not: on a phone, text must not shrink with the drawing.
 """
 
 import html
-import io
-import re
+import itertools
 from hashlib import sha256
-from itertools import groupby
 
 import ipywidgets
 import matplotlib.pyplot as plt
 from cycler import cycler
 from IPython.display import HTML, display
 
-# Stand-ins, drawn as they are and replaced in the SVG: a figure has no other way to ask for the page's colours.
-INK, PAPER = "#010203", "#fdfcfb"
-_PAGE = {INK: "currentColor", PAPER: "var(--book-paper, var(--jp-layout-color0, Canvas))"}
+from helpers import svg
+from helpers.svg import INK, PAPER
+
 # Hues of middle lightness, at least 3:1 against white and against the dark page; told apart by the color-blind too.
 COLORS = ["#2b7bb9", "#c8641b", "#1f8a70", "#a0629f", "#8a7415", "#c2476a"]
 MAX_FRAMES = 20
+_TICKS = 30  # letters of all values that fit below a slider on a phone
 
 _STYLE = {
     "axes.prop_cycle": cycler(color=COLORS)
@@ -32,13 +32,15 @@ _STYLE = {
     "savefig.facecolor": "none",
     "legend.facecolor": PAPER,
     "legend.framealpha": 0.85,
-    "figure.figsize": (6.4, 3.6),
+    "figure.figsize": (4.2, 2.8),
+    "figure.max_open_warning": 0,  # the frames of a slider are open together
     "figure.constrained_layout.use": True,
     "font.size": 10,
     "font.family": "sans-serif",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.alpha": 0.25,
     "svg.fonttype": "none",  # text as text: small, searchable, in the page's own font
     "svg.hashsalt": "shared-weights",  # the same file from the same figure
@@ -56,12 +58,23 @@ def use_book_style():
     plt.rcParams.update(_STYLE)
 
 
-def show(fig, alt):
-    """Show a matplotlib figure on the page, and close it.
+def panels(*sizes):
+    """A figure's panels, one for each of ``sizes`` (width and height in inches): their figures, and their axes.
 
-    ``alt`` says in words what the figure shows; an empty one is a ValueError.
+    Text of 10 points is large enough on a phone in panels up to 4.2 inches wide; two that have 6.8 inches together
+    stand side by side at a desk.
     """
-    display(HTML(f'<figure class="book-figure">{_svg(fig, alt)}</figure>'))
+    return zip(*(plt.subplots(figsize=size) for size in sizes), strict=True)
+
+
+def show(figure, alt, caption):
+    """Show a matplotlib figure, or the figures that are its panels, on the page, and close them.
+
+    ``alt`` says in words what is seen, to those who do not see it; ``caption`` stands below the figure and says what to
+    notice. Both are plain text; without one it is a ValueError.
+    """
+    (frame,) = _frames([figure], [alt], caption)
+    display(HTML(f'<figure class="book-figure">{frame}{_below(caption)}</figure>'))
 
 
 def glue(name, text):
@@ -74,19 +87,25 @@ def glue(name, text):
     display({f"{prefix}text/plain": repr(text)}, metadata=where, raw=True)
 
 
-def slider(draw, values, label, alt):
-    """Show ``draw(value)``, a matplotlib figure, for the one of ``values`` (at most 20) that the reader picks.
+def slider(draw, values, label, alt, caption, start=None):
+    """Show ``draw(value)``, a matplotlib figure or panels, for the one of ``values`` (at most 20) that a reader picks.
 
-    ``label`` names what is turned; ``alt(value)`` says in words what the figure for that value shows. The output has
-    two faces of the same frames: an ipywidgets slider where a kernel runs, plain HTML in the built page.
+    ``label`` names what is turned; ``alt(value)`` says in words what the figure for that value shows, ``caption`` what
+    to notice. ``start`` is the value to begin with, the first by default, and the one that is printed. The frames have
+    one canvas and the same axes. The output has two faces of them: an ipywidgets slider where a kernel runs, plain HTML
+    in the built page.
     """
     values = list(values)
     if not 2 <= len(values) <= MAX_FRAMES:
         raise ValueError(f"a slider has 2 to {MAX_FRAMES} values, not {len(values)}")
-    frames = [_svg(draw(value), alt(value)) for value in values]
+    if start is not None and start not in values:
+        raise ValueError(f"a slider starts at one of its values, not at {start!r}")
+    first = 0 if start is None else values.index(start)
+    frames = _frames(map(draw, values), map(alt, values), caption)
     texts = [_text(value) for value in values]
-    bundle = _live(frames, texts, label)._repr_mimebundle_()
-    display(bundle | {"text/html": _static(frames, texts, label), "text/plain": f"slider: {label}"}, raw=True)
+    bundle = _live(frames, texts, label, caption, first)._repr_mimebundle_()
+    page = _static(frames, texts, label, caption, first)
+    display(bundle | {"text/html": page, "text/plain": f"slider: {label}"}, raw=True)
 
 
 def table(rows):
@@ -114,7 +133,7 @@ _NUMERIC = set("0123456789.,+-−–±%e()·⁻⁰¹²³⁴⁵⁶⁷⁸⁹ ")
 def _header(keys, sides, level):
     """One line of a table's header: neighbours that are the same down to this level share a cell."""
     cells = []
-    for key, group in groupby(zip(keys, sides, strict=True), key=lambda column: column[0][: level + 1]):
+    for key, group in itertools.groupby(zip(keys, sides, strict=True), key=lambda column: column[0][: level + 1]):
         side, *others = [side for _, side in group]
         span = f' colspan="{1 + len(others)}"' if others else ""
         tag = "th" if key[level] else "td"  # an empty header would be announced as one
@@ -130,75 +149,64 @@ def _text(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _live(frames, texts, label):
+def _frames(figures, words, caption):
+    """The HTML of figures that take turns, each with its alternative text; the figures are closed."""
+    figures = [[figure] if isinstance(figure, plt.Figure) else list(figure) for figure in figures]
+    try:
+        words = [_said(alt, "alt must say in words what the figure shows") for alt in words]
+        _said(caption, "caption must say in words what to notice")
+        drawn = svg.elements(figures)
+    finally:
+        for panel in itertools.chain(*figures):
+            plt.close(panel)
+    return [
+        f'<div class="book-panels" role="img" aria-label="{alt}">'
+        f"{''.join(svg.unique(element, f'{alt} {i}') for i, element in enumerate(frame))}</div>"
+        for frame, alt in zip(drawn, words, strict=True)
+    ]
+
+
+def _said(text, complaint):
+    """The text as HTML; without any, a ValueError that complains."""
+    if not (isinstance(text, str) and text.strip()):
+        raise ValueError(complaint)
+    return html.escape(text)
+
+
+def _below(caption):
+    return f"<figcaption>{html.escape(caption)}</figcaption>"
+
+
+def _live(frames, texts, label, caption, first):
     """The face for Jupyter: an ipywidgets slider that changes the figure above it."""
-    figure = ipywidgets.HTML(frames[0])
+    figure = ipywidgets.HTML(frames[first])
     control = ipywidgets.SelectionSlider(
         options=list(zip(texts, range(len(texts)), strict=True)),
+        index=first,
         description=label,
         style={"description_width": "initial"},
         layout={"width": "32em", "max_width": "100%"},
     )
     control.observe(lambda change: setattr(figure, "value", frames[change["new"]]), names="value")
-    return ipywidgets.VBox([figure, control])
+    return ipywidgets.VBox([figure, control, ipywidgets.HTML(html.escape(caption))])
 
 
-def _static(frames, texts, label):
+def _static(frames, texts, label, caption, first):
     """The face for the built page, moved by ``_static/slider.js``: all frames, of which one is shown."""
-    name, first = f"slider-{_digest(label, *frames)}", html.escape(texts[0])
+    name = f"slider-{sha256(''.join([label, *frames]).encode()).hexdigest()[:8]}"
+    label, *texts = map(html.escape, (label, *texts))
     figures = "".join(
-        f'<div class="book-frame" data-value="{html.escape(text)}"{" hidden" * (i > 0)}>{frame}</div>'
+        f'<div class="book-frame{" book-telling" * (i == first)}" data-label="{label}" data-value="{text}"'
+        f"{' hidden' * (i != first)}>{frame}</div>"
         for i, (frame, text) in enumerate(zip(frames, texts, strict=True))
     )
+    said = sum(map(len, texts)) <= _TICKS  # else the ticks are bare
+    ticks = "".join(f"<span>{text if said else ''}</span>" for text in texts)
     return (
-        f'<figure class="book-figure book-slider">{figures}'
-        f'<figcaption><label for="{name}">{html.escape(label)}</label> '
-        f'<input id="{name}" type="range" min="0" max="{len(frames) - 1}" value="0" aria-valuetext="{first}"> '
-        f'<output for="{name}" aria-live="polite">{first}</output></figcaption></figure>'
+        f'<figure class="book-figure book-slider">{figures}<div class="book-control">'
+        f'<div><label for="{name}">{label}</label> '
+        f'<output for="{name}" aria-live="polite">{texts[first]}</output></div>'
+        f'<input id="{name}" type="range" min="0" max="{len(frames) - 1}" value="{first}" '
+        f'aria-valuetext="{texts[first]}" autocomplete="off">'
+        f'<div class="book-ticks" aria-hidden="true">{ticks}</div></div>{_below(caption)}</figure>'
     )
-
-
-def _svg(fig, alt):
-    """The figure as an SVG element with its alternative text, in the page's colours; the figure is closed."""
-    file = io.StringIO()
-    fig.savefig(file, format="svg", metadata={"Date": None}, bbox_inches="tight")
-    plt.close(fig)
-    if not (isinstance(alt, str) and alt.strip()):
-        raise ValueError("alt must say in words what the figure shows")
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]  # without the XML prologue, which has no place inside a page
-    for pattern, replacement in _SLIMMER:
-        svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
-    svg = _in_tags(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is finer than any screen
-    own = f"f{_digest(svg)}-"  # ids: unique on a page of many figures, the same in every run
-    svg = _in_tags(r'\bid="|\bhref="#|\burl\(#', rf"\g<0>{own}", svg)
-    for stand_in, colour in _PAGE.items():
-        svg = _in_tags(stand_in, colour, svg)
-    width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
-    attributes = (
-        f'width="{float(width) * 4 / 3:.0f}" height="{float(height) * 4 / 3:.0f}" role="img" '
-        f'aria-label="{html.escape(alt)}" style="font-family: DejaVu Sans, Verdana, sans-serif; stroke-linejoin: round"'
-    )
-    return svg.replace(f'width="{width}pt" height="{height}pt"', attributes)
-
-
-def _in_tags(pattern, replacement, svg):
-    """Replace within the tags of an SVG, and leave its texts alone, which are the author's."""
-    return re.sub(r"<[^>]*>", lambda tag: re.sub(pattern, replacement, tag[0]), svg)
-
-
-# What matplotlib writes into an SVG and a page has no use for.
-_SLIMMER = (
-    (r"<metadata>.*?</metadata>", ""),
-    (r"<style.*?</style>", ""),  # it would style the whole page
-    (r'<g id="[^"]*">', "<g>"),  # names of groups: nothing refers to them
-    (r' ?font-family: [^;"]*;?', ""),  # the figure says it once, below
-    (r' transform="rotate\(-0 [^"]*"', ""),
-    (r"\s*\n\s*", " "),
-    (r" ?(<[^>]*>) ?(?=<)", r"\1"),
-    (r'" (/?>)', r'"\1'),
-)
-
-
-def _digest(*texts):
-    return sha256("".join(texts).encode()).hexdigest()[:8]

@@ -6,6 +6,7 @@ import warnings
 import xml.etree.ElementTree as ET
 
 import matplotlib.pyplot as plt
+import networkx as nx
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -131,8 +132,25 @@ def test_a_graph_is_well_formed_on_the_page_in_its_colours_and_without_warnings(
         drawing.nodes(ax, places, [1, 3], fill=display.COLORS[0], label=str)
         drawing.nodes(ax, places, [], fill=display.COLORS[1], label=str)
         ax.set_axis_off()
-        display.show(ax.figure, alt="a ring")
+        display.show(ax.figure, alt="a ring", caption="It closes.")
     svg = ET.fromstring(re.search(r"<svg.*</svg>", shown[0], re.DOTALL).group())
     assert [element.text for element in svg.iter() if element.tag.endswith("text")] == ["1", "3"]
     assert set(re.findall(r"(?:fill|stroke): (#\w+)", shown[0])) == {display.COLORS[0], display.COLORS[3]}
     assert "currentColor" in shown[0] and "--book-paper" in shown[0]
+
+
+def test_no_room_is_made_for_nodes_that_are_not_there(ax):
+    drawing.nodes(ax, SQUARE)
+    lines = len(ax.lines)
+    drawing.nodes(ax, SQUARE, [], fill=display.COLORS[0], label=str)
+    assert len(ax.lines) == lines
+
+
+def test_nodes_of_the_club_stand_apart_and_where_they_stood():
+    club = nx.karate_club_graph()
+    places, again = drawing.spread(club), drawing.spread(club)
+    assert all(np.array_equal(places[node], again[node]) for node in club)
+    x, y = np.array([places[node] for node in club]).T
+    canvas = np.stack([4 * (x - x.min()) / np.ptp(x), 4 * (y - y.min()) / np.ptp(y)], axis=1)  # inches
+    apart = [np.linalg.norm(a - b) for a, b in itertools.combinations(canvas, 2)]
+    assert min(apart) > drawing.SIZE / 72

@@ -47,7 +47,8 @@ def opens_what_readers_learn_from(notebook):
 def shows_its_figures_with_words(notebook):
     for cell in notebook.code:
         if cell.calls("plt.show") or cell.calls("fig.show"):
-            yield cell, 'show() brings no figure onto the page: display.show(fig, alt="what it shows, in words")'
+            wanted = 'display.show(fig, alt="what is seen", caption="what to notice")'
+            yield cell, f"show() brings no figure onto the page: {wanted}"
 
 
 def checks_its_parameters_right_away(notebook):

@@ -49,7 +49,7 @@ def keeps_nothing_that_changes_from_run_to_run(notebook):
             yield cell, f"its output in the .ipynb has metadata or a widget: {_again(notebook)}"
         bare = "".join(output.get("data", {}).get("text/plain", "")).startswith("<Figure ")
         if bare or any(kind.startswith("image/") for kind in kinds):
-            yield cell, f"its figure has no words: display.show(fig, alt=…), then {_again(notebook)}"
+            yield cell, f"its figure has no words: display.show(fig, alt=…, caption=…), then {_again(notebook)}"
     size = notebook.source.with_suffix(".ipynb").stat().st_size if notebook.reference else 0
     if size > LARGEST:
         text = f"its .ipynb has {size // 1024} KiB, and {LARGEST // 1024} are allowed"

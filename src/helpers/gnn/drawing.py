@@ -4,12 +4,13 @@
 Nodes cover the ends of lines and arrows, in whatever order they are drawn. Sizes and widths are in points.
 """
 
+import networkx as nx
 import numpy as np
 from matplotlib.colors import to_rgba
 
 from helpers.display import INK, PAPER
 
-SIZE = 16  # diameter of a node
+SIZE = 17  # diameter of a node
 
 
 def on_circle(n):
@@ -18,7 +19,17 @@ def on_circle(n):
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def edges(ax, places, pairs, width=0.7, style="-", alpha=0.45, shift=0.0):
+def spread(graph):
+    """Places of the nodes of a connected networkx graph, as a dictionary: the same in every run.
+
+    It is the layout of Kamada and Kawai, but for the square roots of the distances in the graph: near nodes stand
+    apart, far ones not too far, and labels have room on a small canvas.
+    """
+    lengths = nx.all_pairs_shortest_path_length(graph)
+    return nx.kamada_kawai_layout(graph, dist={i: {j: d**0.5 for j, d in far.items()} for i, far in lengths})
+
+
+def edges(ax, places, pairs, width=0.7, style="-", alpha=0.6, shift=0.0):
     """Draw a straight line for each of ``pairs`` of nodes; ``width`` is a number, or one for each pair.
 
     ``style`` is matplotlib's ("-", ":"). ``shift`` moves the lines sideways, to the left on the way from the first node
@@ -56,10 +67,12 @@ def nodes(ax, places, chosen=None, fill=None, label=None, marker="o", size=SIZE,
     ``marker``, the ``size`` or the ``outline`` (its width) too: no colour alone carries meaning.
     """
     chosen = (list(places) if isinstance(places, dict) else range(len(places))) if chosen is None else chosen
+    if not len(chosen):
+        return  # matplotlib makes room for the markers of nothing, at the origin
     x, y = np.array([places[node] for node in chosen], float).reshape(-1, 2).T
     style = {"linestyle": "", "marker": marker, "markersize": size, "clip_on": False}
     ax.plot(x, y, markerfacecolor=PAPER, markeredgecolor=INK, markeredgewidth=outline, **style)
     if fill is not None:
         ax.plot(x, y, markerfacecolor=to_rgba(fill, 0.3), markeredgewidth=0, **style)
     for node in chosen if label else ():
-        ax.annotate(label(node), places[node], ha="center", va="center", fontsize=9, annotation_clip=False)
+        ax.annotate(label(node), places[node], ha="center", va="center", annotation_clip=False)
