@@ -177,8 +177,11 @@ def describe(k):
 display.slider(
     draw_numbering,
     range(len(numberings)),
-    label="swap the numbers of two atoms",
+    label="swaps of two atoms' numbers",
     alt=describe,
+    caption="One layer with one weight. Swap the numbers of two atoms: the list and the bonds "
+    "that it reads change, its outputs go with their atoms, and the sum stays.",
+    start=4,
 )
 
 # %% [markdown]

@@ -81,7 +81,7 @@ full = records.load("qm9") if profile == "smoke" else {}
 
 
 def draw_full_runs():
-    fig, ax = plt.subplots(figsize=(4.2, 2.8))
+    figures, (ax,) = display.panels((4.2, 2.8))
     kinds = ("gnn", "mlp", "mlp_permuted")
     for kind, color, style in zip(
         kinds, display.COLORS, ("-", "--", ":"), strict=False
@@ -94,7 +94,7 @@ def draw_full_runs():
                 ax.plot(range(1, len(errors) + 1), errors, label=label, **line)
     ax.set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
     ax.legend(loc="lower left")
-    return fig
+    return figures
 
 
 if full:
@@ -104,6 +104,8 @@ if full:
         "axis: that of the graph networks, solid, ends lowest; that of the MLPs, dashed, at "
         "more than twice as much; that of the MLP that was trained on permuted atoms, "
         "dotted, highest by far.",
+        caption="The graph network ends lowest, with every seed. The MLP that is shown the "
+        "atoms in ever new orders learns that order means nothing, and pays for it.",
     )
     display.table(
         {
