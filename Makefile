@@ -114,6 +114,10 @@ $(BUILD)/html/index.html: tools/stage.py tools/complaints.py tools/labels.py too
 	@$(BIN)/python tools/publish.py $(BUILD)/site/_build/html $(BUILD)/html $(BUILD)/src.d
 	@rm -rf $(BUILD)/site $(BUILD)/complaints
 
+.PHONY: pictures
+pictures: book  ## take the pictures of the book that its README and links to it show (needs Chromium)
+	@$(BIN)/python tools/pictures.py $(BUILD)/html
+
 .PHONY: exercises
 exercises: $(VENV)/installed  ## write notebooks without the solutions to exercises/, yours to work in
 	@$(ALONE) $(BIN)/python tools/exercises.py exercises

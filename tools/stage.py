@@ -42,6 +42,8 @@ def stage(executed, src, profile):
     for path, notebook in notebooks.items():
         ran = notebook.metadata[METADATA_KEY]
         prepare(notebook)
+        if path.with_suffix("").as_posix() == contents.pages()[0]:
+            cover(notebook)
         notebook.cells.append(nbformat.v4.new_markdown_cell(foot(ran, ran["parameters"]["profile"])))
         files.write(src / path, nbformat.writes(notebook))
     offer_copies(src / "extra" / FOLDER)
@@ -65,6 +67,13 @@ def prepare(notebook):
             cell.metadata[METADATA_KEY] = claim
         if "injected-parameters" in tags or (cell.cell_type == "code" and "exercises.check(" in cell.source):
             cell.metadata["tags"] = [*tags, "remove-cell"]
+
+
+def cover(notebook):
+    """Show what the cells of the front page give, and none of their code: who comes to the door sees no machinery."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.metadata["tags"] = ["door", "remove-input"] if cell.outputs else ["remove-cell"]
 
 
 def depends(site, rules):

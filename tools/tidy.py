@@ -1,11 +1,13 @@
 """Finish a built site: tidy.py SITE
 
 - Some roles mislead screen readers, or are missing: a bibliography that is called a list without list items, entries of
-  a role that has been given up, a title above the contents that is in no landmark.
+  a role that has been given up, a title above the contents that is in no landmark. And what opens the pages below an
+  entry of the contents has no name for them.
 - What links and the search show of other pages is written down, since a page opened from a disk cannot look there.
 - It loads no more than its pages use: pages/weight.py.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +19,7 @@ MENDED = {
     ' role="doc-biblioentry"': "",
     ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Book" class="sidebar-primary-items__start ',
 }
+TOGGLE = re.compile(r'(<a class="[^"]*reference internal" href="[^"]*">([^<]*)</a><details[^>]*>)<summary>')
 
 
 def main(site):
@@ -24,10 +27,15 @@ def main(site):
         text = page.read_text()
         for wrong, right in MENDED.items():
             text = text.replace(wrong, right)
-        page.write_text(text)
+        page.write_text(TOGGLE.sub(lambda found: f'{found[1]}<summary aria-label="{_attribute(found[2])}">', text))
     previews.write(site)
     search.write(site)
     lighten(site)  # last: it looks at what the pages have become
+
+
+def _attribute(title):
+    """What opens the pages below an entry of the contents, in the words that stand between quotation marks."""
+    return f"Pages of {title}".replace('"', "&quot;")
 
 
 if __name__ == "__main__":

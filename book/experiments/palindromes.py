@@ -14,10 +14,8 @@
 # one length, from several random starts, and then asks, after each digit that it has read, whether the first one can
 # still be told from its state.
 #
-# On this page you see a rehearsal: five digits and a few hundred steps. `make rerun EXPERIMENT=palindromes` trains in
-# full, once for every set of parameters in `book/experiments/palindromes.yaml`, and writes a record of each. The
-# protocol is that of the 2019 report, questions 1.3 and 1.6, or one that differs from it in how the digits enter and
-# in how the weights start.
+# The protocol is that of the 2019 report, questions 1.3 and 1.6, or one that differs from it in how the digits enter
+# and in how the weights start. First what came of it, and below that, cell by cell, how.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -67,7 +65,54 @@ display.use_book_style()
 this_run = runs.Run("palindromes", settings)
 
 # %% [markdown]
-# ## Palindromes
+# ## What the full runs gave
+#
+# `make rerun EXPERIMENT=palindromes` runs this notebook in full, once for every set of parameters in
+# `book/experiments/palindromes.yaml`, and writes a record of each. These are the records. A full run of yours with the
+# same parameters should come near them; on a processor of the same kind it gives the same numbers.
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+full = records.load("palindromes") if profile == "smoke" else {}
+
+
+def draw_full_runs():
+    figures, (ax,) = display.panels((4.2, 2.8))
+    styles = zip(display.COLORS, ("-", "--", ":", "-."), strict=False)
+    shown = [name for name in full if full[name]["parameters"]["length"] == 20]
+    for name, (color, style) in zip(shown, styles, strict=False):
+        curves = full[name]["curves"]
+        line = {"color": color, "linestyle": style, "marker": "", "label": name}
+        for steps, accuracy in zip(
+            curves["step"], curves["validation_accuracy"], strict=True
+        ):
+            ax.plot(steps, accuracy, alpha=0.7, **line)
+            line.pop("label", None)
+    ax.set(xlabel="step", ylabel="validation accuracy", ylim=(-0.02, 1.02))
+    ax.legend()
+    return figures
+
+
+if full:
+    display.show(
+        draw_full_runs(),
+        alt="The validation accuracy of the full runs with 20 digits over their steps, a "
+        "line for each seed.",
+        caption="By the 2019 protocol the seed decides whether a network arrives; with one-hot "
+        "digits and an orthogonal start most arrive soon.",
+    )
+    for name, values in experiments.groups("palindromes").items():
+        accuracy, taken = (
+            experiments.spread(values[metric]) for metric in ("test_accuracy", "steps")
+        )
+        if accuracy:
+            print(f"{name:18} {accuracy:>17} of the test after {taken} steps")
+
+# %% [markdown]
+# ## A rehearsal
+#
+# From here on you see the notebook at work, on five digits and for a few hundred steps.
+#
+# ### Palindromes
 #
 # At every step the network sees palindromes that were drawn just then. Two sets stay the same, whatever the seed:
 # 10,000 palindromes to validate with, which may end a training, and 10,000 to test with, which decide nothing. Of short
@@ -88,7 +133,7 @@ for each in VALIDATION[0].T[:3].tolist():
 
 
 # %% [markdown]
-# ## Network
+# ### Network
 #
 # The output layer sees the last state alone. PyTorch adds two biases for every unit, which always have the same
 # gradient, so that RMSprop would move their sum twice as far: one of them stays at zero.
@@ -136,7 +181,7 @@ class Network(nn.Module):
 
 
 # %% [markdown]
-# ## Training
+# ### Training
 #
 # RMSprop at a constant rate minimises the cross-entropy. A training ends early once all palindromes of the validation
 # were told right at three validations in a row, which span 500 steps.
@@ -193,7 +238,7 @@ def train(part):
 
 
 # %% [markdown]
-# ## Where the first digit is kept
+# ### Where the first digit is kept
 #
 # After each digit read, least squares (with a little ridge) fit the first digit, one-hot, to the state, on half of the
 # validation palindromes. On the other half the largest of its ten outputs is the digit that the state tells. An RNN's
@@ -229,7 +274,7 @@ def probe(network):
 
 
 # %% [markdown]
-# ## Seeds
+# ### Seeds
 #
 # One after the other. The weights of each stay in the run's folder.
 
@@ -289,7 +334,7 @@ caption = "Whether a seed gets the last digit right, and how long its state reme
 display.show(draw_seeds(), alt=alt, caption=caption)
 
 # %% [markdown]
-# ## Record
+# ### Record
 #
 # With several seeds, each metric and each curve is a list with one entry for each of them. A run of the list, in full,
 # writes to the book's `records/`; any other, with parameters of yours, to the same folder under `build/`.
@@ -300,17 +345,3 @@ path = this_run.record(
     metrics if several else metrics[0], all_trained if several else all_trained[0]
 )
 print(f"written {path.relative_to(files.PROJECT)}")
-
-# %% [markdown]
-# ## What to expect
-#
-# These are the records that the book shows. A full run of yours with the same parameters should come near them; on a
-# processor of the same kind it gives the same numbers.
-
-# %% tags=["hide-input", "nbval-ignore-output"]
-for name, values in experiments.groups("palindromes").items():
-    accuracy, taken = (
-        experiments.spread(values[metric]) for metric in ("test_accuracy", "steps")
-    )
-    if accuracy:
-        print(f"{name:18} {accuracy:>17} of the test after {taken} steps")

@@ -1,20 +1,9 @@
 import os
-import shutil
 
 import pytest
 
+import browser as machine
 from helpers.files import PROJECT
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def pytest_collection_modifyitems(config, items):
@@ -36,15 +25,14 @@ def site(request):
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium; without one, tests are skipped on a laptop and fail where CI is set."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = machine.program()
     if program is None:
-        reason = f"no browser found (looked for {', '.join(BROWSERS)}); on Debian: apt install chromium"
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(machine.MISSING)
+        pytest.skip(machine.MISSING)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=program, args=machine.FLAGS)
         yield chromium
         chromium.close()

@@ -1,0 +1,163 @@
+"""The front page is a door: what it says of the book is so, its figure moves in sight, and nothing technical stands in
+the way; what every page says of itself to those who link to it.
+"""
+
+import re
+from itertools import chain, pairwise
+from types import SimpleNamespace
+
+import contents
+
+import pytest
+from bs4 import BeautifulSoup
+from docutils import nodes
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from helpers.files import PROJECT
+from pages import door
+
+PARTS = door.parts(parse_toc_yaml(contents.TOC))
+BOOKKEEPING = {"appendix/questions", "appendix/ledger", "appendix/records", "appendix/run_times"}
+
+
+@pytest.fixture(scope="module")
+def page(site):
+    return read(site / "index.html")
+
+
+def read(path):
+    return BeautifulSoup(path.read_text(), "lxml")
+
+
+# --- what it says of the book ---
+
+
+def test_each_part_that_is_there_has_a_card_that_leads_to_its_first_chapter(page):
+    cards = {facts.find_parent("section").h3.find(string=True): facts for facts in page.select(".door-facts")}
+    assert list(cards) == list(PARTS)
+    for part, chapters in PARTS.items():
+        card = cards[part].find_parent("section")
+        assert card.select("a")[-1]["href"] == f"{chapters[0]}.html"
+        assert cards[part].text.startswith(f"{len(chapters)} chapter") and "to read" in cards[part].text
+        assert len(card.p.text.split()) > 20, "what the part answers"
+
+
+def test_it_counts_the_equations_that_the_ledger_lists(site, page):
+    rows = read(site / "appendix/ledger.html").select("article table tbody tr")
+    assert page.select_one("a[href='appendix/ledger.html']:not(nav a)").text == f"{len(rows)} equations"
+    shown = [re.search(r"(\d+) equations verified", facts.text)[1] for facts in page.select(".door-facts")]
+    chapters = {f"../{chapter}.html" for chapter in chain(*PARTS.values())}
+    assert sum(map(int, shown)) == sum(row.select("a")[1]["href"] in chapters for row in rows)
+
+
+def test_no_code_and_no_set_up_stands_on_it(page):
+    assert page.select("article .book-slider") and not page.select("article pre, article .cell_input, article details")
+
+
+def test_bookkeeping_stands_under_one_entry_of_the_contents(page):
+    first = {entry.a["href"].removesuffix(".html"): entry for entry in page.select(".bd-sidebar li.toctree-l1")}
+    assert not BOOKKEEPING & set(first)
+    assert {link["href"].removesuffix(".html") for link in first["about"].select("li a")} >= BOOKKEEPING
+
+
+# --- its figure ---
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["desk", "phone"])
+def test_the_figure_what_moves_it_and_where_to_start_are_in_sight_at_once(browser, site, width, height):
+    with browser.new_page(viewport={"width": width, "height": height}) as tab:
+        tab.goto((site / "index.html").as_uri())
+        for seen in ("article h1", ".book-slider svg", ".book-slider input", "a.door-start"):
+            box = tab.locator(seen).locator("visible=true").first.bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= height, seen
+
+
+def test_outputs_go_with_their_atoms_and_their_sum_stays(page):
+    """In each frame: the list of elements, in its order, the outputs beside it, and the sum below."""
+    lists, outputs, sums = [], [], []
+    for frame in page.select(".book-slider .book-frame"):
+        texts = [text.get_text() for text in frame.select("text")]
+        sums.append(texts[-1])
+        rows = texts[texts.index("w = 0.5") + 1 : -1]
+        rows = [rows[i : i + 5] for i in range(0, len(rows), 5)]  # number, element, protons, w, output
+        assert [row[0] for row in rows] == [str(number) for number in range(9)]
+        lists.append("".join(row[1] for row in rows))
+        outputs.append(sorted((row[1], row[4]) for row in rows))
+    assert len(lists) >= 10 and all(before != after for before, after in pairwise(lists))
+    assert all(each == outputs[0] for each in outputs)
+    assert len(set(sums)) == 1 and re.fullmatch(r"sum \d+\.\d\d", sums[0])
+
+
+# --- what a link shows ---
+
+
+@pytest.mark.parametrize("name", ["index", *(chapters[0] for chapters in PARTS.values()), "appendix/ledger"])
+def test_a_page_tells_others_its_title_what_it_is_about_and_a_picture(site, name):
+    soup = read(site / f"{name}.html")
+    said = {meta.get("property") or meta.get("name"): meta["content"] for meta in soup.select("meta[content]")}
+    assert 60 < len(said["description"]) <= 202 and said["og:description"] == said["description"]
+    assert "\\" not in said["description"] and "{" not in said["description"]
+    assert said["og:title"] and said["og:title"] in soup.title.text
+    assert said["twitter:card"] == "summary_large_image" and said["og:image:alt"]
+    picture = (site / f"{name}.html").parent / said["og:image"]
+    assert Image.open(picture).size == (1200, 630) and picture.stat().st_size < 100_000
+
+
+def test_the_readme_shows_a_picture_that_is_there():
+    alt, name = re.search(r"!\[(.+)\]\((.+)\)", (PROJECT / "README.md").read_text()).groups()
+    assert len(alt) > 20 and Image.open(PROJECT / name).size == (1280, 1000)
+
+
+# --- experiments ---
+
+
+@pytest.mark.parametrize("name", [page for page in contents.pages() if page.startswith("experiments/")])
+def test_an_experiment_shows_its_full_runs_before_the_rehearsal(site, name):
+    article = read(site / f"{name}.html").select_one("article")
+    first, second = article.select("h2")[:2]
+    assert "full runs" in first.text and "rehearsal" in second.text
+    full, rehearsal = first.find_parent("section"), second.find_parent("section")
+    assert full.select(".book-figure svg") and full.select("table tbody tr")
+    assert rehearsal.select(".book-figure svg") and not rehearsal.select("table")
+
+
+# --- how it is counted ---
+
+
+def test_words_are_counted_where_they_are_read():
+    text = nodes.paragraph("", "", nodes.Text("as many as "), nodes.math(text="a + b + c"), nodes.Text(" is"))
+    assert door.words(nodes.section("", text, nodes.literal_block(text="x = 1 + 2"), nodes.raw(text="<b>1 2</b>"))) == 5
+
+
+@pytest.mark.parametrize(
+    ("minutes", "says"),
+    [
+        (1, "about 5 minutes"),
+        (23, "about 25 minutes"),
+        (54, "about 55 minutes"),
+        (58, "about 1 hour"),
+        (92, "about 1½ hours"),
+        (140, "about 2½ hours"),
+        (180, "about 3 hours"),
+    ],
+)
+def test_reading_times_are_told_in_words(minutes, says):
+    assert door.reading_time(minutes * door.PACE) == says
+
+
+@pytest.mark.parametrize("text", ["{part}`Part II: recurrence`", "{verified}`Part II: recurrence`"])
+def test_a_card_of_a_part_that_is_not_there_is_told_of(tmp_path, text):
+    (tmp_path / "index.md").write_text(f"# A book\n\n{text}\n")
+    (tmp_path / "one.md").write_text("# One\n")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: index\nparts:\n- caption: 'Part I: toys'\n  chapters:\n  - file: one\n"
+    )
+    said = SimpleNamespace(text="", write=lambda line: setattr(said, "text", said.text + line), flush=lambda: None)
+    settings = {"extensions": ["sphinx_external_toc", "myst_parser", "pages.door"], "external_toc_path": "_toc.yml"}
+    folders = [tmp_path, None, tmp_path / "site", tmp_path / "doctrees"]
+    Sphinx(*folders, "html", settings, status=None, warning=said).build()
+    assert "index.md:3: WARNING: no part of the contents is called 'Part II: recurrence'" in said.text
+    assert "there is Part I: toys" in said.text
+    assert "Part II" not in BeautifulSoup((tmp_path / "site/index.html").read_text(), "lxml").select_one("body").text
