@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import subprocess
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,7 +73,6 @@ class Typesetter:
 def setup(app):
     typesetter = Typesetter()
 
-    @cache
     def typeset(tex, display, location):
         try:
             return typesetter.html(tex, display)
