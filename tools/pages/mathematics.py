@@ -6,10 +6,10 @@ browser, which would take seconds, or nothing at all where scripts are off. Math
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +28,7 @@ IDLE = re.compile(
 )
 # TeX in the output of a cell, and what may look like it but is shown as it stands.
 RAW = re.compile(r"<(code|pre|script|style|textarea)\b.*?</\1>|\\\((.*?)\\\)|\\\[(.*?)\\\]", re.DOTALL)
+ELSEWHERE = "<partial node>"  # where Sphinx shows a title out of its page, which shows it as well
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Typesetter:
 
     def _ask(self, **question):
         if self._process is None:
-            node = Path(executable.ROOT_DIR, "node.exe" if executable.os.name == "nt" else "bin/node")
+            node = Path(executable.ROOT_DIR, "node.exe" if os.name == "nt" else "bin/node")
             self._process = subprocess.Popen(
                 [node, Path(__file__).with_suffix(".js"), MATHJAX],
                 stdin=subprocess.PIPE,
@@ -74,29 +75,30 @@ class Typesetter:
 def setup(app):
     typesetter = Typesetter()
 
-    @cache
     def typeset(tex, display, location):
         try:
             return typesetter.html(tex, display)
         except FormulaError as error:
-            logger.warning("mathematics that cannot be read: %s, in %s", error, tex, location=location)
+            if ELSEWHERE not in location:
+                text = " ".join(tex.split())
+                logger.warning("mathematics that cannot be read: %s, in %s", error, text, location=location)
             return html.escape(tex)
 
     def inline(writer, node):
         writer.body.append(writer.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-        writer.body.append(typeset(node.astext(), False, logging.get_node_location(node)) + "</span>")
+        writer.body.append(typeset(node.astext(), False, logging.get_node_location(node) or ELSEWHERE) + "</span>")
         raise nodes.SkipNode
 
     def displayed(writer, node):
         writer.body.append(writer.starttag(node, "div", CLASS="math notranslate nohighlight"))
-        if node["number"]:
+        if node.get("number"):
             writer.body.append(f'<span class="eqno">({get_node_equation_number(writer, node)})')
             writer.add_permalink_ref(node, "Link to this equation")
             writer.body.append("</span>")
         tex = node.astext()
-        if not node["nowrap"] and r"\\" in tex:
+        if not node.get("nowrap") and r"\\" in tex:
             tex = rf"\begin{{split}}{tex}\end{{split}}"
-        writer.body.append(typeset(tex, True, logging.get_node_location(node)) + "</div>\n")
+        writer.body.append(typeset(tex, True, logging.get_node_location(node) or ELSEWHERE) + "</div>\n")
         raise nodes.SkipNode
 
     def raw(app, name, template, context, doctree):

@@ -39,7 +39,7 @@ def lighten(site):
         names.add_page(text)
     code = {path: path.read_text() if path.name != "bootstrap.js" else BOOTSTRAP for path in scripts}
     for path, text in code.items():
-        if path.name != "searchindex.js":
+        if "index" not in path.name:  # a search's index: words of the text
             names.add_script(text)
     css = "\n".join(_moved(path, static) for path in sheets)
     css = pruned(css, names, "".join([*pages.values(), *code.values()]))
@@ -64,7 +64,7 @@ def _paths(page, pattern, text):
 
 def _lightened(text):
     classes = set(" ".join(re.findall(r'class="([^"]*)"', text)).split())
-    text = IDLE.sub("", SHEET.sub("", ICON.sub(r'class="\1icon icon-\2"', text)))
+    text = IDLE.sub("", SHEET.sub("", ICON.sub(r'class="\1book-icon book-icon-\2"', text)))
 
     def needed(script):
         works_on = WORKS_ON.get(Path(script[1]).name, "")
