@@ -1336,7 +1336,7 @@ display.show(
     "then along a line parallel to its bound and below it. Right, accuracy by depth: "
     f"on the labelled four it is {on_labelled.mean():.2f} on average; on the others "
     f"{two.mean():.2f} at 2 layers, {four.mean():.2f} at 4, {eight.mean():.2f} at 8.",
-    caption="Propagation by itself forgets what tells nodes apart, as fast as the bound says. "
+    caption="Propagation by itself forgets what tells nodes apart, in the end at the rate of its bound. "
     "Trained networks lose accuracy with depth too, though for another reason.",
 )
 
