@@ -16,7 +16,7 @@ from pages import previews, search
 MENDED = {
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     ' role="doc-biblioentry"': "",
-    ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Book" class="sidebar-primary-items__start ',
+    ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Top" class="sidebar-primary-items__start ',
 }
 KEPT = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions")
 
