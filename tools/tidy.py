@@ -17,7 +17,7 @@ from pages.weight import lighten
 MENDED = {
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     ' role="doc-biblioentry"': "",
-    ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Book" class="sidebar-primary-items__start ',
+    ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Top" class="sidebar-primary-items__start ',
 }
 TOGGLE = re.compile(r'(<a class="[^"]*reference internal" href="[^"]*">([^<]*)</a><details[^>]*>)<summary>')
 

@@ -1,6 +1,6 @@
 """What the search knows: the text of all sections, in a script, since a page opened from a disk cannot fetch another.
 
-Sphinx' own search lists pages, and fetches each for a line of its text; in its place comes ``book/_extra/search.js``.
+Sphinx' own search lists pages, and fetches each for a line of its text; in its place comes ``book/extra/search.js``.
 """
 
 import json
@@ -29,7 +29,7 @@ def write(site):
 
 
 def sections(site, path):
-    """Address, heading, page and text of each section of a page, and of each term that it explains."""
+    """Address, heading, page and text of the sections of a page, of the terms that it explains, and of its references."""
     page, name = read(path), path.relative_to(site).as_posix()
     article = page.select_one("article")
     if not article:
@@ -38,7 +38,11 @@ def sections(site, path):
         node.decompose()
     title = text(article.h1)
     for term in article.select("dt[id]"):
-        yield [f"{name}#{term['id']}", text(term), title, text(term.find_next_sibling("dd"))]
+        yield [f"{name}#{term['id']}", text(term), title, text(term.find_next_sibling("dd").extract())]
+        term.extract()
+    for reference in article.select("div.citation[id]"):
+        label = text(reference.select_one(".label").extract()).strip("[]")
+        yield [f"{name}#{reference['id']}", label, title, text(reference.extract())]
     # From the last to the first, so that what lies within another section has been taken from it.
     rows = []
     for section in reversed(article.select("section:has(> :is(h1, h2, h3, h4))")):

@@ -17,7 +17,7 @@
   // A word is found in all its forms, near enough: what it begins with, less its ending.
   function patterns(query) {
     const words = plain(query).match(new RegExp(`${LETTER}+`, "gu")) || [];
-    const stems = words.map((word) => (word.length > 4 ? word.replace(/(ies|ing|ed|es|s|y)$/u, "") : word));
+    const stems = words.map((word) => word.replace(/(?<=.{4})(ices|[ei]x|[ae]n(ces?|ts?)|ies|ing|ed|es|e|s|y)$/u, ""));
     return [...new Set(stems)].map((stem) => new RegExp(`(?<!${LETTER})${stem}${LETTER}*`, "gu"));
   }
 
