@@ -215,7 +215,7 @@ check: $(VENV)/installed  ## all checks of one page, whose reference is made ane
 	@$(ALONE) $(SHELL) -euc '$(QUIETLY) FORCE $(if $(IS_NOTEBOOK),reference/$(PAGE) $(BUILD)/executed/$(PAGE).ipynb); \
 		$(QUIETLY) $(PAGE_SITE)/index.html $(if $(IS_NOTEBOOK),$(BUILD)/checked/$(PAGE)); \
 		$(BIN)/pytest --quiet -p no:nbval -m "not thorough" --page $(PAGE) --site $(PAGE_SITE) \
-		tests/book/test_sources.py tests/book/test_pages.py'
+		tests/book/test_sources.py tests/book/test_pages.py tests/book/test_figures.py'
 	@echo "The page is at $(PAGE_SITE)/$(PAGE).html"
 ifneq ($(BUILD),build/page)
 build/page/html/index.html: FORCE

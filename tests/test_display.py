@@ -56,10 +56,10 @@ def test_a_figure_is_well_formed_svg_with_its_words(shown):
 
 def test_a_figure_may_have_panels_of_one_height_under_one_description(shown):
     figures, (left, right) = display.panels((3, 2.5), (3.6, 2.5))
-    left.set_axis_off()
+    left.set(xlim=(0, 4), ylim=(0, 1), aspect="equal")
     right.plot([0, 1])
     right.set(title="twice", xlabel="x")
-    display.show(figures, alt="nothing, and a line", caption="The line rises.")
+    display.show(figures, alt="an empty box, and a line", caption="The line rises.")
     page = BeautifulSoup(shown[0]["text/html"], "html.parser")
     one, other = page.find(role="img").find_all("svg")
     assert one["height"] == other["height"]
@@ -175,8 +175,27 @@ def test_the_frames_of_a_slider_have_one_canvas_and_their_axes_stand_still(shown
     display.slider(growing, [0, 1, 3], label="k", alt="of {}".format, caption=CAPTION)
     frames = BeautifulSoup(shown[0]["text/html"], "html.parser").find_all("svg")
     assert len({(svg["viewbox"], svg["width"], svg["height"]) for svg in frames}) == 1
+    assert all(0 < y < float(frames[0]["viewbox"].split()[3]) for svg in frames for y in heights(svg))  # nothing is cut
     clipped = [svg.select_one("clippath rect") for svg in frames]  # the room of the axes
     assert len({(rect["x"], rect["y"], rect["width"], rect["height"]) for rect in clipped}) == 1
+
+
+def heights(svg):
+    """Where the lines of titles and labels stand, in the figure's own units, from the top."""
+    turned = [text["transform"] for text in svg.find_all("text", transform=True)]
+    return [float(re.match(r"translate\([-\d.]+ ([-\d.]+)\)", text)[1]) for text in turned]
+
+
+def test_room_is_made_for_labels_where_they_are(shown):
+    for settled in (True, False):
+        fig, ax = plt.subplots()
+        ax.plot([0, 9], [0, 9])
+        ax.annotate("far from where an empty figure has (9, 9)", (9, 9), ha="center", annotation_clip=False)
+        ax.set_axis_off()  # else drawing the axis settles the limits
+        if settled:
+            ax.get_xlim()
+        display.show(fig, alt="a line", caption=CAPTION)
+    assert shown[0] == shown[1]
 
 
 def test_axes_that_do_not_stand_still_are_refused(shown):

@@ -243,7 +243,7 @@ def draw_curves(curves):
 
 
 alt = "Over the epochs of this run: z squared in training and validation, and the error in meV."
-caption = "A run is right when both curves of the first plot fall together, and the error with them."
+caption = "Training scores the molecules that are learned from; validation others, which tell what was understood."
 display.show(draw_curves(trained.curves), alt=alt, caption=caption)
 
 # %% [markdown]

@@ -1293,7 +1293,7 @@ display.slider(
     label="member who listens",
     alt=describe,
     caption="Whoever listens, the bars fall: all members rank whom they hear in one order.",
-    start=33,
+    start=31,
 )
 display.glue("gnn-att-between-seeds", f"{between_seeds:.2f}")
 
