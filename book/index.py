@@ -9,8 +9,7 @@
 # %% [markdown]
 # # Shared Weights
 #
-# Convolutional, recurrent and graph networks, derived and run: one idea, three times, for those who want to see why it
-# works.
+# Convolutional, recurrent and graph networks, derived and run: one idea, three times.
 
 # %% tags=["parameters"]
 profile = "smoke"

@@ -93,7 +93,7 @@ def draw_full_runs():
                 line = {"color": color, "linestyle": style, "marker": ""}
                 ax.plot(range(1, len(errors) + 1), errors, label=label, **line)
     ax.set(xlabel="epoch", ylabel="validation error (meV)", yscale="log")
-    ax.legend(loc="lower left")
+    ax.figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return figures
 
 

@@ -83,9 +83,8 @@ def told(app, page, chapters):
     """The facts of a part with these chapters, and the link to the first."""
     count = sum(words(app.env.get_doctree(chapter)) for chapter in chapters)
     plural = "s" * (len(chapters) > 1)
-    facts = (
-        f"{len(chapters)} chapter{plural}, {reading_time(count)}, {verified(app.srcdir, chapters)} equations verified"
-    )
+    facts = f"{len(chapters)} chapter{plural}, {reading_time(count)} to read, "
+    facts += f"{verified(app.srcdir, chapters)} equations verified"
     title = app.env.titles[chapters[0]].astext()
     link = make_refnode(app.builder, page, chapters[0], None, nodes.Text(f"Start here: {title}"))
     return [nodes.inline("", facts, classes=["door-facts"]), nodes.Text(" "), link]
