@@ -10,6 +10,7 @@ from rules import RULES, Notebook, breaches, reference, repeated_labels
 
 TEMPLATE = (PROJECT / "book" / "_template.py").read_text()
 ORACLE = "def vanishing(candidate):\n    ...\n"
+TRIED = 'tried("toy/template/vanishing", …)'
 
 
 def executed(source):
@@ -31,11 +32,12 @@ def everything(notebook):
 def broken(tmp_path):
     """What all rules find in the template with ``old`` replaced by ``new`` as the chapter toy/template."""
 
-    def find(old="", new="", oracle=ORACLE, spoil=lambda notebook: None):
+    def find(old="", new="", oracle=ORACLE, tried=TRIED, spoil=lambda notebook: None):
         assert old in TEMPLATE
         text = TEMPLATE.replace(old, new, 1)
         path = tmp_path / "book" / "toy" / "template.py"
-        for file, content in ((path, text), (tmp_path / "src/helpers/toy/exercises/template.py", oracle)):
+        oracles, tests = (tmp_path / f for f in ("src/helpers/toy/exercises/template.py", "tests/toy/test_template.py"))
+        for file, content in ((path, text), (oracles, oracle), (tests, tried)):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
         notebook = executed(text)
@@ -213,6 +215,13 @@ def test_a_solution_without_its_tag_is_told_and_no_oracle_called_needless(broken
 )
 def test_exercises_and_oracles_belong_together(broken, oracle, says):
     assert any(says in line for line in broken(oracle=oracle))
+
+
+@pytest.mark.parametrize("tried", ["", TRIED.replace("vanishing", "vanishing_waves")])
+def test_an_oracle_that_no_test_tries_is_told(broken, tried):
+    (line,) = broken(tried=tried)
+    says = "no test tries the oracle vanishing with wrong solutions: write one in tests/toy/test_template.py"
+    assert line.startswith("book/toy/template.py:") and says in line
 
 
 @pytest.mark.parametrize(

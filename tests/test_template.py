@@ -1,7 +1,10 @@
 """A chapter made from the template by the letter of CONTRIBUTING, in a book of its own, passes `make check`."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -48,8 +51,15 @@ def test_a_chapter_from_the_template_passes_once_it_has_what_contributing_names(
     )
     book.write("book/_toc.yml", CONTENTS + LISTED)
     refused(book, "it has no oracle: write vanishing(candidate) in src/helpers/toy/exercises/template.py")
-    (oracle,) = re.findall(r"```python\n(.*?)```", (PROJECT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    book.write("src/helpers/toy/exercises/template.py", re.sub(r"^   ", "", oracle, flags=re.MULTILINE))
+    blocks = re.findall(r"   ```python\n(.*?)```", (PROJECT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    oracle, test = (re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in blocks)
+    book.write("src/helpers/toy/exercises/template.py", oracle)
+    refused(book, "no test tries the oracle vanishing with wrong solutions: write one in tests/toy/test_template.py")
+    book.write("tests/toy/test_template.py", test)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/toy/test_template.py"]
+    environment = os.environ | {"PYTHONPATH": str(book.folder / "src")}
+    tried = subprocess.run(command, cwd=book.folder, env=environment, capture_output=True, text=True)
+    assert tried.returncode == 0 and "1 passed" in tried.stdout, tried.stdout + tried.stderr
     refused(book, "book/toy/template.py:23", "make format mends the layout")
     book.write("book/toy/template.py", chapter)
 

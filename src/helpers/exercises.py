@@ -171,12 +171,16 @@ def _compare(call, result, desired, rtol, atol, says):
     if not close.all():
         worst = tuple(int(i) for i in np.argwhere(~close)[0])
         at = f" at index {worst}" if worst else ""
-        pairs = [(f"{got[worst]:.{digits}g}", f"{want[worst]:.{digits}g}") for digits in (6, 9, 17)]
+        pairs = [tuple(_digits(array[worst], digits) for array in (got, want)) for digits in (6, 9, 17)]
         wrong, right = next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])  # as many digits as it takes
         raise ExerciseFailed(
             f"{call} is wrong in {np.count_nonzero(~close)} of {close.size} entries: "
             f"{wrong}{at}, where {right} is expected{says}"
         )
+
+
+def _digits(number, digits):
+    return str(number) if isinstance(number, np.bool_) else f"{number:.{digits}g}"
 
 
 def _show(value):

@@ -1,6 +1,7 @@
 """Behaviour and properties of helpers.gnn.layers.GraphAttention, and of the oracles of the chapter."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.nn import GATConv
 
-from helpers import exercises
 from helpers.gnn.layers import GraphAttention
+from oracles import tried
 
 
 @st.composite
@@ -142,16 +143,75 @@ def test_edge_softmax_must_not_start_the_largest_score_at_zero():
         weights = (scores - largest[target]).exp()
         return weights / scores.new_zeros(num_nodes).index_add(0, target, weights)[target]
 
-    exercises.check("gnn/attention/edge_softmax", lambda *args: edge_softmax(*args, start=-math.inf))
-    with pytest.raises(exercises.ExerciseFailed, match="even if all are below zero"):
-        exercises.check("gnn/attention/edge_softmax", edge_softmax)
+    def exponentials(scores, target, num_nodes):
+        return scores.exp() / scores.new_zeros(num_nodes).index_add(0, target, scores.exp())[target]
+
+    tried(
+        "gnn/attention/edge_softmax",
+        partial(edge_softmax, start=-math.inf),
+        (edge_softmax, "even if all are below zero"),
+        (exponentials, "take off the largest of its scores first"),
+        (lambda scores, *graph: exponentials(scores - scores.max(), *graph), "the largest of its scores"),
+        (lambda scores, target, num_nodes: scores.softmax(dim=0), "One softmax per target"),
+    )
 
 
 def test_dot_products_are_scaled_by_the_width_of_queries_not_values():
-    def attention(Q, K, V, A, width):
-        hears = A + torch.eye(len(A)) > 0
-        return (Q @ K.T / math.sqrt(width)).masked_fill(~hears, -math.inf).softmax(dim=1) @ V
+    def attention(Q, K, V, A, width=4, itself=True):
+        hears = A + itself * torch.eye(len(A)) > 0
+        return (Q @ K.T / math.sqrt(width)).masked_fill(~hears, -math.inf).softmax(dim=1).nan_to_num() @ V
 
-    exercises.check("gnn/attention/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, Q.shape[1]))
-    with pytest.raises(exercises.ExerciseFailed, match="d is the width of Q"):
-        exercises.check("gnn/attention/dot_product_attention", lambda Q, K, V, A: attention(Q, K, V, A, V.shape[1]))
+    tried(
+        "gnn/attention/dot_product_attention",
+        attention,
+        (lambda Q, K, V, A: attention(Q, K, V, A, V.shape[1]), "d is the width of Q"),
+        (partial(attention, width=1), "d is the width of Q"),
+        (partial(attention, itself=False), "and over i"),
+        (lambda Q, K, V, A: attention(Q, K, V, A.T), "Row i attends over the j with A[i, j] = 1"),
+    )
+
+
+def test_attending_takes_the_node_itself_the_halves_of_a_in_their_order_and_the_slope():
+    def attend(i, neighbours, H, W, a, slope=0.2, with_itself=True, swap=False):
+        Z, z = H[neighbours + [i] * with_itself] @ W, H[i] @ W
+        pairs = torch.cat([Z, z.expand_as(Z)] if swap else [z.expand_as(Z), Z], dim=1)
+        return torch.nn.functional.leaky_relu(pairs @ a, slope).softmax(dim=0) @ Z
+
+    tried(
+        "gnn/attention/attend",
+        attend,
+        (partial(attend, slope=0.01), "slope 0.2"),
+        (partial(attend, with_itself=False), "hears itself"),
+        (partial(attend, swap=True), "first half of a"),
+    )
+
+
+def test_the_gradient_of_scores_takes_a_weighted_mean_for_each_target():
+    def gradient(alpha, g, target, num_nodes, weighted=True):
+        return alpha * (g - (target[:, None] == target).double() @ (alpha * g if weighted else g))
+
+    def adding_once(alpha, g, target, num_nodes):
+        mean = alpha.new_zeros(num_nodes)
+        mean[target] += alpha * g
+        return alpha * (g - mean[target])
+
+    tried(
+        "gnn/attention/edge_softmax_gradient",
+        gradient,
+        (lambda alpha, g, target, num_nodes: alpha * (g - alpha @ g), "over the edges of one target"),
+        (lambda alpha, g, target, num_nodes: alpha * (1 - alpha) * g, "over the edges of one target"),
+        (lambda alpha, g, *graph: gradient(alpha, g, *graph) / alpha, "stands in front once more"),
+        (partial(gradient, weighted=False), "weighted with its alpha"),
+        (adding_once, "index_add adds them all"),
+    )
+
+
+def test_the_hydrogens_share_is_that_of_all_of_them_beside_the_carbon():
+    tried(
+        "gnn/attention/hydrogen_share",
+        lambda n, e_C, e_H: 1 - torch.tensor([e_C] + n * [e_H]).softmax(0)[0],
+        (lambda n, e_C, e_H: 1 / (n + math.exp(e_C - e_H)), "all n hydrogens"),
+        (lambda n, e_C, e_H: n * math.exp(e_H) / (n * math.exp(e_H)), "the carbon's own"),
+        (lambda n, e_C, e_H: 1 / (1 + math.exp(e_C - e_H)), "all n hydrogens"),
+        (lambda n, e_C, e_H: n / (n + math.exp(e_H - e_C)), "the higher e_H is"),
+    )

@@ -1,6 +1,7 @@
 """The oracles of the exercises on graphs and time: what they take, and what they refuse."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy import tanh as tanh_of_its_own
 
 from helpers import exercises
 from helpers.exercises import ExerciseFailed
+from oracles import tried
 
 
 def numpys(z):
@@ -66,11 +68,56 @@ def test_states_that_cannot_be_counted_are_refused_with_a_hint(solution, tanh):
     assert isinstance(np.tanh, np.ufunc) and math.tanh(0) == 0
 
 
-def pull_of_the_frame_before(x_now, x_before, L, kappa, rho, gamma):
-    return x_now + (1 - gamma) * (x_now - x_before) - kappa * L @ x_before - rho * x_before
+def next_frame(x_now, x_before, L, kappa, rho, gamma, pulls=lambda x_now, x_before: x_now):
+    pull = pulls(x_now, x_before)
+    return x_now + (1 - gamma) * (x_now - x_before) - kappa * L @ pull - rho * pull
 
 
 def test_a_wrong_next_frame_is_told_which_frame_pulls():
-    with pytest.raises(ExerciseFailed, match="pulls are those at x_now") as failure:
+    pull_of_the_frame_before = partial(next_frame, pulls=lambda x_now, x_before: x_before)
+    tried(
+        "gnn/combining/next_frame",
+        next_frame,
+        (pull_of_the_frame_before, "pulls are those at x_now"),
+        (lambda x, x_before, *constants: next_frame(x, x, *constants), "the velocity led there"),
+        (lambda x, x_before, L, kappa, *rest: next_frame(x, x_before, L, -kappa, *rest), "pulls"),
+        (lambda x, x_before, L, kappa, rho, gamma: next_frame(x, x_before, L, kappa, rho, 1 - gamma), "velocity"),
+    )
+    with pytest.raises(ExerciseFailed) as failure:
         exercises.check("gnn/combining/next_frame", pull_of_the_frame_before)
     assert "np.float64" not in str(failure.value)
+
+
+def test_a_sweep_reads_edges_and_matrices_the_right_way_round():
+    tried(
+        "gnn/combining/sweep",
+        by_levels,
+        (lambda X, edges, *weights: by_levels(X, edges.flip(0), *weights), "when all that point to it are"),
+        (lambda X, edges, W_hx, W_hh, b_h: by_levels(X, edges, W_hx, W_hh.T, b_h), "W_hh times"),
+        (lambda X, edges, W_hx, W_hh, b_h: torch.tanh(X @ W_hx.T + b_h), "all that point to it"),
+    )
+
+
+def test_messages_go_both_ways_each_with_its_own_matrix_as_often_as_listed():
+    def messages(H, edge_index, edge_type, Theta_out, Theta_in, forth=1, back=1):
+        out = torch.zeros_like(H)
+        for (j, i), r in zip(edge_index.T.tolist(), edge_type.tolist(), strict=True):
+            out[i] += forth * H[j] @ Theta_out[r]
+            out[j] += back * H[i] @ Theta_in[r]
+        return out
+
+    def adding_once(H, edge_index, edge_type, Theta_out, Theta_in):
+        (source, target), out = edge_index, torch.zeros_like(H)
+        out[target] += torch.einsum("ec,ecd->ed", H[source], Theta_out[edge_type])
+        out[source] += torch.einsum("ec,ecd->ed", H[target], Theta_in[edge_type])
+        return out
+
+    tried(
+        "gnn/combining/typed_messages",
+        messages,
+        (partial(messages, back=0), "both ways"),
+        (lambda H, edges, kinds, Theta_out, Theta_in: messages(H, edges, kinds, Theta_in, Theta_out), "against it"),
+        (lambda H, edges, kinds, *Theta: messages(H, edges, kinds, *(T.mT for T in Theta)), "h @ Theta"),
+        (lambda H, edges, kinds, *Theta: messages(H, edges.flip(0), kinds, *Theta), "Theta_out along it"),
+        (adding_once, "as often as it is listed"),
+    )

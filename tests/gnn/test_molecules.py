@@ -1,6 +1,7 @@
-"""helpers.gnn.molecules: graphs of molecules, batches by index arithmetic, and the two models of their energy."""
+"""helpers.gnn.molecules: graphs of molecules, batches by index arithmetic, both models; the oracles of the chapter."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ from helpers.gnn.molecules import (
     permute_atoms,
     split,
 )
+from oracles import tried
 
 KCAL_PER_MOL = 0.0433641153  # eV
 SMILES = ["C", "N#N", "C=O", "c1ccccc1", "O=CC1=CN=CN1", "[NH3+]CC([O-])=O", "FC(F)(F)C#N", "CC(O)C1(O)CCC1O", "[F-]"]
@@ -571,3 +573,144 @@ def test_only_the_gnn_takes_a_molecule_of_more_than_29_atoms():
     assert gnn(batch).isfinite().all()
     with pytest.raises(ValueError, match="up to 29 atoms, and this one has 32"):
         mlp(batch)
+
+
+def test_a_padded_input_holds_elements_then_bonds_both_ways():
+    def padded(x, edge_index, edge_attr):
+        bonds = [[[0] * 4] * 29 for _ in range(29)]
+        places = x.tolist() + [[0] * 5] * (29 - len(x))
+        for (i, j), kind in zip(edge_index.T.tolist(), edge_attr.tolist(), strict=True):
+            bonds[i][j] = kind
+        return torch.cat([torch.tensor(places).flatten(), torch.tensor(bonds).flatten()])
+
+    def bonds_first(v):
+        return v.roll(-29 * 5)
+
+    def by_element(v):
+        return torch.cat([v[: 29 * 5].view(29, 5).T.flatten(), v[29 * 5 :]])
+
+    def by_kind(v):
+        return torch.cat([v[: 29 * 5], v[29 * 5 :].view(29 * 29, 4).T.flatten()])
+
+    def one_way(x, edge_index, edge_attr):
+        forth = edge_index[0] < edge_index[1]
+        return padded(x, edge_index[:, forth], edge_attr[forth])
+
+    tried(
+        "gnn/molecules/padded_input",
+        padded,
+        (lambda *graph: bonds_first(padded(*graph)), "then the 29 · 29 · 4 bonds"),
+        (lambda *graph: by_element(padded(*graph)), "atom by atom"),
+        (lambda *graph: by_kind(padded(*graph)), "29 · 29 · 4"),
+        (one_way, "in both directions"),
+        (lambda x, *bonds: padded(x, *bonds)[: len(x) * 5], "29 · 5"),
+    )
+
+
+def test_z_scores_take_the_statistics_of_the_training_split_for_all():
+    tried(
+        "gnn/molecules/z_scored",
+        lambda y, train: (y - y[train].mean()) / y[train].var(correction=0).sqrt(),
+        (lambda y, train: (y - y.mean()) / y.std(correction=0), "deviation of y[train]"),
+        (lambda y, train: (y - y[train].mean()) / y.std(correction=0), "deviation of y[train]"),
+        (lambda y, train: (y - y[train].mean()) / y[train].std(), "not one less"),
+        (lambda y, train: (y[train] - y[train].mean()) / y[train].std(correction=0), "Z-scores of all"),
+        (lambda y, train: (y - y[train].mean()) / y[train].var(correction=0), "standard deviation"),
+    )
+
+
+def test_renamed_atoms_are_renamed_in_the_edges_by_the_inverse():
+    def permute(x, edge_index, order):
+        return x[order], order.argsort()[edge_index]
+
+    tried(
+        "gnn/molecules/permute",
+        permute,
+        (lambda x, edge_index, order: (x[order], order[edge_index]), "now called i, in the edges too"),
+        (lambda x, edge_index, order: (x[order], edge_index), "in the edges too"),
+        (lambda x, edge_index, order: permute(x, edge_index, order.argsort()), "order[i] is now called i"),
+        (lambda x, edge_index, order: (x[order], order.argsort()[edge_index].sort(dim=1)[0]), "keep their places"),
+    )
+
+
+def test_a_pool_sums_all_atoms_of_each_molecule_and_knows_the_empty_ones():
+    def by_mask(h, owner, size):
+        return torch.stack([h[owner == k].sum(dim=0) for k in range(size)])
+
+    def adding_once(h, owner, size):
+        out = h.new_zeros(size, h.shape[1])
+        out[owner] += h
+        return out
+
+    def mean(h, owner, size):
+        return by_mask(h, owner, size) / owner.bincount(minlength=size).clamp(min=1)[:, None]
+
+    tried(
+        "gnn/molecules/sum_pool",
+        by_mask,
+        (mean, "the sum of all"),
+        (adding_once, "adds only once"),
+        (lambda h, owner, size: by_mask(h, owner, int(owner.max()) + 1), "zeros where it has none"),
+        (lambda h, owner, size: torch.stack([by_mask(h, owner, size)[k] for k in owner.unique()]), "zeros where"),
+    )
+
+
+def test_a_relational_layer_takes_a_mean_for_each_kind_of_bond_and_the_atom_itself():
+    def relational(x, edge_index, bond, W, W_0, least=1, itself=1, mean=True, apart=True):
+        out = itself * x @ W_0
+        for r in range(len(W)):
+            source, target = edge_index[:, bond == r]
+            total = torch.zeros_like(x).index_add(0, target, x[source])
+            count = torch.bincount(target if apart else edge_index[1], minlength=len(x)).clamp(min=least)[:, None]
+            out = out + (total / count if mean else total) @ W[r]
+        return out
+
+    tried(
+        "gnn/molecules/relational",
+        relational,
+        (partial(relational, mean=False), "a mean over"),
+        (partial(relational, apart=False), "the neighbours of each kind"),
+        (partial(relational, least=0), "nothing for a kind that an atom does not have"),
+        (partial(relational, itself=0), "x W_0"),
+    )
+
+
+def test_a_fit_has_five_weights_and_then_an_intercept():
+    def fit(n, y, first=False):
+        ones = torch.ones(len(n), 1, dtype=n.dtype)
+        return torch.linalg.lstsq(torch.cat([ones, n] if first else [n, ones], dim=1), y[:, None]).solution[:, 0]
+
+    def centred(n, y):
+        w = torch.linalg.lstsq(n - n.mean(0), (y - y.mean())[:, None]).solution[:, 0]
+        return torch.cat([w, y.mean()[None]])
+
+    tried(
+        "gnn/molecules/fit",
+        fit,
+        (partial(fit, first=True), "Five weights and then the intercept"),
+        (lambda n, y: torch.linalg.lstsq(n, y[:, None]).solution[:, 0], "then the intercept"),
+        (centred, "the intercept, at n = 0"),
+        (lambda n, y: fit(n, y)[:, None], "one vector"),
+    )
+
+
+def test_a_head_stands_before_the_sum():
+    def atomwise(h, owner, size, g):
+        return torch.stack([g(h[owner == k]).sum() for k in range(size)])
+
+    def after(h, owner, size, g):
+        return g(h.new_zeros(size, h.shape[1]).index_add(0, owner, h))[:, 0]
+
+    def adding_once(h, owner, size, g):
+        out = h.new_zeros(size)
+        out[owner] += g(h)[:, 0]
+        return out
+
+    tried(
+        "gnn/molecules/atomwise",
+        atomwise,
+        (after, "sum afterwards"),
+        (lambda h, owner, size, g: atomwise(h, owner, size, g)[:, None], "shape [size]"),
+        (lambda h, owner, size, g: atomwise(h, owner, size, g) / len(h), "sum afterwards"),
+        (adding_once, "adds only once"),
+    )

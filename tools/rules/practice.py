@@ -51,6 +51,9 @@ def has_a_solution_to_each_exercise(notebook):
 def checks_what_readers_write(notebook):
     module = f"src/helpers/{notebook.part}/exercises/{notebook.chapter}.py"
     oracles = _oracles(notebook.project / module)
+    test = f"tests/{notebook.part}/test_{notebook.chapter}.py"
+    tests = notebook.project / test
+    tried = tests.read_text() if tests.exists() else ""
     placed, used = set(), set()
     whole = not any(has_a_solution_to_each_exercise(notebook))  # else what uses an oracle may not be found
     for exercise in _exercises(notebook):
@@ -66,6 +69,8 @@ def checks_what_readers_write(notebook):
                 yield cell, f"the solution above does not define {candidate}, so readers would find no stub to fill in"
             elif candidate not in oracles:
                 yield cell, f"it has no oracle: write {candidate}(candidate) in {module}"
+            elif f'"{notebook.name}/{candidate}"' not in tried:
+                yield cell, f"no test tries the oracle {candidate} with wrong solutions: write one in {test}"
         for name in exercise.defined:
             if f"`{name}(" in exercise.question.source and name not in checked:
                 call = f'exercises.check("{notebook.name}/{name}", {name})'

@@ -5,7 +5,7 @@ from torch_geometric.nn import GATConv
 from torch_geometric.utils import softmax, to_dense_adj
 
 from helpers.exercises import expect
-from helpers.gnn.exercises.message_passing import graphs
+from helpers.gnn.exercises.message_passing import ADDING, graphs
 
 
 def attend(candidate):
@@ -31,7 +31,7 @@ def _scored_edges():
 def edge_softmax(candidate):
     """The softmax over the edges of a target, against PyG's."""
     for scores, alpha, target, num_nodes in _scored_edges():
-        says = "One softmax a target: take off the largest of its scores first, even if all are below zero"
+        says = "One softmax per target: take off the largest of its scores first, even if all are below zero"
         expect(candidate, (scores.detach(), target, num_nodes), alpha, atol=1e-12, says=says)
 
 
@@ -40,13 +40,16 @@ def edge_softmax_gradient(candidate):
     for scores, alpha, target, num_nodes in _scored_edges():
         (desired,) = torch.autograd.grad(alpha, scores, scores.cos())
         args = alpha.detach(), scores.detach().cos(), target, num_nodes
-        expect(candidate, args, desired, atol=1e-12, says="The sum over k runs over the edges of one target")
+        says = "The sum over k runs over the edges of one target, each g weighted with its alpha; the alpha of the edge"
+        expect(candidate, args, desired, atol=1e-12, says=f"{says} stands in front once more; {ADDING}")
 
 
 def hydrogen_share(candidate):
     """The sum of n equal coefficients beside another one, against the softmax of all scores."""
     for n, e_C, e_H in ((4, 0.0, 0.0), (2, 1.5, -0.5), (1, -2.0, 1.0), (100, 3.0, 0.5)):
-        expect(candidate, (n, e_C, e_H), torch.tensor([e_C] + [e_H] * n).softmax(dim=0)[1:].sum(), atol=1e-5)
+        desired = torch.tensor([e_C] + [e_H] * n).softmax(dim=0)[1:].sum()
+        says = "The softmax is over n + 1 scores, the carbon's own too; all n hydrogens count, more the higher e_H is"
+        expect(candidate, (n, e_C, e_H), desired, atol=1e-5, says=says)
 
 
 def dot_product_attention(candidate):

@@ -49,6 +49,7 @@ def sweep(candidate):
     Each state may be computed once: rounds over the whole graph give the same states and are no sweep.
     """
     generator = np.random.default_rng(0)
+    says = "A node is updated when all that point to it are, with W_hh times the sum of their states."
     for nodes, probability in ((1, 0.0), (6, 0.5), (12, 0.3), (9, 0.0)):
         order = generator.permutation(nodes)
         A = np.triu(generator.random((nodes, nodes)) < probability, 1)[order][:, order]  # acyclic, in no order
@@ -58,7 +59,7 @@ def sweep(candidate):
             desired = np.tanh(X @ W_hx.T + A.T @ desired @ W_hh.T + b_h)
         args = [torch.from_numpy(a) for a in (X, np.argwhere(A).T.copy(), W_hx, W_hh, b_h)]
         with _Tanh() as tanh:
-            expect(candidate, args, desired, atol=1e-12, says="A node is updated when all that point to it are.")
+            expect(candidate, args, desired, atol=1e-12, says=says)
         if tanh.count != 3 * nodes:
             hint = (
                 "a sweep updates each once" if tanh.count > 3 * nodes else "use torch.tanh, so that they can be counted"
@@ -71,7 +72,7 @@ def sweep(candidate):
 def typed_messages(candidate):
     """Messages by type and direction, against ``RGCNConv`` with a relation for each of both."""
     generator = torch.Generator().manual_seed(0)
-    says = "Each edge sends both ways, with Theta_out along it and Theta_in against it, as often as it is listed."
+    says = "Each edge sends h @ Theta both ways, Theta_out along it, Theta_in against it, as often as it is listed."
     for N, E, R, d in ((1, 0, 1, 2), (5, 8, 2, 3), (9, 30, 4, 2)):
         edge_index, edge_type = (torch.randint(*s, generator=generator) for s in ((N, (2, E)), (R, (E,))))
         H, *Theta = (torch.randn(*s, d, generator=generator).double() for s in ((N,), (R, d), (R, d)))

@@ -25,7 +25,8 @@ def edge_norm(candidate):
     """The weights of Â on an edge list, against ``gcn_norm`` of PyG."""
     for edge_index, num_nodes in graphs():
         _, desired = pyg_gcn_norm(edge_index, num_nodes=num_nodes, dtype=torch.get_default_dtype())
-        says = "First the E edges in their order, then the loops of nodes 0 to N − 1; the degrees are those of A + I"
+        says = "First the E edges in their order, then the loops of nodes 0 to N − 1; each is one over the root"
+        says += " of a product of two degrees, and the degrees are those of A + I"
         expect(candidate, args=(edge_index, num_nodes), desired=desired, atol=1e-6, says=says)
 
 
@@ -37,7 +38,9 @@ def k_hop(candidate):
         for node, k in itertools.product(range(num_nodes), range(5)):
             desired = torch.zeros(num_nodes, dtype=torch.bool)
             desired[list(nx.single_source_shortest_path_length(graph, node, cutoff=k))] = True
-            says = "With k = 0 only the node itself is within reach, and it stays so; the result is boolean"
+            says = (
+                f"{k} hops at most, 0 being the node itself: what is reached stays within reach; the result is boolean"
+            )
             expect(candidate, args=(edge_index, num_nodes, node, k), desired=desired, says=says)
 
 
@@ -70,5 +73,6 @@ def layer_jacobian(candidate):
         H = torch.randn(num_nodes, 3, dtype=torch.float64, generator=generator)
         W = torch.randn(3, 2, dtype=torch.float64, generator=generator)
         desired = torch.autograd.functional.jacobian(lambda h: torch.tanh(A_hat @ h @ W), H)  # noqa: B023
-        says = "Entry [i, c, j, b] is the derivative of output c of node i with respect to input b of node j"
+        says = "Entry [i, c, j, b] is the derivative of output c of node i with respect to input b of node j, and "
+        says += "holds the slope of tanh at output c of node i"
         expect(candidate, args=(A_hat, H, W), desired=desired, atol=1e-12, says=says)

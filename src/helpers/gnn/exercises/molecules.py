@@ -24,7 +24,7 @@ def padded_input(candidate):
     for graph in _molecules():
         x = to_dense_batch(graph.x, max_num_nodes=MAX_ATOMS)[0][0]  # [29, 5]
         bonds = to_dense_adj(graph.edge_index, edge_attr=graph.edge_attr, max_num_nodes=MAX_ATOMS)[0]  # [29, 29, 4]
-        says = "First the 29 · 5 elements, atom by atom, then the 29 · 29 · 4 bonds"
+        says = "First the 29 · 5 elements, atom by atom, then the 29 · 29 · 4 bonds, each in both directions"
         desired = torch.cat([x.flatten(), bonds.flatten()])
         expect(candidate, args=(graph.x, graph.edge_index, graph.edge_attr), desired=desired, says=says)
 
@@ -36,7 +36,7 @@ def z_scored(candidate):
         y, train = generator.normal(-76, 10, size), generator.permutation(size)[:count]
         chosen = np.take(y, train)
         args = (torch.from_numpy(y), torch.from_numpy(train))
-        says = "Mean and standard deviation are those of y[train], and divide by their number, not by one less"
+        says = "Z-scores of all, by mean and standard deviation of y[train], which divide by their number, not one less"
         expect(candidate, args=args, desired=(y - np.mean(chosen)) / np.std(chosen), atol=1e-10, says=says)
 
 
@@ -49,7 +49,7 @@ def permute(candidate):
         new_name = P @ torch.arange(graph.num_nodes, dtype=P.dtype)  # row i is the old name of new atom i
         back = {int(old): new for new, old in enumerate(new_name)}
         edges = torch.tensor([[back[int(atom)] for atom in row] for row in graph.edge_index]).long().view(2, -1)
-        says = "Old atom order[i] is now called i, in the edges too"
+        says = "Old atom order[i] is now called i, in the edges too, which keep their places"
         expect(candidate, args=(graph.x, graph.edge_index, order), desired=(P @ graph.x, edges), says=says)
 
 
@@ -57,7 +57,8 @@ def sum_pool(candidate):
     """Sums over the atoms of each molecule, against PyG's ``global_add_pool``, molecules without atoms included."""
     for h, owner, size in _owned():
         desired = global_add_pool(h, owner, size)
-        says = "One row a molecule: the sum of all of its rows of h, and zeros where it has none"
+        says = "One row per molecule: the sum of all of its rows of h, and zeros where it has none; out[owner] += h"
+        says += " adds only once to a molecule that stands in owner often"
         expect(candidate, args=(h, owner, size), desired=desired, atol=1e-12, says=says)
 
 
@@ -76,7 +77,7 @@ def relational(candidate):
         x, bond = torch.randn(graph.num_nodes, d_in, dtype=torch.float64), graph.edge_attr.argmax(dim=1)
         desired = oracle(x, graph.edge_index, bond).detach()
         args = (x, graph.edge_index, bond, oracle.weight.detach(), oracle.root.detach())
-        says = "A mean over the neighbours of each kind of bond, and nothing for a kind that an atom does not have"
+        says = "x W_0, a mean over the neighbours of each kind of bond, nothing for a kind that an atom does not have"
         expect(candidate, args=args, desired=desired, atol=1e-12, says=says)
 
 
@@ -87,7 +88,7 @@ def fit(candidate):
         n = generator.integers(0, 12, (count, 5)).astype(float)
         y = n @ generator.normal(-4, 1, 5) + generator.normal(0, noise, count) + 1
         desired = np.linalg.lstsq(np.hstack([n, np.ones((count, 1))]), y)[0]
-        says = "Five weights and then the intercept"
+        says = "Five weights and then the intercept, at n = 0: one vector of six"
         expect(candidate, args=(torch.from_numpy(n), torch.from_numpy(y)), desired=desired, atol=1e-8, says=says)
 
 
@@ -97,5 +98,6 @@ def atomwise(candidate):
         layers = torch.nn.Linear(h.shape[1], 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)
         g = torch.nn.Sequential(*layers).double().requires_grad_(False)
         desired = [sum(g(row).item() for row, m in zip(h, owner, strict=True) if m == k) for k in range(size)]
-        says = "Apply g to each atom and sum afterwards: one number a molecule, shape [size]"
+        says = "Apply g to each atom and sum afterwards: one number per molecule, shape [size]; out[owner] += …"
+        says += " adds only once to a molecule that stands in owner often"
         expect(candidate, args=(h, owner, size, g), desired=np.array(desired, float), atol=1e-12, says=says)
