@@ -9,10 +9,7 @@ class AuthorYear(BaseLabelStyle):
     """*Kipf and Welling, 2017*, or *Veličković et al., 2018* where there are more than two."""
 
     def format_labels(self, sorted_entries):
-        labels = [f"{authors(entry.persons['author'])}, {entry.fields['year']}" for entry in sorted_entries]
-        for place, label in enumerate(labels):
-            same = [other for other, again in enumerate(labels) if again == label]
-            yield label + chr(ord("a") + same.index(place)) * (len(same) > 1)
+        return [f"{authors(entry.persons['author'])}, {entry.fields['year']}" for entry in sorted_entries]
 
 
 def authors(persons):

@@ -29,7 +29,7 @@ def write(site):
 
 
 def sections(site, path):
-    """Address, heading, page and text of the sections of a page, of the terms that it explains, and of its references."""
+    """Address, heading, page and text of the sections of a page, of the terms it explains, and of its references."""
     page, name = read(path), path.relative_to(site).as_posix()
     article = page.select_one("article")
     if not article:
