@@ -8,7 +8,8 @@ import contents
 import pytest
 from bs4 import BeautifulSoup
 
-NOTEBOOKS = [name.removeprefix("book/").removesuffix(".py") for name in contents.notebooks()]
+FRONT = contents.pages()[0]  # which shows what its cells give and none of their code
+NOTEBOOKS = [page for page in contents.pages() if page != FRONT and f"book/{page}.py" in contents.notebooks()]
 CHAPTERS = [name for name in NOTEBOOKS if "{exercise}" in (contents.BOOK / f"{name}.py").read_text()]
 every_notebook = pytest.mark.parametrize("page", NOTEBOOKS)
 every_chapter = pytest.mark.parametrize("page", CHAPTERS)
