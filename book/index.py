@@ -126,7 +126,7 @@ def draw_numbering(k):
     }
     ax.add_patch(plt.Rectangle((WEIGHT - 3, TOP - ROW / 2), linewidth=0, **shared))
     for line in ROW * (np.arange(N + 1) - 0.5):
-        grid = {"color": display.INK, "linewidth": 0.5, "alpha": 0.3}
+        grid = {"color": display.INK, "linewidth": 0.5, "alpha": 0.25}
         ax.vlines(MATRIX + line + ROW / 2, TOP - ROW / 2, bottom, **grid)
         ax.hlines(TOP + line, MATRIX, MATRIX + ROW * N, **grid)
     there, here = A[order][:, order].nonzero().T.numpy()  # where A is 1
