@@ -175,7 +175,8 @@ def test_a_site_keeps_one_sheet_and_the_files_that_its_pages_name(tmp_path):
         <link rel="stylesheet" href="../_static/own.css" />
         <script src="../_static/deep/tool.js"></script> <script src="../_static/design-tabs.js?v=2"></script>
         </head><body><p>text</p><i class="fa-solid fa-bars fa-lg"></i>
-        <a href="../_sources/part/page.ipynb">source</a> <a href="../exercises/part/other.ipynb">other</a></body></html>""")
+        <a href="../_sources/part/page.ipynb">source</a> <a href="../exercises/part/other.ipynb">other</a>
+        </body></html>""")
     lighten(tmp_path)
     page = (tmp_path / "part" / "page.html").read_text()
     left = {path.relative_to(static).as_posix() for path in static.rglob("*") if path.is_file()}
