@@ -161,6 +161,9 @@ def test_a_site_keeps_one_sheet_and_the_files_that_its_pages_name(tmp_path):
     (tmp_path / "part").mkdir()
     for name in ("used.png", "idle.png", "deep/font.woff", "deep/tool.js", "deep/tool.js.map", "design-tabs.js"):
         (static / name).write_text("")
+    for name in ("part/page.ipynb", "part/other.ipynb"):
+        (tmp_path / "_sources" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / "_sources" / name).write_text("")
     (static / "basic.css").write_text("i { background: url(used.png) }")
     (static / "deep/theme.css").write_text(
         '@import "../basic.css"; @font-face { font-family: F; src: url("font.woff") }'
@@ -170,7 +173,9 @@ def test_a_site_keeps_one_sheet_and_the_files_that_its_pages_name(tmp_path):
         <link rel="stylesheet" href="../_static/deep/theme.css?v=1" />
         <link rel="stylesheet" href="../_static/own.css" />
         <script src="../_static/deep/tool.js"></script> <script src="../_static/design-tabs.js?v=2"></script>
-        </head><body><p>text</p><i class="fa-solid fa-bars fa-lg"></i></body></html>""")
+        </head><body><p>text</p><i class="fa-solid fa-bars fa-lg"></i>
+        <a href="../_sources/part/page.ipynb">source</a> <a href="../exercises/part/other.ipynb">other</a>
+        </body></html>""")
     lighten(tmp_path)
     page = (tmp_path / "part" / "page.html").read_text()
     left = {path.relative_to(static).as_posix() for path in static.rglob("*") if path.is_file()}
@@ -178,5 +183,6 @@ def test_a_site_keeps_one_sheet_and_the_files_that_its_pages_name(tmp_path):
     assert left == {sheet, "used.png", "deep/font.woff", "deep/tool.js"}
     assert f'<link rel="stylesheet" href="../_static/{sheet}" />' in page and page.count("stylesheet") == 1
     assert '<i class="book-icon book-icon-bars"></i>' in page and "design-tabs" not in page
+    assert [path.name for path in (tmp_path / "_sources").rglob("*.*")] == ["page.ipynb"]
     css = (static / sheet).read_text()
     assert css.index("url(used.png)") < css.index("url(deep/font.woff)") < css.index("p{font-family:F}")

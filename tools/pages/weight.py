@@ -14,13 +14,13 @@ IDLE = re.compile(
     r'\s*<script type="application/vnd\.jupyter\.widget-state.*?</script>|\s*<link rel="preload"[^>]*>', re.DOTALL
 )
 ICON = re.compile(r'class="([^"]*?)\bfa(?:-solid|s) fa-([\w-]+)[^"]*"')
-# Scripts, and a class that they work on: without it, a page does without them.
+# Scripts, and classes that they work on: a page that has none of these does without them.
 WORKS_ON = {
-    "design-tabs.js": "sd-tab-set",
-    "togglebutton.js": "toggle|dropdown",
-    "copybutton.js": "highlight",
-    "clipboard.min.js": "highlight",
-    "fontawesome.js": "no page: 1.5 MB for a dozen icons, which icons.css draws",
+    "design-tabs.js": {"sd-tab-set"},
+    "togglebutton.js": {"toggle", "dropdown"},
+    "copybutton.js": {"highlight"},
+    "clipboard.min.js": {"highlight"},
+    "fontawesome.js": set(),  # 1.5 MB for a dozen icons, which icons.css draws
 }
 # What bootstrap.js gives to what the pages have of it: tooltips, menus and the contents that follow the reader. It
 # speaks of much more.
@@ -67,8 +67,8 @@ def _lightened(text):
     text = IDLE.sub("", SHEET.sub("", ICON.sub(r'class="\1book-icon book-icon-\2"', text)))
 
     def needed(script):
-        works_on = WORKS_ON.get(Path(script[1]).name, "")
-        return script[0] if not works_on or classes & set(works_on.split("|")) else ""
+        works_on = WORKS_ON.get(Path(script[1]).name)
+        return script[0] if works_on is None or classes & works_on else ""
 
     return SCRIPT.sub(needed, text)
 
@@ -87,11 +87,11 @@ def _moved(path, static):
 
 
 def _clear(site, text):
-    """Remove the files of ``site`` that only the theme knows of: nothing in ``text``, the site's own, names them."""
-    for folder in ("_static", "_sources"):
+    """Remove what nobody can ask for: what no page, script or style sheet, all of which are ``text``, names."""
+    for folder, said in (("_static", ""), ("_sources", "_sources/")):  # style sheets name the files beside them
         for path in sorted((site / folder).rglob("*"), reverse=True):
             if path.is_dir():
                 if not any(path.iterdir()):
                     path.rmdir()
-            elif path.suffix == ".map" or path.name not in text:
+            elif path.suffix == ".map" or f"{said}{path.relative_to(site / folder).as_posix()}" not in text:
                 path.unlink()
