@@ -145,8 +145,8 @@ def test_what_scrolls_sideways_is_shaded_and_nothing_is_cut(browser, site, page)
 
 
 OVERFLOWING = """() => [...document.querySelectorAll(".bd-article *")].flatMap(node => {
-  const style = getComputedStyle(node);
-  if (!node.checkVisibility() || style.overflowX === "visible" || node.matches("svg *, span.math, mjx-container *")) return [];
+  const style = getComputedStyle(node), within = node.matches("svg *, span.math, mjx-container *");
+  if (within || !node.checkVisibility() || style.overflowX === "visible") return [];
   if (node.scrollWidth <= node.clientWidth + 1 || node.clientWidth < 30) return [];
   const shades = style.backgroundImage.split("linear-gradient").length - 1;
   return [[node.className || node.tagName, style.overflowX !== "hidden", shades, node.textContent.trim().slice(0, 60)]];

@@ -6,7 +6,10 @@ from pybtex.style.labels import BaseLabelStyle
 
 
 class AuthorYear(BaseLabelStyle):
-    """*Kipf and Welling, 2017*, or *Veličković et al., 2018* where there are more than two."""
+    """*Kipf and Welling, 2017*, or *Veličković et al., 2018* where there are more than two.
+
+    Two works of the same authors and year would be told of as duplicates: ``references.bib`` gives years like 2018a.
+    """
 
     def format_labels(self, sorted_entries):
         return [f"{authors(entry.persons['author'])}, {entry.fields['year']}" for entry in sorted_entries]
