@@ -61,7 +61,8 @@ def test_a_page_waits_for_one_style_sheet_and_has_no_scripts_of_others(site, pag
     assert not head.select("script[type*=widget]")
 
 
-ICONS = """[...document.querySelectorAll(".book-icon")].map(icon => [icon.className, getComputedStyle(icon, "::before")])
+ICONS = """[...document.querySelectorAll(".book-icon")]
+    .map(icon => [icon.className, getComputedStyle(icon, "::before")])
     .map(([name, style]) => [name, style.maskImage, style.content])"""
 
 

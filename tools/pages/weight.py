@@ -17,7 +17,6 @@ ICON = re.compile(r'class="([^"]*?)\bfa(?:-solid|s) fa-([\w-]+)[^"]*"')
 # Scripts, and classes that they work on: a page that has none of these does without them.
 WORKS_ON = {
     "design-tabs.js": {"sd-tab-set"},
-    "togglebutton.js": {"toggle", "dropdown"},
     "copybutton.js": {"highlight"},
     "clipboard.min.js": {"highlight"},
     "fontawesome.js": set(),  # 1.5 MB for a dozen icons, which icons.css draws
