@@ -103,7 +103,7 @@ build/matplotlib:
 # were verified, takes its place, in one step. It is precious: make deletes it neither after an error nor when stopped.
 .PRECIOUS: $(BUILD)/html/index.html
 $(BUILD)/html/index.html: tools/stage.py tools/complaints.py tools/labels.py tools/tidy.py tools/publish.py \
-		$(wildcard tools/pages/*.py tools/pages/*.js)
+		$(wildcard tools/pages/*.*)
 	@$(BIN)/python tools/stage.py $(BUILD)/executed $(BUILD)/src $(PROFILE)
 	@rm -rf $(BUILD)/site
 	@built=0; PYTHONPATH=tools$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/jupyter-book build $(BUILD)/src --path-output $(BUILD)/site -W -n --keep-going -q > /dev/null \

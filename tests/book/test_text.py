@@ -246,7 +246,8 @@ def test_references_are_labelled_as_they_are_cited_and_can_be_found(site):
     for page in CHAPTERS:
         for link in read(site / f"{page}.html").select("article a.internal[href*='bibliography.html#']"):
             label = labels[link["href"].split("#")[1]]
-            assert label.replace(", ", " ") == re.sub(r"[,\[\]()]", "", link.get_text()), link
+            words = re.sub(r"[,\[\]()]", "", link.get_text()).replace("\N{NO-BREAK SPACE}", " ")
+            assert label.replace(", ", " ").endswith(words), link  # in a sentence the year alone is the link
             cited += 1
     assert cited > 20
 

@@ -1,10 +1,12 @@
 """What the search knows: the text of all sections, in a script, since a page opened from a disk cannot fetch another.
 
-Sphinx' own search lists pages, and fetches each for a line of its text; in its place comes ``book/extra/search.js``.
+Sphinx' own search lists pages and fetches each for a line of its text; in its place comes ``search.js`` of this folder.
 """
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 from helpers import files
 from pages.previews import read
@@ -17,6 +19,7 @@ def write(site):
     """Write ``search-index.js`` for the built pages in the folder ``site``, and let their search use it."""
     found = [row for page in sorted(site.rglob("*.html")) if page.stem != "index" for row in sections(site, page)]
     files.write(site / "search-index.js", f"var bookSections = {json.dumps(found, ensure_ascii=False)};\n")
+    shutil.copyfile(Path(__file__).with_suffix(".js"), site / "search.js")
     page = site / "search.html"
     html = re.sub(
         r'\s*<script src="(_static/(searchtools|language_data)|searchindex)\.js[^>]*></script>', "", page.read_text()
