@@ -20,14 +20,10 @@ PROSE = "//text()[not(ancestor::pre or ancestor::code or ancestor::script or anc
 
 
 def equations(page):
-    """The ids of a built page's equations with a label ``eq-…``, and what is no label although it looks like one:
-    formulas that hold a label of LaTeX's, and labels that the page shows as text.
-    """
+    """The ids of a built page's equations with a label ``eq-…``, and labels that the page shows as text."""
     tree = html.parse(str(page))
     ids = {element.get("id") for element in tree.iterfind(".//*[@id]")}
-    formulas = [e.text_content() for e in tree.iterfind(".//*[@class]") if "math" in e.get("class").split()]
-    others = [text for text in formulas if "\\label{" in text]
-    others += [label for text in tree.xpath(PROSE) for label in STRAY.findall(text)]
+    others = [label for text in tree.xpath(PROSE) for label in STRAY.findall(text)]
     return {name for name in ids if name.startswith("equation-eq-")}, others
 
 

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class FormulaError(ValueError):
-    """A formula that MathJax cannot read, and why."""
+    """A formula that cannot be read, and why."""
 
 
 class Typesetter:
@@ -77,6 +77,8 @@ def setup(app):
 
     def typeset(tex, display, location):
         try:
+            if r"\label{" in tex:  # which MathJax would take without a word, and nothing could lead to
+                raise FormulaError("a label stands behind an equation, $$ … $$ (eq-…)")
             return typesetter.html(tex, display)
         except FormulaError as error:
             if ELSEWHERE not in location:

@@ -27,8 +27,8 @@ def write(site):
     scripts = "".join(f'<script src="{name}.js"></script>\n' for name in ("search-index", "search"))
     page.write_text(html.replace("</body>", f"{scripts}</body>"))
     for name in REPLACED:
-        (site / "_static" / name).unlink()
-    (site / "searchindex.js").unlink()
+        (site / "_static" / name).unlink(missing_ok=True)
+    (site / "searchindex.js").unlink(missing_ok=True)
 
 
 def sections(site, path):
