@@ -17,6 +17,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from helpers.files import PROJECT
 from pages import door
+from visits import read
 
 PARTS = door.parts(parse_toc_yaml(contents.TOC))
 BOOKKEEPING = {"appendix/questions", "appendix/ledger", "appendix/records", "appendix/run_times"}
@@ -25,10 +26,6 @@ BOOKKEEPING = {"appendix/questions", "appendix/ledger", "appendix/records", "app
 @pytest.fixture(scope="module")
 def page(site):
     return read(site / "index.html")
-
-
-def read(path):
-    return BeautifulSoup(path.read_text(), "lxml")
 
 
 # --- what it says of the book ---

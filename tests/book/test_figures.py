@@ -1,11 +1,9 @@
 """The figures of the built pages, as they are seen at a desk, on a phone, in the dark, on paper and without scripts."""
 
-import contents
-
 import pytest
 
-every_page = pytest.mark.parametrize("page", contents.pages())
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+from visits import DESK, PHONE, every_page
+
 SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscript
 GRID = 0.25  # the opacity of a grid, which need not stand out
 TINT = 0.3  # and of an area that is told by its outline or what is written in it

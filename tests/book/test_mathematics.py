@@ -15,8 +15,8 @@ from bs4 import BeautifulSoup
 
 from helpers.files import PROJECT
 from pages.mathematics import FormulaError, Typesetter
+from visits import every_page
 
-every_page = pytest.mark.parametrize("page", contents.pages())
 TEX = re.compile(r"\\[(\[]|\\[)\]]|\$\$|\\begin\{")
 
 

@@ -12,37 +12,11 @@ import contents
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from bs4 import BeautifulSoup
 
-every_page = pytest.mark.parametrize("page", contents.pages())
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+from visits import DESK, PHONE, Visit, every_page, read
+
 RICH = ("gnn/circulant", "experiments/qm9")  # theorems, exercises, sliders, tables: whose contrast is always measured
 CONTRAST = "color-contrast"  # most of the time that axe takes
-
-
-class Visit:
-    """A page opened in the browser, with what the browser complained of and whom it asked."""
-
-    def __init__(self, browser, path, window=DESK, mode="light"):
-        self.context = browser.new_context(viewport=window, color_scheme=mode, reduced_motion="reduce")
-        self.tab = self.context.new_page()
-        self.complaints, self.requests = [], []
-        self.tab.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", lambda request: self.requests.append(request.url))
-        self.tab.goto(path.as_uri())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
-
-    def turn(self, window, mode):
-        """Another window or another mode, without loading the page again."""
-        self.tab.set_viewport_size(window)
-        self.tab.emulate_media(color_scheme=mode)
-        self.tab.wait_for_function("mode => document.documentElement.dataset.theme === mode", arg=mode)
 
 
 # --- what can be wrong with a page; each yields it in words ---
@@ -247,12 +221,6 @@ def test_print_hides_what_paper_cannot_do(browser, site):
         assert visit.tab.locator(".book-slider input:visible").count() == 0
         assert visit.tab.locator(".book-figure svg:visible").count() > 0
         assert len(visit.tab.pdf()) > 20_000
-
-
-def read(path, parsed={}):  # noqa: B006 (a cache: parsing a page takes a while)
-    if path not in parsed:
-        parsed[path] = BeautifulSoup(path.read_text(), "lxml")
-    return parsed[path]
 
 
 def anchors(path, found={}):  # noqa: B006 (a cache: many links lead to the same pages)

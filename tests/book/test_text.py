@@ -3,43 +3,13 @@
 import json
 import re
 
-import contents
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from bs4 import BeautifulSoup, NavigableString
+from bs4 import NavigableString
 
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-every_page = pytest.mark.parametrize("page", contents.pages())
-CHAPTERS = [page for page in contents.pages() if page.startswith(("cnn/", "rnn/", "gnn/"))]
-every_chapter = pytest.mark.parametrize("page", CHAPTERS)
+from visits import CHAPTERS, DESK, PHONE, Visit, every_chapter, every_page, read
+
 RICH = "gnn/circulant"  # a theorem with its proof, exercises, links of all kinds
-
-
-class Visit:
-    """A page in the browser, with what the browser complained of and what it asked for."""
-
-    def __init__(self, browser, path, window=DESK, mode="light"):
-        self.context = browser.new_context(viewport=window, color_scheme=mode, reduced_motion="reduce")
-        self.tab = self.context.new_page()
-        self.complaints, self.requests = [], []
-        self.tab.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", lambda request: self.requests.append(request.url))
-        self.tab.goto(path.as_uri())
-        self.tab.wait_for_function("!window.MathJax || MathJax.startup.promise.then(() => true)")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
-
-
-def read(path, parsed={}):  # noqa: B006 (a cache: parsing a page takes a while)
-    if path not in parsed:
-        parsed[path] = BeautifulSoup(path.read_text(), "lxml")
-    return parsed[path]
 
 
 # --- lines and what they are made of ---

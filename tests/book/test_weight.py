@@ -10,9 +10,7 @@ from bs4 import BeautifulSoup
 
 from pages.sheet import Names, pruned
 from pages.weight import lighten
-
-every_page = pytest.mark.parametrize("page", contents.pages())
-PHONE = {"width": 390, "height": 844}
+from visits import PHONE, every_page
 
 
 @pytest.fixture
