@@ -3,6 +3,7 @@
 - Some roles mislead screen readers, or are missing: a bibliography that is called a list without list items, entries of
   a role that has been given up, a title above the contents that is in no landmark. And what opens the pages below an
   entry of the contents has no name for them.
+- The theme's script says light or dark a second late, and not at all where scripts are off: colours and all.
 - What links and the search show of other pages is written down, since a page opened from a disk cannot look there.
 - It loads no more than its pages use: pages/weight.py.
 """
@@ -17,6 +18,9 @@ from pages.weight import lighten
 MENDED = {
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     ' role="doc-biblioentry"': "",
+    'data-theme="auto"': 'data-theme="light"',
+    'localStorage.getItem("theme") || "auto"': '((mode) => mode !== "auto" ? mode : '
+    'matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")(document.documentElement.dataset.mode)',
     ' class="sidebar-primary-items__start ': ' role="navigation" aria-label="Top" class="sidebar-primary-items__start ',
 }
 TOGGLE = re.compile(r'(<a class="[^"]*reference internal" href="[^"]*">([^<]*)</a><details[^>]*>)<summary>')

@@ -935,8 +935,8 @@ verify.equal(
 # with the softmax as before, and the messages $W_{\text{src}}^\top h_j$. In GAT the pair meets in a sum of two
 # numbers; here it meets inside a small MLP. Two units will do for the lookup. Write the names as $x_u = 1$ and
 # $x_v = -1$. The units $x_i - x_j$ and $x_j - x_i$ with $a = -c\,(1, 1)$ give
-# $e_{ij} = -c \big( \operatorname{LeakyReLU}(x_i - x_j) + \operatorname{LeakyReLU}(x_j - x_i) \big)
-# = -c\,(1 - \gamma)\, |x_i - x_j|$: zero for the right key, $-2 c\,(1 - \gamma)$ for the wrong one. So
+# $e_{ij} = -c \big( \operatorname{LeakyReLU}(x_i - x_j) + \operatorname{LeakyReLU}(x_j - x_i) \big)$
+# $= -c\,(1 - \gamma)\, |x_i - x_j|$: zero for the right key, $-2 c\,(1 - \gamma)$ for the wrong one. So
 #
 # $$
 # \alpha_{uu} = \alpha_{vv} = \frac{1}{1 + e^{-2 c (1 - \gamma)}} \;\longrightarrow\; 1

@@ -123,6 +123,20 @@ SLIDER = """slider => {
 # --- every page ---
 
 
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_colours_are_there_at_first_paint(browser, site, mode):
+    """Before the theme's own scripts have run; and light ones where no script runs."""
+    context = browser.new_context(color_scheme=mode)
+    context.route(
+        re.compile(r"/_static/"), lambda route: route.abort() if ".js" in route.request.url else route.continue_()
+    )
+    tab = context.new_page()
+    tab.goto((site / "index.html").as_uri())
+    assert tab.locator("html").get_attribute("data-theme") == mode
+    context.close()
+    assert read(site / "index.html").html["data-theme"] == "light"
+
+
 @every_page
 def test_page_in_the_browser(browser, site, page):
     path = site / f"{page}.html"

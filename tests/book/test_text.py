@@ -129,6 +129,22 @@ WIDE_FORMULAS = """() => [...document.querySelectorAll(".bd-article mjx-containe
 })"""
 
 
+@every_chapter
+@pytest.mark.parametrize("window", [DESK, PHONE], ids=["desk", "phone"])
+def test_no_formula_in_the_text_is_cut_or_out_of_reach(browser, site, page, window):
+    with Visit(browser, site / f"{page}.html", window) as visit:
+        assert visit.tab.evaluate(CUT) == []
+
+
+CUT = """() => [...document.querySelectorAll(".bd-article p span.math")].filter(math => {
+  if (!math.checkVisibility()) return false;
+  const end = math.firstElementChild.getBoundingClientRect().right, line = math.closest("p");
+  const scrolls = getComputedStyle(line).overflowX === "auto" ? line.scrollWidth - line.clientWidth : 0;
+  const hidden = getComputedStyle(math).overflowX !== "visible" && end > math.getBoundingClientRect().right + 1;
+  return hidden || end > line.getBoundingClientRect().right + scrolls + 1;
+}).map(math => math.textContent)"""
+
+
 # --- what links show ---
 
 
@@ -255,6 +271,11 @@ def test_search_shuts_nobody_out_and_fits(browser, site, window):
         visit.tab.locator("#search-results li").first.wait_for()
         assert visit.tab.evaluate("document.documentElement.scrollWidth") <= window["width"]
         assert not Axe().run(visit.tab, options={"resultTypes": ["violations"]}).response["violations"]
+
+
+def test_a_formula_among_what_was_found_is_one_line_of_mathematics(site):
+    index = (site / "search-index.js").read_text()
+    assert "1/(√n)" in index and "\N{FUNCTION APPLICATION}" not in index
 
 
 # --- on paper ---

@@ -56,8 +56,23 @@ def sections(site, path):
 
 
 def text(node):
-    """The words of a node, with single spaces; of a formula, what screen readers are given."""
+    """The words of a node, with single spaces; of a formula, what screen readers are given, in one line."""
     for formula in node.select("mjx-container"):
         words = formula.select_one("mjx-assistive-mml")
-        formula.replace_with(words.get_text() if words else "")
+        formula.replace_with(linear(words).replace("\N{FUNCTION APPLICATION}", "") if words else "")
     return " ".join(node.get_text(" " if node.name == "tr" else "").split())
+
+
+JOINED = {"mfrac": "{}/{}", "msup": "{}^{}", "msub": "{}_{}", "msubsup": "{}_{}^{}", "msqrt": "√{}"}
+
+
+def linear(node):
+    """A formula's MathML in a line of text, with brackets around what stands above, below or under something."""
+    if isinstance(node, str):
+        return node.strip()
+    parts = [linear(child) for child in node.children]
+    if node.name == "msqrt":
+        parts = ["".join(parts)]
+    if node.name not in JOINED:
+        return "".join(parts)
+    return JOINED[node.name].format(*(part if len(part) < 2 or part.isalnum() else f"({part})" for part in parts))
