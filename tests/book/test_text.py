@@ -15,14 +15,6 @@ RICH = "gnn/circulant"  # a theorem with its proof, exercises, links of all kind
 # --- lines and what they are made of ---
 
 
-@every_chapter
-def test_lines_are_neither_long_nor_short(browser, site, page):
-    with Visit(browser, site / f"{page}.html") as visit:
-        letters = sorted(visit.tab.evaluate(LINES))
-    assert letters[-1] <= 75
-    assert letters[len(letters) // 2] >= 62
-
-
 LINES = """() => [...document.querySelectorAll(".bd-article section > p")].flatMap(p => {
   if (!p.checkVisibility() || p.querySelector("mjx-container, .math, code")) return [];
   const lines = new Map(), walker = document.createTreeWalker(p, NodeFilter.SHOW_TEXT), range = document.createRange();
@@ -102,16 +94,21 @@ def test_numbers_of_a_column_are_aligned_right_below_their_heading(browser, site
 
 
 @every_page
-def test_what_scrolls_sideways_is_shaded_and_nothing_is_cut(browser, site, page):
+def test_lines_are_neither_long_nor_short_and_what_is_wider_scrolls_with_a_shade(browser, site, page):
     with Visit(browser, site / f"{page}.html", PHONE) as visit:
         for box, scrolls, shades, name in visit.tab.evaluate(OVERFLOWING):
             assert scrolls, f"{name} ({box}) is cut"
             assert shades >= 4, f"{name} ({box}) ends without a shade"
         wide = visit.tab.evaluate(WIDE_FORMULAS)
         assert not wide, "formulas in the text that do not fit a phone"
+        assert visit.tab.evaluate(CUT) == [], "formulas in the text, on a phone"
         visit.tab.set_viewport_size(DESK)
+        assert visit.tab.evaluate(CUT) == [], "formulas in the text"
+        letters = sorted(visit.tab.evaluate(LINES))
         cut = [name for box, _, _, name in visit.tab.evaluate(OVERFLOWING) if "table" in box]
         assert not cut, "tables that do not fit a desk"
+    if page in CHAPTERS:
+        assert letters[-1] <= 75 and letters[len(letters) // 2] >= 62
 
 
 OVERFLOWING = """() => [...document.querySelectorAll(".bd-article *")].flatMap(node => {
@@ -127,13 +124,6 @@ WIDE_FORMULAS = """() => [...document.querySelectorAll(".bd-article mjx-containe
   const cut = node.checkVisibility() && right > innerWidth && getComputedStyle(around).overflowX !== "auto";
   return cut ? [node.textContent.slice(0, 60)] : [];
 })"""
-
-
-@every_chapter
-@pytest.mark.parametrize("window", [DESK, PHONE], ids=["desk", "phone"])
-def test_no_formula_in_the_text_is_cut_or_out_of_reach(browser, site, page, window):
-    with Visit(browser, site / f"{page}.html", window) as visit:
-        assert visit.tab.evaluate(CUT) == []
 
 
 CUT = """() => [...document.querySelectorAll(".bd-article p span.math")].filter(math => {
