@@ -118,7 +118,7 @@ def draw_numbering(k):
     bottom = TOP + ROW * (N - 0.5)
     for x, title in (0, "atom"), (34, "protons"), (MATRIX, "bonds"):
         ax.text(x, TOP - ROW, title, **write)
-    ax.text(WEIGHT, TOP - ROW, "w = 0.5", weight="bold", **write)
+    ax.text(WEIGHT, TOP - ROW, f"w = {layer.weight.item():g}", weight="bold", **write)
     shared = {
         "width": 15,
         "height": bottom - TOP + ROW / 2,

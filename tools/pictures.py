@@ -41,7 +41,7 @@ def write(path, png):
 def opened(chromium, page, width, height):
     tab = chromium.new_page(viewport={"width": width, "height": height}, color_scheme="light", reduced_motion="reduce")
     tab.goto(page.as_uri())
-    tab.wait_for_function("!window.MathJax || MathJax.startup.promise.then(() => true)")
+    tab.wait_for_function("document.fonts.ready.then(() => true)")
     return tab
 
 

@@ -107,7 +107,7 @@ if full:
     display.show(
         draw_full_runs(),
         alt="The validation error of each full run over its epochs: all of them fall.",
-        caption="Most of the gain comes as the rate nears zero, at the end of each run.",
+        caption="The validation error of each network, on images that none was trained on.",
     )
     display.table(
         {
@@ -246,7 +246,7 @@ def draw_curves(curves):
 
 
 alt = "Over the epochs of this run: loss in training and validation, validation error."
-caption = "Where the two losses part, the network begins to know its training images by heart."
+caption = "Where the two losses part, training images are known better than others."
 display.show(draw_curves(trained.curves), alt=alt, caption=caption)
 
 # %% [markdown]

@@ -97,8 +97,7 @@ if full:
         draw_full_runs(),
         alt="The validation accuracy of the full runs with 20 digits over their steps, a "
         "line for each seed.",
-        caption="By the 2019 protocol the seed decides whether a network arrives; with one-hot "
-        "digits and an orthogonal start most arrive soon.",
+        caption="Twenty digits, a line for each seed: some end where others began.",
     )
     for name, values in experiments.groups("palindromes").items():
         accuracy, taken = (

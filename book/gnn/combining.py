@@ -1128,7 +1128,7 @@ display.show(
     f"carried forward at {last_value[settled].mean():.2f}. Right, by frames seen: "
     "without memory the errors stay level, with memory they fall over the first five "
     "frames, with edges and memory close to the lowest thin line.",
-    caption="The lowest floor is that of neighbours and past together, and the network with both nearly reaches it.",
+    caption="The lowest floor is that of neighbours and past together, and the network with both ends lowest.",
 )
 
 # %% [markdown]
@@ -1190,7 +1190,7 @@ display.slider(
         f"{(y[t - 1] - x[t]).square().mean().sqrt():.2f}, for the graph GRU "
         f"{(by_both[t - 1] - x[t]).square().mean().sqrt():.2f}."
     ),
-    caption="The shorter the bars, the better the forecast: past and neighbours together shorten them.",
+    caption="The shorter the bars, the better the forecast for this film.",
 )
 
 # %% [markdown]

@@ -1252,8 +1252,8 @@ display.show(
     f"rightly, {int((predicted != y).sum())} are empty, as they are not; the four "
     f"labelled ones have thick outlines. Right, accuracies: GCN near {gcn.mean():.2f}, "
     f"no edges near {mlp.mean():.2f}, labels alone at {spread_labels:.2f}.",
-    caption="What one trained GCN makes of the club, and how often each way is right about the "
-    "members without a label: edges help, and labels that merely spread along them do it best.",
+    caption="What one trained GCN makes of the club, and how often three ways are right about the "
+    "members without a label: a point for each seed, and a line for labels that spread along edges.",
 )
 
 # %% [markdown]
@@ -1337,7 +1337,7 @@ display.show(
     f"on the labelled four it is {on_labelled.mean():.2f} on average; on the others "
     f"{two.mean():.2f} at 2 layers, {four.mean():.2f} at 4, {eight.mean():.2f} at 8.",
     caption="Propagation by itself forgets what tells nodes apart, in the end at the rate of its bound. "
-    "Trained networks lose accuracy with depth too, though for another reason.",
+    "Trained networks lose accuracy on members without a label as they get deeper.",
 )
 
 # %% [markdown]

@@ -889,8 +889,8 @@ display.show(
     "on a logarithmic axis, a curve for each seed. The test errors at the end: "
     + ", ".join(f"{model} {end:.0f} meV" for model, end in ends.items())
     + f"; counting atoms has {counting:.0f} meV.",
-    caption="The network that cannot see the numbering ends lowest; an MLP that is shown many numberings ends highest, "
-    "though below counting atoms.",
+    caption="The network that cannot see the numbering ends lowest, with each seed; the MLP that is shown many "
+    "numberings (one seed) ends highest, though below counting atoms. Epochs, batches and rates differ too.",
 )
 
 # %% [markdown]

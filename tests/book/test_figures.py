@@ -1,29 +1,34 @@
 """The figures of the built pages, as they are seen at a desk, on a phone, in the dark, on paper and without scripts."""
 
+import contents
+
 import pytest
 
-from visits import DESK, PHONE, every_page
+from visits import DESK, PHONE, Visit
 
 SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscript
 GRID = 0.25  # the opacity of a grid, which need not stand out
 TINT = 0.3  # and of an area that is told by its outline or what is written in it
 
 
+def drawing(*functions):
+    """The pages whose notebook calls one of these functions of ``helpers.display``."""
+    sources = {name.removeprefix("book/").removesuffix(".py"): name for name in contents.notebooks()}
+    texts = {page: (contents.BOOK.parent / name).read_text() for page, name in sources.items()}
+    return [page for page, text in texts.items() if any(f"display.{function}(" in text for function in functions)]
+
+
 @pytest.fixture
 def tab(browser, site, page):
-    """A page that has figures, in a window of its own."""
-    path = site / f"{page}.html"
-    if 'class="book-figure' not in path.read_text():
-        pytest.skip("no figures")
-    context = browser.new_context(viewport=DESK, color_scheme="light", reduced_motion="reduce")
-    tab = context.new_page()
-    tab.goto(path.as_uri())
-    yield tab
-    context.close()
+    """A page in a window of its own."""
+    with Visit(browser, site / f"{page}.html") as visit:
+        yield visit.tab
 
 
-@every_page
-def test_figures_on_the_page(tab):
+@pytest.mark.parametrize("page", drawing("show", "slider"))
+def test_figures_on_the_page(tab, page):
+    assert tab.locator(".book-figure").count() > 0
+    assert (tab.locator(".book-slider").count() > 0) == (page in drawing("slider"))
     found = [*does_not_stand_in_the_column(tab), *stands_out_too_little(tab, "light")]
     found += [*has_a_slider_that_jumps(tab), *misses_its_ticks(tab)]
     tab.emulate_media(color_scheme="dark")
@@ -35,13 +40,15 @@ def test_figures_on_the_page(tab):
     assert not found, "\n" + "\n".join(found)
 
 
-@every_page
+@pytest.mark.parametrize("page", drawing("slider"))
 def test_figures_without_a_script(browser, site, page):
     """The telling frame is there, with its value, and no slider that does nothing."""
     context = browser.new_context(viewport=DESK, java_script_enabled=False)
     tab = context.new_page()
     tab.goto((site / f"{page}.html").as_uri())
-    for slider in tab.locator(".book-slider").all():
+    sliders = tab.locator(".book-slider").all()
+    assert sliders
+    for slider in sliders:
         assert slider.locator(".book-frame:visible").count() == slider.locator(".book-telling:visible").count() == 1
         assert slider.locator(".book-control:visible").count() == 0
     context.close()

@@ -80,13 +80,11 @@ def _what_it_does(cell):
 
 
 class FoldSolutions(SphinxPostTransform):
-    """After sphinx-exercise has given them their titles; what it puts into all of them, one id, names none of them."""
+    """After sphinx-exercise has given them their titles."""
 
     default_priority = 23
 
     def run(self, **_):
-        for section in self.document.findall(nodes.section):
-            section["ids"] = [id for id in section["ids"] if id not in ("exercise-content", "solution-content")]
         for node in list(self.document.findall(solution_node)):
             title, *content = node.children
             solution = folded("solution", title.astext(), ids=node["ids"])
