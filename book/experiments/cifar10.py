@@ -32,7 +32,7 @@ label_smoothing = 0.1
 augment = True  # shift and mirror every image anew, each time it is trained on
 noise = 0.0  # the largest standard deviation of the noise on half of the images
 cifar10c = True  # score under the second table of corruptions, too
-precision = "auto"  # bfloat16 where the processor multiplies it, else float32
+precision = "auto"  # bfloat16 where the device multiplies it, else float32
 device = "auto"  # a GPU where there is one
 export = True  # keep the weights for other pages
 
@@ -75,8 +75,8 @@ this_run = runs.Run("cifar10", settings)
 if device == "auto":
     device = "cuda" if torch.cuda.is_available() else "cpu"
 if precision == "auto":
-    able = torch.cpu.get_capabilities()
-    able = able.get("avx512_bf16") or able.get("amx_bf16") or device == "cuda"
+    able = {"cuda": True} if device == "cuda" else torch.cpu.get_capabilities()
+    able = any(able.get(name) for name in ("cuda", "avx512_bf16", "amx_bf16"))
     precision = "bfloat16" if able else "float32"
 amp = precision == "bfloat16"
 training.seed_everything(seed)
