@@ -140,7 +140,8 @@ FORCE:
 
 .PHONY: benchmark
 benchmark: $(VENV)/installed  ## time what the chapters compare and write records/benchmarks/ (leave the machine alone)
-	@$(ALONE) $(SHELL) -euc 'for script in tools/benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done'
+	@PYTHONPATH=tools$${PYTHONPATH:+:$$PYTHONPATH} $(ALONE) $(SHELL) -euc \
+		'for script in tools/benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done'
 
 # --- the experiments: training in full ---
 

@@ -53,7 +53,8 @@ display.show(
     draw_smoothing(),
     alt="One period of a wave with ripples, solid, and the same after smoothing, "
     "dashed: the wave is as high as before, the ripples are smaller.",
-    caption="What smoothing takes away depends on the length of the wave: the ripples go, the long wave stays.",
+    caption="What smoothing takes away depends on the length of the wave: the ripples "
+    "go, the long wave stays.",
 )
 
 # %% [markdown]

@@ -49,7 +49,7 @@ layer.weight.fill_(0.5)
 
 
 def number_anew(steps):
-    """Numberings, number i for atom order[i], and the two numbers that changed places."""
+    """Numberings, number i for atom order[i], and which two numbers changed places."""
     rng, order, swapped = np.random.default_rng(seed), np.arange(N), ()
     yield order, swapped
     for _ in range(steps):
@@ -72,8 +72,8 @@ def outputs(order):
 
 # %% tags=["hide-input"]
 # On a canvas in pixels: the molecule, and below it a row for each number.
-WIDTH, HEIGHT, TOP, ROW = 340, 336, 168, 16
-PROTONS, MATRIX, WEIGHT, BARS = 58, 90, 244, 258  # columns
+WIDTH, HEIGHT, TOP, ROW = 346, 336, 168, 16
+PROTONS, MATRIX, WEIGHT, BARS = 63, 96, 250, 264  # columns
 
 
 def free_side(atom):
@@ -116,7 +116,7 @@ def draw_numbering(k):
     draw_molecule(ax, order, swapped, write)
 
     bottom = TOP + ROW * (N - 0.5)
-    for x, title in (0, "atom"), (34, "protons"), (MATRIX, "bonds"):
+    for x, title in (0, "atom"), (40, "protons"), (MATRIX, "bonds"):
         ax.text(x, TOP - ROW, title, **write)
     ax.text(WEIGHT, TOP - ROW, f"w = {layer.weight.item():g}", weight="bold", **write)
     shared = {
@@ -167,9 +167,10 @@ def describe(k):
     )
     rows = ", ".join(f"{i} {elements[atom]} {h[i]:.2f}" for i, atom in enumerate(order))
     return (
-        f"Acetamide, nine atoms, numbered. {change} Below, a row for each number: the atom's element "
-        f"and protons, its bonds as a row of a matrix, and what one layer with the one weight w = 0.5 "
-        f"gives for it: {rows}. The sum is {total:.2f}, in every numbering."
+        f"Acetamide, nine atoms, numbered. {change} Below, a row for each number: the "
+        "atom's element and protons, its bonds as a row of a matrix, and what one "
+        f"layer with the one weight w = 0.5 gives for it: {rows}. The sum is "
+        f"{total:.2f}, in every numbering."
     )
 
 
@@ -178,8 +179,9 @@ display.slider(
     range(len(numberings)),
     label="swaps of two atoms' numbers",
     alt=describe,
-    caption="One layer with one weight. Swap the numbers of two atoms: the list and the bonds "
-    "that it reads change, its outputs go with their atoms, and the sum stays.",
+    caption="One layer with one weight. Swap the numbers of two atoms: the list and "
+    "the bonds that it reads change, its outputs go with their atoms, and the sum "
+    "stays.",
     start=4,
 )
 
@@ -192,19 +194,21 @@ display.slider(
 # to build so.
 #
 # You need linear algebra, the chain rule and some Python. You see each network derived by hand, run line by line, and
-# checked: [{verified}`book` equations](appendix/ledger) were verified when these pages were made.
+# checked: [{verified}`book` equations](appendix/ledger), those of the {doc}`errata <appendix/errata>` included, were
+# verified when these pages were made.
 #
 # ## The parts
 #
+# Part III can be read. Parts I and II, on convolution and on recurrence, follow.
+#
 # ### Part III: graphs
 #
-# A molecule has no first atom, a circle of friends no first friend. What can a network compute on such data, and what
-# does it cost one to see an order that is not there? From message passing, by way of the ring where graphs and
-# convolutions meet, to attention and the energies of molecules.
+# A molecule has no first atom, a circle of friends no first friend. What can a network compute on such data, and how
+# much worse does it do when it takes some numbering of them for a fact? From message passing, by way of the ring where
+# graphs and convolutions meet, to attention and the energies of molecules.
 #
 # {part}`Part III: graphs`
 #
 # ## About this book
 #
-# {doc}`How it is made <about>`, how to do its exercises, and how to run it yourself. Parts I and II, on convolution and
-# on recurrence, follow.
+# {doc}`How it is made <about>`, how to do its exercises, and how to run it yourself.

@@ -106,16 +106,19 @@ def when(made):
 
 
 def ledger(notebooks):
-    """The page of all claims, each with the largest error that its check met when the book was made."""
+    """The page of all claims, each with the largest error that its check met when the book was made.
+
+    What a phone has room for comes first, up to the error.
+    """
     rows = [
         [
             f"{{eq}}`{claim['label']}`",
-            f"{{doc}}`{title(path, notebook)} </{path.with_suffix('')}>`",
-            f"`{claim['label']}`",
             claim["against"],
-            str(claim["cases"]),
             f"{claim['error']:.1e}" if "error" in claim else "a statement",
             tolerance(claim),
+            str(claim["cases"]),
+            f"{{doc}}`{title(path, notebook)} </{path.with_suffix('')}>`",
+            f"`{claim['label']}`",
         ]
         for path, notebook in notebooks.items()
         for claim in claims(notebook)
@@ -125,7 +128,7 @@ def ledger(notebooks):
         f"Every equation that asserts something is checked by the cell below it, by an independent route. These are "
         f"all {len(rows)} of them, with the largest error each check met when these pages were executed. A claim that "
         "fails stops the build, so the page you read is one where all of them hold.\n\n"
-        + table(["Equation", "Chapter", "Label", "Against", "Cases", "Largest error", "Tolerance"], rows)
+        + table(["Equation", "Against", "Largest error", "Tolerance", "Cases", "Chapter", "Label"], rows)
     )
 
 

@@ -100,12 +100,13 @@ def draw_full_runs():
 if full:
     display.show(
         draw_full_runs(),
-        alt="The validation error of the full runs over their epochs, on a logarithmic "
-        "axis: that of the graph networks, solid, ends lowest; that of the MLPs, dashed, at "
-        "more than twice as much; that of the MLP that was trained on permuted atoms, "
-        "dotted, highest by far.",
-        caption="The graph network ends lowest, with each seed; the MLP that is shown the atoms "
-        "in ever new orders (one seed) ends highest. Epochs, batches and rates differ too.",
+        alt="The validation error of the full runs over their epochs, on a "
+        "logarithmic axis: that of the graph networks, solid, ends lowest; that of "
+        "the MLPs, dashed, at more than twice as much; that of the MLP that was "
+        "trained on permuted atoms, dotted, highest by far.",
+        caption="The graph network ends lowest, with each seed; the MLP that is shown "
+        "the atoms in ever new orders (one seed) ends highest. Epochs, batches and "
+        "rates differ too.",
     )
     display.table(
         {
@@ -186,7 +187,7 @@ print(f"{model}: {num_parameters:,} parameters")
 # %%
 @torch.no_grad()
 def predict(network, index, permute_with=None):
-    """The energies (eV) of the molecules `index`, their atoms in random order when a generator is given."""
+    """The energies (eV) of the molecules `index`; with a generator, atoms shuffled."""
     predicted = []
     for part in index.split(1000):
         batch = qm9.batch(part)
@@ -242,8 +243,14 @@ def draw_curves(curves):
     return figures
 
 
-alt = "Over the epochs of this run: z squared in training and validation, and the error in meV."
-caption = "Training scores the molecules that are learned from; validation others, which tell what was understood."
+alt = (
+    "Over the epochs of this run: z squared in training and validation, and the error "
+    "in meV."
+)
+caption = (
+    "Training scores the molecules that are learned from; validation others, which "
+    "tell what was understood."
+)
 display.show(draw_curves(trained.curves), alt=alt, caption=caption)
 
 # %% [markdown]

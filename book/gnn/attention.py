@@ -234,9 +234,11 @@ verify.equal(
 # {eq}`def-gnn-gat-score` and {eq}`def-gnn-coefficient` in one line:
 #
 # $$
-# h_i' = \sigma\Bigg( \sum_{j} \alpha_{ij}\, W^\top h_j \Bigg) , \qquad
+# \begin{gathered}
+# h_i' = \sigma\Bigg( \sum_{j} \alpha_{ij}\, W^\top h_j \Bigg) , \\
 # \alpha_{ij} = \operatorname{softmax}_j \Big(
 # \operatorname{LeakyReLU}\big( a^\top [\, W^\top h_i \,\Vert\, W^\top h_j \,] \big) \Big) .
+# \end{gathered}
 # $$
 #
 # - *A factor for each pair*: with none, all neighbours count the same; with the GCN's, only their degrees decide.
@@ -283,7 +285,7 @@ a_dst, a_src = a.chunk(2)  # [d_out] each
 
 
 def pair_scores(Z, a_dst, a_src):
-    """r_i + s_j of all pairs [..., N, N]; Z is [..., N, d], a_dst and a_src [..., d]."""
+    """r_i + s_j of all pairs [..., N, N]; Z is [..., N, d], a_dst, a_src [..., d]."""
     r, s = Z @ a_dst[..., None], Z @ a_src[..., None]  # [..., N, 1] each
     return r + s.mT
 
@@ -510,8 +512,10 @@ exercises.check("gnn/attention/edge_softmax_gradient", edge_softmax_gradient)
 # the messages of all heads. With $\alpha^k$ for the matrix {eq}`eq-gnn-attention-dense` of head $k$,
 #
 # $$
-# \texttt{GraphAttention}(H) = \big[\, \alpha^1 H W^1 \;\cdots\; \alpha^K H W^K \,\big]
-# \qquad\text{or}\qquad \frac1K \sum_{k=1}^{K} \alpha^k H W^k .
+# \begin{aligned}
+# \texttt{GraphAttention}(H) = {} & \big[\, \alpha^1 H W^1 \;\cdots\; \alpha^K H W^K \,\big] \\
+# \text{or}\quad & \frac1K \sum_{k=1}^{K} \alpha^k H W^k .
+# \end{aligned}
 # $$ (eq-gnn-heads)
 
 
@@ -690,7 +694,10 @@ verify.equal(
 #    {term}`permutation equivariant <permutation equivariance>`. Heads are such layers side by side:
 #
 # $$
-# \texttt{GraphAttention}(P A P^\top, P H) = P\; \texttt{GraphAttention}(A, H) .
+# \begin{aligned}
+# & \texttt{GraphAttention}(P A P^\top, P H) \\
+# & \quad = P\; \texttt{GraphAttention}(A, H) .
+# \end{aligned}
 # $$ (eq-gnn-attention-equivariance)
 
 
@@ -1063,9 +1070,11 @@ reached = {
 above = lookup["GATv2"][0][:, :20].amax(dim=1) > 0.05  # [steps]
 display.show(
     draw_lookup(),
-    alt=f"The lookup loss of 20 seeds by step of Adam. All curves of GAT level out between the bound {bound:.2f} and "
-    f"{math.log(2):.2f}, the loss of no choice; all of GATv2 are below 0.05 after {above.sum()} steps.",
-    caption=f"Of 20 random starts, {reached['GAT']} of GAT get below the bound, and {reached['GATv2']} of GATv2.",
+    alt="The lookup loss of 20 seeds by step of Adam. All curves of GAT level out "
+    f"between the bound {bound:.2f} and {math.log(2):.2f}, the loss of no choice; all "
+    f"of GATv2 are below 0.05 after {above.sum()} steps.",
+    caption=f"Of 20 random starts, {reached['GAT']} of GAT get below the bound, and "
+    f"{reached['GATv2']} of GATv2.",
 )
 for name, (losses, correct) in lookup.items():
     low, high = losses[-1].min(), losses[-1].max()
@@ -1223,8 +1232,8 @@ display.show(
     draw_accuracy(),
     alt="A point a seed, the accuracy on the members without a label: "
     + ", ".join(f"{name} {v.mean():.2f} on average" for name, v in accuracy.items()),
-    caption=f"Accuracy on the {int((~labelled).sum())} members without a label after 120 steps, a point for each of "
-    f"{num_seeds} seeds.",
+    caption=f"Accuracy on the {int((~labelled).sum())} members without a label after "
+    f"120 steps, a point for each of {num_seeds} seeds.",
 )
 for name, v in accuracy.items():
     key = name.split()[-1]
@@ -1240,10 +1249,9 @@ for name, v in accuracy.items():
 # friends to others, and four labels cannot tell a good preference from a lucky one. The features are names, so there
 # is nothing else to prefer by.
 #
-# Look at what one network learned. Turn the slider to choose the member who listens. Lines and bars are the
-# coefficients in the last layer of the first seed (the listener's own has a bar only); the dashed line is the equal
-# share. The bars stand in the order of $s_j$, the same ranking for everybody; so, whoever listens, they fall from top
-# to bottom.
+# Look at what one network learned, from the place of a member who listens. Lines and bars are the coefficients in the
+# last layer of the first seed (the listener's own has a bar only); the dashed line is the equal share. The bars stand
+# in the order of $s_j$, the same ranking for everybody; so, whoever listens, they fall from top to bottom.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 (_, alpha, s), _ = trained["attention"]
@@ -1286,8 +1294,9 @@ def describe(i):
     heard = in_order(i)
     shares = ", ".join(f"{j}: {alpha[0, i, j]:.0%}" for j in heard[:3])
     return (
-        f"The karate club, looked at from member {i}, who hears {len(heard)} members, itself included. An equal share "
-        f"is {1 / len(heard):.0%}; the largest three coefficients are {shares}. The bars fall from top to bottom."
+        f"The karate club, looked at from member {i}, who hears {len(heard)} members, "
+        f"itself included. An equal share is {1 / len(heard):.0%}; the largest three "
+        f"coefficients are {shares}. The bars fall from top to bottom."
     )
 
 
@@ -1296,7 +1305,8 @@ display.slider(
     looked_from,
     label="member who listens",
     alt=describe,
-    caption="Whoever listens, the bars fall: all members rank whom they hear in one order.",
+    caption="Whoever listens, the bars fall: all members rank whom they hear in one "
+    "order.",
     start=31,
 )
 display.glue("gnn-att-between-seeds", f"{between_seeds:.2f}")

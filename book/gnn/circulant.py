@@ -175,7 +175,8 @@ display.show(
     "previous one. Right, the 6 by 6 matrix of the layer: w0 on the diagonal, "
     "w1 right above it, w minus 1 right below it, and one weight in each of "
     "the two corners where the diagonals wrap around.",
-    caption="One layer, drawn twice: each kind of arrow carries one weight, and fills one diagonal of the matrix.",
+    caption="One layer, drawn twice: each kind of arrow carries one weight, and fills "
+    "one diagonal of the matrix.",
 )
 
 
@@ -422,7 +423,7 @@ def cases():
 verify.equal("eq-gnn-conv1d", cases(), atol=1e-12, against="a loop over nodes")
 
 # %% [markdown]
-# Move the slider to let the three taps $(w_{-1}, w_0, w_1) = (-\tfrac12, 1, 1)$ travel around a ring of 6. At $i = 0$
+# Here the three taps $(w_{-1}, w_0, w_1) = (-\tfrac12, 1, 1)$ travel around a ring of 6, node by node. At $i = 0$
 # and at $i = 5$ the window reaches across the seam, and nothing special happens there: a ring has no border.
 
 # %% tags=["hide-input"]
@@ -468,7 +469,8 @@ display.slider(
     range(6),
     label="node i",
     alt=describe_window,
-    caption="The same three weights at every node, and also across the seam between 5 and 0.",
+    caption="The same three weights at every node, and also across the seam between 5 "
+    "and 0.",
     start=5,
 )
 
@@ -766,7 +768,8 @@ display.slider(
     range(8),
     label="mode k",
     alt=describe_mode,
-    caption="A mode, and the number on the unit circle by which one shift multiplies it.",
+    caption="A mode, and the number on the unit circle by which one shift multiplies "
+    "it.",
     start=1,
 )
 
@@ -884,7 +887,8 @@ display.show(
     "to 0. Right, their eigenvalues in the complex plane: the shift's lie on the unit "
     "circle, the average's on the real axis, the difference's on the imaginary axis, "
     "the lopsided kernel's on an ellipse.",
-    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave the real axis: they move waves.",
+    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave "
+    "the real axis: they move waves.",
 )
 
 
@@ -1034,8 +1038,9 @@ display.show(
     "steps from node 11 to a height of 1 at node 16. The product without root "
     "and conjugate falls from node 16 to node 21 instead, and is less than a "
     "fifth as high.",
-    caption="The layer answers a pulse at node 16 before it, with the kernel read backwards; the product without "
-    "root and conjugate answers after it, and too weakly.",
+    caption="The layer answers a pulse at node 16 before it, with the kernel read "
+    "backwards; the product without root and conjugate answers after it, and too "
+    "weakly.",
 )
 
 # %% [markdown]
@@ -1349,7 +1354,8 @@ display.show(
     "dense product is the faster one on small rings, then climbs about twice as "
     "steeply as the FFT product, which goes on to about a million nodes. Dotted "
     "guides show the slopes of n squared and n log n.",
-    caption=f"From {first_win:,} nodes on the FFT is faster, at {largest_dense:,} it is {speedup:.0f} times as fast.",
+    caption=f"From {first_win:,} nodes on the FFT is faster, at {largest_dense:,} it "
+    f"is {speedup:.0f} times as fast.",
 )
 
 # %% [markdown]
@@ -1637,7 +1643,8 @@ display.show(
     "propagation matrix falls from 1 through 0 at one third to minus one "
     "third; its powers 2, 4 and 16 are ever narrower peaks at frequency 0, "
     "where they are 1.",
-    caption="The more layers, the fewer waves pass: a stack of 16 keeps only the slowest.",
+    caption="The more layers, the fewer waves pass: a stack of 16 keeps only the "
+    "slowest.",
 )
 
 

@@ -111,7 +111,8 @@ display.show(
     alt="Three small graphs. A directed path of nodes 1 to 4. Two directed paths over "
     "the same four steps, one to the right and one to the left, with no edge between "
     "them. A tree: nodes 1 and 2 point to 4, nodes 4 and 3 point to the root 5.",
-    caption="On the first of these graphs a recurrent network is a graph network. The others make more of it.",
+    caption="On the first of these graphs a recurrent network is a graph network. The "
+    "others make more of it.",
 )
 
 # %% [markdown]
@@ -385,9 +386,11 @@ exercises.check("gnn/combining/sweep", sweep)
 # and repeat for $k = 1, \dots, K$:
 #
 # $$
+# \begin{gathered}
 # h_i^{(0)} = \begin{bmatrix} x_i \\ 0 \end{bmatrix} , \qquad
-# m_i^{(k)} = \sum_{j \in \mathcal{N}(i)} \Theta^{(k)\top} h_j^{(k-1)} , \qquad
+# m_i^{(k)} = \sum_{j \in \mathcal{N}(i)} \Theta^{(k)\top} h_j^{(k-1)} , \\
 # h_i^{(k)} = \operatorname{GRU}\big( m_i^{(k)},\, h_i^{(k-1)} \big) .
+# \end{gathered}
 # $$ (def-gnn-gated)
 #
 # The axis along which this network is recurrent is not time. It is the number of rounds: the features come in once, at
@@ -499,7 +502,7 @@ frames, unseen = 20, 40  # the net starts at rest and moves before the camera do
 
 
 def mesh(rows, columns, rng):
-    """A random net, a shaken and triangulated grid: positions [N, 2], Laplacian [N, N]."""
+    """A random net, a shaken, triangulated grid: positions [N, 2], Laplacian [N, N]."""
     grid = np.indices((columns, rows)).reshape(2, -1).T
     positions = (grid + rng.uniform(-0.35, 0.35, grid.shape)) / columns
     edges = torch.from_numpy(Triangulation(*positions.T).edges).long()  # [E, 2]
@@ -558,7 +561,8 @@ display.show(
     alt="Left, a triangulated net of 30 knots, three of them marked. Right, the "
     "heights of these three over 21 frames: smooth swings, each with scattered "
     "markers around it where the camera saw the knot.",
-    caption="What the camera sees is blurred: from one frame, a knot's velocity cannot be read.",
+    caption="What the camera sees is blurred: from one frame, a knot's velocity "
+    "cannot be read.",
 )
 
 # %% [markdown]
@@ -612,8 +616,10 @@ def covariances(L, frames):
 # variances sum to that of the target:
 #
 # $$
-# \mathbb{E}\big[y_{i,t+1} \,\big|\, y_O\big] = c^\top C_{OO}^{-1}\, y_O , \qquad
-# \text{mean squared error} = \operatorname{Var}(y_{i,t+1}) - c^\top C_{OO}^{-1}\, c .
+# \begin{aligned}
+# \mathbb{E}\big[y_{i,t+1} \,\big|\, y_O\big] &= c^\top C_{OO}^{-1}\, y_O , \\
+# \text{mean squared error} &= \operatorname{Var}(y_{i,t+1}) - c^\top C_{OO}^{-1}\, c .
+# \end{aligned}
 # $$ (eq-gnn-conditional)
 #
 # Another route to both is the inverse $M$ of the covariance matrix of $y_O$ and the target together. Their normal
@@ -657,8 +663,10 @@ verify.equal(
 # linear one. Let $g_s(\lambda)$ be the weight that it ends up giving to frame $s$. Back in the old coordinates
 #
 # $$
-# \mathbb{E}[y_{t+1} \mid y_0, \dots, y_t] = \sum_{s=0}^{t} G_s\, y_s , \qquad
-# G_s = U \operatorname{diag}\big( g_s(\lambda_1), \dots, g_s(\lambda_N) \big)\, U^\top .
+# \begin{aligned}
+# \mathbb{E}[y_{t+1} \mid y_0, \dots, y_t] &= \sum_{s=0}^{t} G_s\, y_s , \\
+# G_s &= U \operatorname{diag}\big( g_s(\lambda_1), \dots, g_s(\lambda_N) \big)\, U^\top .
+# \end{aligned}
 # $$ (eq-gnn-best-forecast)
 
 
@@ -680,7 +688,7 @@ def kalman(eigenvalues, frames):
 
 
 def best_filters(L, frames):
-    """G [frames, N, N]: the best forecast after these frames is the sum of all G_s y_s."""
+    """G [frames, N, N]: the best forecast after these frames sums all G_s y_s."""
     eigenvalues, U = torch.linalg.eigh(L)
     g, _ = kalman(eigenvalues, frames)  # [N, frames]
     return torch.einsum("ik,ks,jk->sij", U, g, U)
@@ -834,7 +842,7 @@ def graph_filter(X, L, Theta):
 
 
 def chebyshev_twin(Theta, bound):
-    """The ChebConv that equals the filter Theta; no eigenvalue of L is over ``bound``."""
+    """The ChebConv equal to the filter Theta; no eigenvalue of L is over ``bound``."""
     Theta_0, Theta_1 = Theta.chunk(2)  # [d, e] each
     layer = ChebConv(*Theta_0.shape, K=2, normalization=None, bias=False)
     layer.lins[0].weight.data = (Theta_0 + bound / 2 * Theta_1).T
@@ -872,7 +880,10 @@ verify.equal("eq-gnn-chebyshev-filter", cases(), atol=1e-12, against="PyG's Cheb
 # with the same weights:
 #
 # $$
-# L = 0 \;\implies\; H_t = \texttt{torch.nn.GRU}(X)_t \quad\text{with nodes as the batch.}
+# \begin{aligned}
+# L = 0 \;\implies\; H_t = {} & \texttt{torch.nn.GRU}(X)_t \\
+# & \text{with nodes as the batch.}
+# \end{aligned}
 # $$ (eq-gnn-no-edges)
 #
 # Without memory, $H_{t-1}$ replaced by 0, each frame is seen by itself, by a graph network.
@@ -913,8 +924,10 @@ verify.equal("eq-gnn-no-edges", cases(), atol=1e-12, against="torch.nn.GRU")
 # of that frame. So, with the adjacency matrix $A_t$ of frame $t$ and but for unlucky weights,
 #
 # $$
-# \frac{\partial h_{i,t}}{\partial x_{j,s}} \ne 0 \iff
-# s \le t \;\text{ and }\; \big[ (I + A_t) \cdots (I + A_{s+1}) (I + A_s) \big]_{ij} \ne 0 .
+# \begin{aligned}
+# \frac{\partial h_{i,t}}{\partial x_{j,s}} \ne 0 \iff {} & s \le t \;\text{ and} \\
+# & \big[ (I + A_t) \cdots (I + A_{s+1}) (I + A_s) \big]_{ij} \ne 0 .
+# \end{aligned}
 # $$ (eq-gnn-light-cone)
 #
 # The product counts the ways from $j$ to $i$ with a hop or a pause at each frame, in the order of time. On a graph that
@@ -1128,7 +1141,8 @@ display.show(
     f"carried forward at {last_value[settled].mean():.2f}. Right, by frames seen: "
     "without memory the errors stay level, with memory they fall over the first five "
     "frames, with edges and memory close to the lowest thin line.",
-    caption="The lowest floor is that of neighbours and past together, and the network with both ends lowest.",
+    caption="The lowest floor is that of neighbours and past together, and the "
+    "network with both ends lowest.",
 )
 
 # %% [markdown]
@@ -1185,8 +1199,8 @@ display.slider(
     label="frame",
     alt=lambda t: (
         f"Frame {t} of a film of a net with {len(L)} knots, seen from the side: true "
-        "positions as discs, each with a bar that ends where it was forecast. Root mean "
-        "square distance for the last frame carried forward "
+        "positions as discs, each with a bar that ends where it was forecast. Root "
+        "mean square distance for the last frame carried forward "
         f"{(y[t - 1] - x[t]).square().mean().sqrt():.2f}, for the graph GRU "
         f"{(by_both[t - 1] - x[t]).square().mean().sqrt():.2f}."
     ),

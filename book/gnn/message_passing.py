@@ -112,8 +112,8 @@ display.show(
     alt="Two adjacency matrices of the karate club as patterns of cells, one in "
     "Zachary's numbering with long rows of cells for the two leaders, at the first "
     "and last nodes, one in a random numbering where the cells look scattered.",
-    caption="One club, two numberings: what looks like order in the first matrix is a choice "
-    "of numbers.",
+    caption="One club, two numberings: what looks like order in the first matrix is a "
+    "choice of numbers.",
 )
 
 # %% [markdown]
@@ -863,8 +863,8 @@ verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
 
 # %% [markdown]
 # So $k$ layers see $k$ hops, no more, and (but for unlucky weights) no less. This is the {term}`receptive field` of a
-# graph network. The number of *layers* is a distance in the graph. Turn the slider to see what member
-# {glue:text}`gnn-mp-member` knows of the club.
+# graph network. The number of *layers* is a distance in the graph. So far does member {glue:text}`gnn-mp-member` see
+# into the club.
 
 # %% tags=["hide-input"]
 club_graph = nx.from_numpy_array(A.numpy())
@@ -898,7 +898,8 @@ display.slider(
         f"{(hops[member] == k).sum()} at exactly {k} hops have a thick outline, the "
         f"{(hops[member] > k).sum()} out of reach are empty."
     ),
-    caption=f"What reaches member {member}: every layer adds those who are one hop further away.",
+    caption=f"What reaches member {member}: every layer adds those who are one hop "
+    "further away.",
     start=2,
 )
 display.glue("gnn-mp-member", f"{member}")
@@ -1252,8 +1253,9 @@ display.show(
     f"rightly, {int((predicted != y).sum())} are empty, as they are not; the four "
     f"labelled ones have thick outlines. Right, accuracies: GCN near {gcn.mean():.2f}, "
     f"no edges near {mlp.mean():.2f}, labels alone at {spread_labels:.2f}.",
-    caption="What one trained GCN makes of the club, and how often three ways are right about the "
-    "members without a label: a point for each seed, and a line for labels that spread along edges.",
+    caption="What one trained GCN makes of the club, and how often three ways are "
+    "right about the members without a label: a point for each seed, and a line for "
+    "labels that spread along edges.",
 )
 
 # %% [markdown]
@@ -1336,8 +1338,9 @@ display.show(
     "then along a line parallel to its bound and below it. Right, accuracy by depth: "
     f"on the labelled four it is {on_labelled.mean():.2f} on average; on the others "
     f"{two.mean():.2f} at 2 layers, {four.mean():.2f} at 4, {eight.mean():.2f} at 8.",
-    caption="Propagation by itself forgets what tells nodes apart, in the end at the rate of its bound. "
-    "Trained networks lose accuracy on members without a label as they get deeper.",
+    caption="Propagation by itself forgets what tells nodes apart, in the end at the "
+    "rate of its bound. Trained networks lose accuracy on members without a label as "
+    "they get deeper.",
 )
 
 # %% [markdown]
@@ -1398,7 +1401,8 @@ display.show(
     draw_molecules(),
     alt="Two molecules as graphs: methane, one carbon in the middle of four "
     "hydrogens; benzene, a ring of six carbons with one hydrogen on each.",
-    caption="Two graphs of different sizes for one layer, as its weights do not count nodes.",
+    caption="Two graphs of different sizes for one layer, as its weights do not count "
+    "nodes.",
 )
 
 # %% [markdown]

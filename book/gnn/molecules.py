@@ -184,7 +184,9 @@ display.table(
     {
         "model": f"composition, {name}",
         "mean z²": f"{mean_z2(target, test):.2g}",
-        "mean absolute error (meV)": f"{1000 * residuals(target)[test].abs().mean():.1f}",
+        "mean absolute error (meV)": (
+            f"{1000 * residuals(target)[test].abs().mean():.1f}"
+        ),
     }
     for name, target in {"total energy": U_0, "atomization energy": y}.items()
 )
@@ -261,7 +263,8 @@ display.show(
     draw_sizes(),
     alt="Bars: how many molecules of QM9 have how many atoms. Most have 14 to 22, few "
     "less than 10 or more than 25, none more than 29.",
-    caption="An MLP takes vectors of one size, and molecules have many. Padded, all of them have 29 places.",
+    caption="An MLP takes vectors of one size, and molecules have many. Padded, all "
+    "of them have 29 places.",
 )
 
 
@@ -394,9 +397,9 @@ def draw_two_numberings():
 
 display.show(
     draw_two_numberings(),
-    alt="Two patterns of the bonds of acetamide among 29 by 29 places, with the elements "
-    "written below. Both fill only the first nine places; one begins C C O N, the other "
-    "has another order, and its cells lie elsewhere.",
+    alt="Two patterns of the bonds of acetamide among 29 by 29 places, with the "
+    "elements written below. Both fill only the first nine places; one begins C C O "
+    "N, the other has another order, and its cells lie elsewhere.",
     caption="One molecule, and two inputs for the MLP that have little in common.",
 )
 
@@ -623,8 +626,8 @@ verify.equal("eq-gnn-mfconv", cases(), atol=1e-12, against="PyG's MFConv")
 #
 # $$
 # \begin{gathered}
-# p = \sum_{i=1}^{N} h_i , \\
-# z = g(p) + w^\top n + b , \qquad g(p) = W_2^\top \operatorname{ReLU}(W_1^\top p + b_1) + b_2 .
+# p = \sum_{i=1}^{N} h_i , \qquad z = g(p) + w^\top n + b , \\
+# g(p) = W_2^\top \operatorname{ReLU}(W_1^\top p + b_1) + b_2 .
 # \end{gathered}
 # $$ (eq-gnn-molecule-network)
 #
@@ -801,7 +804,7 @@ def values(model, metric):
 
 
 def spread(numbers):
-    """The mean in four figures and, where there are several seeds, the standard deviation."""
+    """The mean in four figures and, of several seeds, the standard deviation."""
     digits = max(0, 3 - math.floor(math.log10(numbers.mean())))
     text = f"{numbers.mean():,.{digits}f}"
     return f"{text} ± {numbers.std():.{digits}f}" if len(numbers) > 1 else text
@@ -889,8 +892,9 @@ display.show(
     "on a logarithmic axis, a curve for each seed. The test errors at the end: "
     + ", ".join(f"{model} {end:.0f} meV" for model, end in ends.items())
     + f"; counting atoms has {counting:.0f} meV.",
-    caption="The network that cannot see the numbering ends lowest, with each seed; the MLP that is shown many "
-    "numberings (one seed) ends highest, though below counting atoms. Epochs, batches and rates differ too.",
+    caption="The network that cannot see the numbering ends lowest, with each seed; "
+    "the MLP that is shown many numberings (one seed) ends highest, though below "
+    "counting atoms. Epochs, batches and rates differ too.",
 )
 
 # %% [markdown]
@@ -1008,7 +1012,7 @@ def by_size(run):
 
 
 def mean_over(run, sizes):
-    """The mean absolute error (meV) on the test molecules with such a number of atoms."""
+    """The mean absolute error (meV) on the test molecules with so many atoms."""
     tested = num_atoms[test].bincount(minlength=MAX_ATOMS + 1)
     scored = {size: error for size, error in by_size(run).items() if size in sizes}
     weights = torch.tensor([tested[size] for size in scored]).double()
@@ -1056,12 +1060,12 @@ def draw_by_size():
 
 display.show(
     draw_by_size(),
-    alt="Mean absolute error by the number of atoms, for the network trained on up to "
-    f"{limit} atoms and the one trained on all sizes, on a logarithmic axis. Above {limit} "
-    f"atoms the first has {larger['metrics']['larger_mae_mev']:.0f} meV on average, the "
-    f"second {all_beyond:.0f} meV.",
-    caption="Right of the dotted line are sizes that the first network never saw. It takes them all the same; the gap "
-    "to the second is widest at the far end.",
+    alt="Mean absolute error by the number of atoms, for the network trained on up "
+    f"to {limit} atoms and the one trained on all sizes, on a logarithmic axis. Above "
+    f"{limit} atoms the first has {larger['metrics']['larger_mae_mev']:.0f} meV on "
+    f"average, the second {all_beyond:.0f} meV.",
+    caption="Right of the dotted line are sizes that the first network never saw. It "
+    "takes them all the same; the gap to the second is widest at the far end.",
 )
 
 # %% [markdown]
@@ -1184,8 +1188,8 @@ def show_molecule(smiles):
 show_molecule("CC(=O)C")  # acetone; type yours
 
 # %% [markdown]
-# The slider has some ready, of which some are outside of QM9. The last but one has more than 29 atoms, and the last an
-# element that the network does not know.
+# Here is what it says of some others, a few of them outside of QM9: one has more than 29 atoms, and one an element that
+# the network does not know.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 GALLERY = {
@@ -1209,7 +1213,8 @@ display.slider(
     GALLERY,
     label="molecule",
     alt=lambda name: in_words(GALLERY[name], name),
-    caption="What the network predicts, beside what is known. Where it has no place for an element, it says so.",
+    caption="What the network predicts, beside what is known. Where it has no place "
+    "for an element, it says so.",
     start="caffeine",
 )
 
@@ -1223,7 +1228,7 @@ print(f"{icosane}, GNN: {predict(icosane).item():.0f} eV")
 for attempt in (
     lambda: MLP(molecules.from_smiles(icosane).batch([0])),
     lambda: predict("CC(Cl)Br"),
-    lambda: predict("C(C)(C)(C)(C)C"),
+    lambda: predict("O(C)(C)C"),
     lambda: predict("c1ccccc"),
 ):
     try:
@@ -1277,7 +1282,8 @@ display.show(
     alt="The error of the prediction for alkane chains of 1 to 20 carbon atoms. "
     f"At nonane, the longest in QM9, it is {1000 * chain_error[8]:.0f} meV, at icosane "
     f"{1000 * chain_error[19]:.0f} meV.",
-    caption="QM9 ends at the dotted line; beyond it the truth is the straight line on which its own chains lie.",
+    caption="QM9 ends at the dotted line; beyond it the truth is the straight line on "
+    "which its own chains lie.",
 )
 
 # %% [markdown]

@@ -43,7 +43,7 @@ def opened(browser, site):
 def test_each_claim_is_one_line_with_a_tick_beside_its_equation(site, page):
     text = (contents.BOOK / f"{page}.py").read_text()
     rows = [[cell.get_text() for cell in row.select("td")] for row in article(site, "appendix/ledger").select("tr")]
-    ledger = {row[2]: row for row in rows if row}
+    ledger = {row[-1]: row for row in rows if row}
     soup = article(site, page)
     equations = soup.select("[id^=equation-eq-]")
     assert len(equations) == len(set(re.findall(r"\$\$ \((eq-[\w-]+)\)", text)))
@@ -54,7 +54,7 @@ def test_each_claim_is_one_line_with_a_tick_beside_its_equation(site, page):
         assert number in tick["aria-label"] and "verified" in tick["aria-label"]
         check = soup.find(id=tick["href"].removeprefix("#"))
         line = check.find_parent("details", class_="verdict").summary
-        _, _, label, against, cases, error, _ = ledger[equation["id"].removeprefix("equation-")]
+        _, against, error, _, cases, _, label = ledger[equation["id"].removeprefix("equation-")]
         found = "" if error == "a statement" else r", largest error \d(e[+-]\d+)?"
         said = rf"✓ {re.escape(number)} against {re.escape(against)}, {cases} cases?{found}"
         assert re.fullmatch(said, line.get_text()), line

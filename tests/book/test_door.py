@@ -2,6 +2,7 @@
 the way; what every page says of itself to those who link to it.
 """
 
+import posixpath
 import re
 from itertools import chain, pairwise
 from types import SimpleNamespace
@@ -158,3 +159,35 @@ def test_a_card_of_a_part_that_is_not_there_is_told_of(tmp_path, text):
     assert "index.md:3: WARNING: no part of the contents is called 'Part II: recurrence'" in said.text
     assert "there is Part I: toys" in said.text
     assert "Part II" not in BeautifulSoup((tmp_path / "site/index.html").read_text(), "lxml").select_one("body").text
+
+
+# --- what a reader would wonder at ---
+
+
+def test_pages_that_no_card_counts_are_named_beside_the_number_of_all_equations(site, page):
+    rows = read(site / "appendix/ledger.html").select("article table tbody tr")
+    counted = {f"{chapter}.html" for chapter in chain(*PARTS.values())}
+    others = {posixpath.normpath(f"appendix/{row.select('a')[1]['href']}") for row in rows} - counted
+    said = page.select_one("a[href='appendix/ledger.html']:not(nav a)").find_parent("p")
+    assert others <= {link["href"] for link in said.select("a")}
+
+
+def test_parts_that_are_not_there_are_said_to_follow(page):
+    there = {re.match(r"Part (\w+)", part)[1] for part in PARTS}
+    said = page.select_one("#the-parts > p")
+    missing = {"I", "II", "III"} - there
+    assert not missing or ("follow" in said.text and all(re.search(rf"\b{part}\b", said.text) for part in missing))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["desk", "phone"])
+def test_the_heads_of_the_figures_columns_stand_apart_and_a_card_below_its_heading(browser, site, width, height):
+    with browser.new_page(viewport={"width": width, "height": height}) as tab:
+        tab.goto((site / "index.html").as_uri())
+        frame = tab.locator(".book-telling")
+        heads = [frame.get_by_text(head, exact=True).bounding_box() for head in ("atom", "protons", "bonds")]
+        for left, right in pairwise(heads):
+            assert right["x"] - (left["x"] + left["width"]) >= 8
+        card, said = (
+            tab.locator(f"section > {box}").first.bounding_box() for box in ("section:has(> p > .door-facts)", "h2 + p")
+        )
+        assert card["y"] > said["y"] + said["height"]

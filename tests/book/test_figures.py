@@ -4,7 +4,7 @@ import contents
 
 import pytest
 
-from visits import DESK, PHONE, Visit
+from visits import DESK, PHONE, Visit, read
 
 SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscript
 GRID = 0.25  # the opacity of a grid, which need not stand out
@@ -206,3 +206,26 @@ def prints_another_frame(tab):
         if label not in said:
             yield f"the slider {label!r} does not print of which value its frame is: {said}"
     tab.emulate_media(media="screen")
+
+
+# --- the figures of the whole book ---
+
+
+def test_no_two_figures_have_the_same_caption_or_words(site):
+    """Nor two frames of a slider: what a reader is told changes with what is seen."""
+    captions, words = [], []
+    for page in drawing("show", "slider"):
+        article = read(site / f"{page}.html").select_one("article")
+        captions += [caption.get_text() for caption in article.select(".book-figure figcaption")]
+        words += [panels["aria-label"] for panels in article.select(".book-figure [role=img]")]
+    assert len(captions) > 20 and len(words) > len(captions)
+    assert [text for text in {*captions} if captions.count(text) > 1] == []
+    assert [text for text in {*words} if words.count(text) > 1] == []
+
+
+@pytest.mark.parametrize("page", drawing("slider"))
+def test_a_slider_has_a_frame_for_each_place_of_its_thumb_and_a_name_for_each(site, page):
+    for slider in read(site / f"{page}.html").select(".book-slider"):
+        control, frames = slider.select_one("input[type=range]"), slider.select(".book-frame")
+        assert int(control["max"]) - int(control.get("min", 0)) + 1 == len(frames) <= 20
+        assert len({frame["data-value"] for frame in frames}) == len(frames)

@@ -12,6 +12,7 @@ import contents
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from visits import DESK, PHONE, Visit, every_page, read
 
@@ -241,3 +242,31 @@ def anchors(path, found={}):  # noqa: B006 (a cache: many links lead to the same
     if path not in found:
         found[path] = set(re.findall(r'\bid="([^"]+)"', path.read_text()))
     return found[path]
+
+
+# --- without scripts ---
+
+
+@pytest.mark.parametrize("window", [DESK, {"width": 1000, "height": 800}, PHONE], ids=["desk", "tablet", "phone"])
+def test_without_scripts_no_button_is_dead_and_the_contents_can_be_reached(browser, site, window):
+    context = browser.new_context(viewport=window, java_script_enabled=False)
+    tab = context.new_page()
+    for page, sidebars in ((RICH[0], ["primary", "secondary"]), ("search", ["primary"])):
+        for sidebar in sidebars:
+            tab.goto((site / f"{page}.html").as_uri())
+            assert tab.locator("button:visible, input:visible").count() == 0
+            contents_of_it, door = (
+                tab.locator(f"#pst-{sidebar}-sidebar nav a").first,
+                tab.locator(f".by-link a[href='#pst-{sidebar}-sidebar']"),
+            )
+            if door.is_visible():
+                door.click()
+            expect(contents_of_it, f"{page}, {sidebar}").to_be_in_viewport()
+    said = tab.locator(".bd-search-container")
+    assert "needs JavaScript" in said.inner_text() and said.get_by_role("link", name="contents").is_visible()
+    context.close()
+
+
+def test_with_scripts_no_link_stands_beside_the_buttons(browser, site):
+    with Visit(browser, site / f"{RICH[0]}.html", PHONE) as visit:
+        assert visit.tab.locator(".by-link").count() == 0 and visit.tab.locator(".primary-toggle").is_visible()

@@ -3,6 +3,8 @@
 import json
 import re
 
+import contents
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import NavigableString
@@ -270,10 +272,11 @@ def test_paper_shows_what_it_can(browser, site, page):
         article = visit.tab.locator("article")
         assert "Show code" not in article.inner_text()
         assert article.locator("details:not([open]) pre:visible, .copybtn:visible, input:visible").count() == 0
-        assert article.locator(".solution section:visible").count() == 0
+        assert article.locator(".solution:visible").count() == 0
+        assert "slider" not in article.inner_text().lower()
         assert article.locator("h1:visible").count() == 1
         sheets = len(re.findall(rb"/Type\s*/Page\b", visit.tab.pdf(prefer_css_page_size=True)))
-        assert sheets <= 20
+        assert sheets <= 15
 
 
 def test_paper_is_white_and_black_for_who_reads_in_the_dark(browser, site):
@@ -283,3 +286,74 @@ def test_paper_is_white_and_black_for_who_reads_in_the_dark(browser, site):
         for words in ("article p", "article .highlight .n"):
             style = visit.tab.locator(words).first.evaluate("node => getComputedStyle(node).color")
             assert style == "rgb(0, 0, 0)", words
+
+
+# --- room ---
+
+
+@every_page
+def test_at_a_desk_no_formula_and_no_code_scrolls_folded_or_not(browser, site, page):
+    with Visit(browser, site / f"{page}.html") as visit:
+        visit.tab.evaluate("document.querySelectorAll('article details').forEach(fold => { fold.open = true; })")
+        assert [name for _, _, _, name in visit.tab.evaluate(OVERFLOWING)] == []
+
+
+def test_a_phone_shows_the_error_of_each_verified_equation(browser, site):
+    with Visit(browser, site / "appendix/ledger.html", PHONE) as visit:
+        headings = visit.tab.locator("article th")
+        error = headings.nth(headings.all_inner_texts().index("Largest error")).bounding_box()
+        assert error["x"] + error["width"] <= PHONE["width"]
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_the_entries_of_a_list_stand_at_one_distance_with_formulas_or_without(browser, site, width):
+    with Visit(browser, site / "gnn/attention.html", {"width": width, "height": 844}) as visit:
+        assert len(set(visit.tab.locator("#what-was-shown ul").evaluate(GAPS))) == 1
+
+
+# Between the text of an entry and the text of the next: what surrounds a formula so that it can scroll is no text.
+GAPS = """list => [...list.querySelectorAll("p")].map(p => {
+  const box = p.getBoundingClientRect(), style = getComputedStyle(p);
+  return [box.top + parseFloat(style.paddingTop), box.bottom - parseFloat(style.paddingBottom)];
+}).flatMap(([top], i, all) => i ? [Math.round(top - all[i - 1][1])] : [])"""
+
+
+# --- words that are written in several ways, and pages that name everything ---
+
+
+INDEX = [
+    ["a.html#hyphen", "One", "A", "What is called over-smoothing.", False],
+    ["a.html#joined", "Two", "A", "What is called oversmoothing.", False],
+    ["a.html#apart", "Three", "A", "What is called over smoothing.", False],
+    ["a.html#other", "Four", "A", "There is no term that is smooth all over.", False],
+    ["t.html#table", "Over-smoothing", "T", "Oversmoothing over smoothing over-smoothing.", True],
+]
+
+
+@pytest.mark.parametrize("query", ["oversmoothing", "over-smoothing", "over smoothing", "Over-smooth", "note"])
+def test_hyphens_do_not_count_and_tables_come_last(browser, site, query):
+    with Visit(browser, site / "search.html") as visit:
+        script = f"var bookSections = {json.dumps(INDEX)};"
+        visit.tab.route("**/search-index.js", lambda route: route.fulfill(body=script))
+        visit.tab.goto((site / "search.html").as_uri() + f"?q={query.replace(' ', '+')}")
+        found = visit.tab.locator("#search-results a").evaluate_all("all => all.map(link => link.hash)")
+        if query == "note":
+            assert found == [], "'no term' is not 'note'"
+        else:
+            assert {"#hyphen", "#joined", "#apart"} <= set(found) and found[-1] == "#table"
+
+
+def test_pages_of_the_whole_book_are_known_to_the_search_as_tables(site):
+    rows = json.loads((site / "search-index.js").read_text().removeprefix("var bookSections = ").removesuffix(";\n"))
+    tables = {address.split("#")[0].removesuffix(".html") for address, *_, table in rows if table}
+    assert tables == set(contents.GENERATED)
+
+
+def test_the_page_of_the_search_looks_like_the_others(browser, site):
+    with Visit(browser, site / f"{RICH}.html") as visit:
+        title = visit.tab.locator("article h1").evaluate(WEIGHT)
+        visit.tab.goto((site / "search.html").as_uri())
+        assert visit.tab.locator("h1").evaluate(WEIGHT) == title
+        keys = visit.tab.locator(".bd-search-container .search-button__kbd-shortcut")
+        colors = [part.evaluate("node => getComputedStyle(node).color") for part in (keys, keys.locator("kbd").first)]
+        assert colors[0] == colors[1], "between the names of the keys stands what is as dark"

@@ -1,5 +1,6 @@
 // The search: sections that hold every word asked for, the best first, each with the place in it where they are.
-// bookSections, from search-index.js: [address, heading, page, text] of each section, and of each term of the glossary.
+// bookSections, from search-index.js: [address, heading, page, text, whether its page is a table of the whole book] of
+// each section, and of each term of the glossary.
 (() => {
   const form = document.querySelector(".bd-search-container form"), input = form.querySelector("input");
   const status = document.createElement("p"), list = document.createElement("ol");
@@ -11,14 +12,20 @@
   // Accents and case do not count. Letters stay in their places, so that what is found can be shown.
   const plain = (text) => [...text.normalize("NFC")].map((c) => c.normalize("NFD")[0].toLowerCase()).join("");
   const LETTER = "[\\p{L}\\p{N}_]";
-  const sections = bookSections.map(([address, heading, page, text]) =>
-    ({ address, heading, page, text: text.normalize("NFC"), plainHeading: plain(heading), plainText: plain(text) }));
+  const sections = bookSections.map(([address, heading, page, text, table]) =>
+    ({ address, heading, page, table, text: text.normalize("NFC"), plainHeading: plain(heading), plainText: plain(text) }));
 
-  // A word is found in all its forms, near enough: what it begins with, less its ending.
+  // A word is found in all its forms, near enough: what it begins with, less its ending. And as one word, as two or with
+  // a hyphen: of a space, both sides are long enough that they are no two words that happen to meet.
   function patterns(query) {
     const words = plain(query).match(new RegExp(`${LETTER}+`, "gu")) || [];
-    const stems = words.map((word) => word.replace(/(?<=.{4})(ices|[ei]x|[ae]n(ces?|ts?)|ies|ing|ed|es|e|s|y)$/u, ""));
-    return [...new Set(stems)].map((stem) => new RegExp(`(?<!${LETTER})${stem}${LETTER}*`, "gu"));
+    return words.map((word, i) => {
+      const stem = word.replace(/(?<=.{4})(ices|[ei]x|[ae]n(ces?|ts?)|ies|ing|ed|es|e|s|y)$/u, "");
+      const halves = [...stem].map((_, at) => [stem.slice(0, at), stem.slice(at)]);
+      const apart = halves.filter(([a, b]) => a.length > 1 && b.length > 2)
+        .map(([a, b]) => a + (a.length > 2 && b.length > 3 ? "[- ]" : "-") + b);
+      return new RegExp(`(?<!${LETTER})(?:${words[i - 1] || ""})?(?:${[stem, ...apart].join("|")})${LETTER}*`, "gu");
+    });
   }
 
   const places = (pattern, text) => [...text.matchAll(pattern)].map((m) => [m.index, m.index + m[0].length]);
@@ -67,7 +74,8 @@
   function search() {
     const wanted = patterns(input.value);
     const ranked = sections.map((section) => [wanted.length ? score(section, wanted) : 0, section]);
-    const found = ranked.filter(([points]) => points).sort(([a], [b]) => b - a).map(([, section]) => section);
+    const found = ranked.filter(([points]) => points).map(([points, section]) => ({ points, ...section }));
+    found.sort((a, b) => a.table - b.table || b.points - a.points);  // tables, which name everything, explain nothing
     status.textContent = !wanted.length ? "" : !found.length ? "Nothing found. Fewer words find more."
       : `${found.length} ${found.length > 1 ? "places" : "place"} found.`;
     list.replaceChildren(...found.slice(0, 50).map((section) => item(section, wanted)));

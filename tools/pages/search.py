@@ -8,22 +8,30 @@ import re
 import shutil
 from pathlib import Path
 
+import contents
+
 from helpers import files
 from pages.previews import read
 
 REPLACED = ("searchtools.js", "language_data.js")
+NO_SCRIPT = """<noscript><p>The search needs JavaScript, which this browser has switched off. Without it, the
+<a href="#pst-primary-sidebar">contents of the book</a> lead to every page, and the
+<a href="appendix/glossary.html">glossary</a> to where its terms are explained.</p></noscript>"""
 SKIPPED = "pre, script, style, svg, .headerlink, .provenance, .eqno, summary, .cell_input"
 
 
 def write(site):
     """Write ``search-index.js`` for the built pages in the folder ``site``, and let their search use it."""
-    found = [row for page in sorted(site.rglob("*.html")) if page.stem != "index" for row in sections(site, page)]
+    pages = [page for page in sorted(site.rglob("*.html")) if page.stem != "index"]
+    tables = [site / f"{name}.html" for name in contents.GENERATED]
+    found = [[*row, page in tables] for page in pages for row in sections(site, page)]
     files.write(site / "search-index.js", f"var bookSections = {json.dumps(found, ensure_ascii=False)};\n")
     shutil.copyfile(Path(__file__).with_suffix(".js"), site / "search.js")
     page = site / "search.html"
     html = re.sub(
         r'\s*<script src="(_static/(searchtools|language_data)|searchindex)\.js[^>]*></script>', "", page.read_text()
     )
+    html = re.sub(r"<noscript>\s*<div class=.admonition.*?</noscript>", NO_SCRIPT, html, flags=re.DOTALL)
     scripts = "".join(f'<script src="{name}.js"></script>\n' for name in ("search-index", "search"))
     page.write_text(html.replace("</body>", f"{scripts}</body>"))
     for name in REPLACED:
