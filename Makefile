@@ -200,7 +200,7 @@ test test-all: lint
 		$(QUIETLY) -k $(BUILD)/html/index.html $(EXECUTED:$(BUILD)/executed/%.ipynb=$(BUILD)/checked/%); \
 		code=$$(find $(CODE) -type f -not -name "*.pyc" -print0 | sort -z | xargs -0 cksum | cksum); tests=tests; \
 		$(if $(QUICK),[ "$$code" != "$$(cat build/tested 2> /dev/null)" ] || tests=tests/book;) \
-		$(BIN)/pytest -p no:nbval -n $(JOBS) --dist loadgroup --site $(BUILD)/html $(if $(QUICK),-m "not thorough") $$tests; \
+		$(BIN)/pytest -p no:nbval -n $(JOBS) --site $(BUILD)/html $(if $(QUICK),-m "not thorough") $$tests; \
 		echo "$$code" > build/tested'
 QUIETLY = $(MAKE) --silent --no-print-directory -j$(JOBS)
 

@@ -23,7 +23,6 @@ from helpers import checkpoints, provenance, runs, training
 from helpers.experiments import RunError
 from helpers.training import TrainingError
 
-pytestmark = pytest.mark.xdist_group("training")  # they share one trained network
 torch.set_num_threads(1)  # with more, sums may differ from process to process
 SAMPLES, BATCH, EPOCHS = 45, 10, 3
 STEPS = EPOCHS * 5

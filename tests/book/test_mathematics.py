@@ -11,12 +11,13 @@ import contents
 
 import pytest
 import yaml
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, NavigableString, Tag
 
 from helpers.files import PROJECT
 from pages.mathematics import FormulaError, Typesetter
-from visits import every_page
+from visits import Visit, every_page, read
 
+CODE = ("code", "pre", "script", "style")
 TEX = re.compile(r"\\[(\[]|\\[)\]]|\$\$|\\begin\{")
 
 
@@ -27,35 +28,33 @@ def typesetter():
     typesetter.close()
 
 
-def read(site, page):
-    return BeautifulSoup((site / f"{page}.html").read_text(), "lxml")
+def words(node):
+    """The text of a page outside its code."""
+    for child in node.children:
+        if isinstance(child, Tag):
+            yield from words(child) if child.name not in CODE else ()
+        elif type(child) is NavigableString:
+            yield child
 
 
 @every_page
 def test_every_formula_is_set_and_keeps_its_mathml_for_screen_readers(site, page):
-    soup = read(site, page)
+    soup = read(site / f"{page}.html")
     for formula in soup.select(".math"):
         assert formula.select_one("mjx-container > mjx-math[aria-hidden=true]"), formula
         assert formula.select_one("mjx-container > mjx-assistive-mml > math > *"), formula
-    for code in soup(["code", "pre", "script", "style"]):
-        code.decompose()
-    assert not TEX.search(soup.get_text()), "TeX that nobody set"
+    assert not TEX.search("".join(words(soup))), "TeX that nobody set"
 
 
 def test_mathematics_is_seen_with_scripts_switched_off(browser, site):
     page = next(page for page in contents.pages() if page.startswith("gnn/"))
-    context = browser.new_context(java_script_enabled=False)
-    try:
-        tab = context.new_page()
-        tab.goto((site / f"{page}.html").as_uri())
-        formulas = tab.locator("article > section .math > mjx-container:visible")
+    with Visit(browser, site / f"{page}.html", java_script_enabled=False) as visit:
+        formulas = visit.tab.locator("article > section .math > mjx-container:visible")
         assert formulas.count() > 50
         for formula in formulas.all()[:20]:
             box = formula.bounding_box()
             assert box["width"] > 4 and box["height"] > 4
-        assert not tab.locator("article .math").first.inner_text().count("\\")
-    finally:
-        context.close()
+        assert not visit.tab.locator("article .math").first.inner_text().count("\\")
 
 
 def test_equations_are_numbered_by_chapter_and_appendices_by_letter(site):
@@ -63,7 +62,7 @@ def test_equations_are_numbered_by_chapter_and_appendices_by_letter(site):
     for part in yaml.safe_load((contents.BOOK / "_toc.yml").read_text())["parts"]:
         kind = numbers if part["caption"].startswith("Part ") else letters if part["caption"] == "Appendix" else None
         for chapter in part["chapters"]:
-            soup = read(site, chapter["file"])
+            soup = read(site / f"{chapter['file']}.html")
             written = [text.get_text() for text in soup.select("article .math .eqno")]
             shown = [re.match(r"\(([\w.]+)\)", text)[1] for text in written]
             if kind:
@@ -73,19 +72,13 @@ def test_equations_are_numbered_by_chapter_and_appendices_by_letter(site):
 
 
 def test_what_refers_to_an_equation_gives_the_number_that_stands_beside_it(site):
-    ledger = read(site, "appendix/ledger")
+    ledger = read(site / "appendix/ledger.html")
     links = ledger.select("article a[href*='#equation-eq-']")
     assert len(links) > 10
     for link in links:
-        page, anchor = link["href"].split(".html#")
-        number = read_once(site / "appendix", page).find(id=anchor).select_one(".eqno").find(string=True)
+        page, anchor = link["href"].split("#")
+        number = read((site / "appendix" / page).resolve()).find(id=anchor).select_one(".eqno").find(string=True)
         assert link.get_text() == number
-
-
-def read_once(site, page, parsed={}):  # noqa: B006 (a cache: parsing a page takes a while)
-    if page not in parsed:
-        parsed[page] = read(site, page)
-    return parsed[page]
 
 
 def test_a_formula_comes_with_mathml_and_rules_for_its_letters(typesetter):

@@ -7,10 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import NavigableString
 
-from visits import CHAPTERS, DESK, PHONE, Visit, every_chapter, every_page, read
-
-RICH = "gnn/circulant"  # a theorem with its proof, exercises, links of all kinds
-
+from visits import CHAPTERS, DESK, PHONE, RICH, Visit, every_chapter, every_page, read, thorough_but
 
 # --- lines and what they are made of ---
 
@@ -94,17 +91,16 @@ def test_numbers_of_a_column_are_aligned_right_below_their_heading(browser, site
 
 
 @every_page
-def test_lines_are_neither_long_nor_short_and_what_is_wider_scrolls_with_a_shade(browser, site, page):
-    with Visit(browser, site / f"{page}.html", PHONE) as visit:
-        for box, scrolls, shades, name in visit.tab.evaluate(OVERFLOWING):
-            assert scrolls, f"{name} ({box}) is cut"
-            assert shades >= 4, f"{name} ({box}) ends without a shade"
-        assert visit.tab.evaluate(CUT) == [], "formulas in the text, on a phone"
-        visit.tab.set_viewport_size(DESK)
-        assert visit.tab.evaluate(CUT) == [], "formulas in the text"
-        letters = sorted(visit.tab.evaluate(LINES))
-        cut = [name for box, _, _, name in visit.tab.evaluate(OVERFLOWING) if "table" in box]
-        assert not cut, "tables that do not fit a desk"
+def test_lines_are_neither_long_nor_short_and_what_is_wider_scrolls_with_a_shade(visit, page):
+    assert visit.tab.evaluate(CUT) == [], "formulas in the text"
+    letters = sorted(visit.tab.evaluate(LINES))
+    cut = [name for box, _, _, name in visit.tab.evaluate(OVERFLOWING) if "table" in box]
+    assert not cut, "tables that do not fit a desk"
+    visit.turn(PHONE, "light")
+    for box, scrolls, shades, name in visit.tab.evaluate(OVERFLOWING):
+        assert scrolls, f"{name} ({box}) is cut"
+        assert shades >= 4, f"{name} ({box}) ends without a shade"
+    assert visit.tab.evaluate(CUT) == [], "formulas in the text, on a phone"
     if page in CHAPTERS:
         assert letters[-1] <= 75 and letters[len(letters) // 2] >= 62
 
@@ -263,17 +259,16 @@ def test_a_formula_among_what_was_found_is_one_line_of_mathematics(site):
 # --- on paper ---
 
 
-@every_chapter
-def test_paper_shows_what_it_can(browser, site, page):
-    with Visit(browser, site / f"{page}.html") as visit:
-        visit.tab.emulate_media(media="print")
-        article = visit.tab.locator("article")
-        assert "Show code" not in article.inner_text()
-        assert article.locator("details:not([open]) pre:visible, .copybtn:visible, input:visible").count() == 0
-        assert article.locator(".solution section:visible").count() == 0
-        assert article.locator("h1:visible").count() == 1
-        sheets = len(re.findall(rb"/Type\s*/Page\b", visit.tab.pdf(prefer_css_page_size=True)))
-        assert sheets <= 20
+@pytest.mark.parametrize("page", thorough_but(RICH, CHAPTERS))
+def test_paper_shows_what_it_can(visit, page):
+    visit.tab.emulate_media(media="print")
+    article = visit.tab.locator("article")
+    assert "Show code" not in article.inner_text()
+    assert article.locator("details:not([open]) pre:visible, .copybtn:visible, input:visible").count() == 0
+    assert article.locator(".solution section:visible").count() == 0
+    assert article.locator("h1:visible").count() == 1
+    sheets = len(re.findall(rb"/Type\s*/Page\b", visit.tab.pdf(prefer_css_page_size=True)))
+    assert sheets <= 20
 
 
 def test_paper_is_white_and_black_for_who_reads_in_the_dark(browser, site):
