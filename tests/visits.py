@@ -12,11 +12,12 @@ RICH = "gnn/circulant"  # a theorem with its proof, exercises, sliders, links of
 CHAPTERS = [page for page in contents.pages() if page.startswith(("cnn/", "rnn/", "gnn/"))]
 every_page = pytest.mark.parametrize("page", contents.pages())
 every_chapter = pytest.mark.parametrize("page", CHAPTERS)
+a_rich_page = pytest.mark.parametrize("page", [RICH])
 
 
 def thorough_but(quick, values):
     """Parameters of which this one alone is tried by `make test`."""
-    return [value if value == quick else pytest.param(value, marks=pytest.mark.thorough) for value in values]
+    return [pytest.param(value, marks=[pytest.mark.thorough] * (value != quick)) for value in values]
 
 
 @cache

@@ -146,8 +146,9 @@ def test_the_notebook_without_solutions_is_saved_from_the_disk_too(visit, page):
         const [offer, exercise] = [".do-it", ".exercise"].map(name => document.querySelector(name));
         return offer.nextElementSibling === exercise;
     }"""), "it stands at the first exercise"
+    link = tab.locator(".do-it").get_by_role("link", name="Do it in the notebook")
     with tab.expect_download() as download:
-        tab.get_by_role("link", name="Do it in the notebook").click()
+        link.click()
     assert download.value.suggested_filename == f"{page.split('/')[-1]}.ipynb"
     text = download.value.path().read_text(encoding="utf-8")
     notebook = json.loads(text)
@@ -157,4 +158,4 @@ def test_the_notebook_without_solutions_is_saved_from_the_disk_too(visit, page):
     assert any(text.startswith("exercises.check(") for text in source)
     assert any(text.endswith("    ...") for text in source), "what to fill in"
     with tab.expect_download():
-        tab.get_by_role("link", name="Do it in the notebook").click()  # and once more
+        link.click()  # and once more

@@ -4,7 +4,7 @@ import contents
 
 import pytest
 
-from visits import PHONE, Visit
+from visits import PHONE, RICH, Visit, thorough_but
 
 SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscript
 GRID = 0.25  # the opacity of a grid, which need not stand out
@@ -34,7 +34,7 @@ def test_figures_on_the_page(visit, page):
     assert not found, "\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("page", drawing("slider"))
+@pytest.mark.parametrize("page", thorough_but(RICH, drawing("slider")))
 def test_figures_without_a_script(browser, site, page):
     """The telling frame is there, with its value, and no slider that does nothing."""
     with Visit(browser, site / f"{page}.html", java_script_enabled=False) as visit:

@@ -57,28 +57,30 @@ def test_mathematics_is_seen_with_scripts_switched_off(browser, site):
         assert not visit.tab.locator("article .math").first.inner_text().count("\\")
 
 
-def test_equations_are_numbered_by_chapter_and_appendices_by_letter(site):
-    numbers, letters = map(str, count(1)), iter(ascii_uppercase)
-    for part in yaml.safe_load((contents.BOOK / "_toc.yml").read_text())["parts"]:
-        kind = numbers if part["caption"].startswith("Part ") else letters if part["caption"] == "Appendix" else None
-        for chapter in part["chapters"]:
-            soup = read(site / f"{chapter['file']}.html")
-            written = [text.get_text() for text in soup.select("article .math .eqno")]
-            shown = [re.match(r"\(([\w.]+)\)", text)[1] for text in written]
-            if kind:
-                own = next(kind)
-                assert soup.select_one("article h1").get_text().startswith(f"{own}.\N{NO-BREAK SPACE}")
-                assert shown == [f"{own}.{place}" for place in range(1, len(shown) + 1)]
+def numbered():
+    """The number of each chapter, and the letter of each appendix."""
+    kinds = {"Part": map(str, count(1)), "Appendix": iter(ascii_uppercase)}
+    parts = yaml.safe_load(contents.TOC.read_text())["parts"]
+    counted = [(kinds.get(part["caption"].split()[0]), part["chapters"]) for part in parts]
+    return {chapter["file"]: next(kind) for kind, chapters in counted if kind for chapter in chapters}
 
 
-def test_what_refers_to_an_equation_gives_the_number_that_stands_beside_it(site):
-    ledger = read(site / "appendix/ledger.html")
-    links = ledger.select("article a[href*='#equation-eq-']")
-    assert len(links) > 10
-    for link in links:
-        page, anchor = link["href"].split("#")
-        number = read((site / "appendix" / page).resolve()).find(id=anchor).select_one(".eqno").find(string=True)
-        assert link.get_text() == number
+@pytest.mark.parametrize(("page", "own"), numbered().items())
+def test_equations_are_numbered_by_chapter_and_appendices_by_letter(site, page, own):
+    soup = read(site / f"{page}.html")
+    written = [text.get_text() for text in soup.select("article .math .eqno")]
+    shown = [re.match(r"\(([\w.]+)\)", text)[1] for text in written]
+    assert soup.select_one("article h1").get_text().startswith(f"{own}.\N{NO-BREAK SPACE}")
+    assert shown == [f"{own}.{place}" for place in range(1, len(shown) + 1)]
+
+
+@every_page
+def test_the_ledger_gives_the_number_that_stands_beside_an_equation(site, page):
+    path = os.path.relpath(f"{page}.html", "appendix")
+    links = read(site / "appendix/ledger.html").select(f"article a[href^='{path}#equation-eq-']")
+    equations = read(site / f"{page}.html").select("[id^=equation-eq-]")
+    beside = {equation["id"]: equation.select_one(".eqno").find(string=True) for equation in equations}
+    assert {link["href"].partition("#")[2]: link.get_text() for link in links} == beside
 
 
 def test_a_formula_comes_with_mathml_and_rules_for_its_letters(typesetter):

@@ -227,15 +227,6 @@ def test_chapters_are_joined_to_a_book(site):
         assert (path.parent / link).resolve() == (site / f"{following}.html").resolve()
 
 
-def test_print_hides_what_paper_cannot_do(browser, site):
-    chapter = next(page for page in contents.pages() if page.startswith("gnn/"))
-    with Visit(browser, site / f"{chapter}.html") as visit:
-        visit.tab.emulate_media(media="print")
-        assert visit.tab.locator(".book-slider input:visible").count() == 0
-        assert visit.tab.locator(".book-figure svg:visible").count() > 0
-        assert len(visit.tab.pdf()) > 20_000
-
-
 def anchors(path, found={}):  # noqa: B006 (a cache: many links lead to the same pages)
     if path not in found:
         found[path] = set(re.findall(r'\bid="([^"]+)"', path.read_text()))

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import NavigableString
 
-from visits import CHAPTERS, DESK, PHONE, RICH, Visit, every_chapter, every_page, read, thorough_but
+from visits import CHAPTERS, DESK, PHONE, RICH, Visit, a_rich_page, every_chapter, every_page, read, thorough_but
 
 # --- lines and what they are made of ---
 
@@ -48,11 +48,12 @@ def test_punctuation_stays_with_its_formula(site, page):
             assert formula.find_parent(class_="kept"), f"{formula.get_text()}{after[:20]}"
 
 
-def test_what_is_kept_together_does_not_break(browser, site):
-    with Visit(browser, site / f"{RICH}.html", PHONE) as visit:
-        kept = visit.tab.locator("article .kept")
-        assert kept.count() > 20
-        assert kept.first.evaluate("node => getComputedStyle(node).whiteSpace") == "nowrap"
+@a_rich_page
+def test_what_is_kept_together_does_not_break(visit, page):
+    visit.turn(PHONE, "light")
+    kept = visit.tab.locator("article .kept")
+    assert kept.count() > 20
+    assert kept.first.evaluate("node => getComputedStyle(node).whiteSpace") == "nowrap"
 
 
 @every_chapter
@@ -63,10 +64,11 @@ def test_a_proof_ends_with_its_mark(site, page):
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_theorem_proof_and_exercise_look_different(browser, site, mode):
-    with Visit(browser, site / f"{RICH}.html", mode=mode) as visit:
-        boxes = (".proof.theorem", ".proof-of", ".exercise")
-        looks = [visit.tab.locator(f"article {box}").first.evaluate(LOOK) for box in boxes]
+@a_rich_page
+def test_theorem_proof_and_exercise_look_different(visit, page, mode):
+    visit.turn(DESK, mode)
+    boxes = (".proof.theorem", ".proof-of", ".exercise")
+    looks = [visit.tab.locator(f"article {box}").first.evaluate(LOOK) for box in boxes]
     for seen in zip(*looks, strict=True):
         assert len(set(seen)) >= 2
     assert len({tuple(look) for look in looks}) == 3
@@ -126,12 +128,11 @@ CUT = """() => [...document.querySelectorAll(".bd-article span.math")].filter(ma
 # --- what links show ---
 
 
-@pytest.mark.parametrize(
-    ("link", "says"),
-    [("#equation-", ""), ("glossary.html#term-", "circulant matrix"), ("bibliography.html#", "Schlichtkrull")],
-    ids=["equation", "term", "reference"],
-)
-def test_a_link_shows_what_it_leads_to(browser, site, link, says):
+SAYS = {"#equation-": "", "glossary.html#term-": "circulant matrix", "bibliography.html#": "Schlichtkrull"}
+
+
+@pytest.mark.parametrize("link", thorough_but("glossary.html#term-", SAYS))
+def test_a_link_shows_what_it_leads_to(browser, site, link):
     with Visit(browser, site / f"{RICH}.html") as visit:
         card, first = (
             visit.tab.locator("#preview"),
@@ -139,7 +140,7 @@ def test_a_link_shows_what_it_leads_to(browser, site, link, says):
         )
         first.hover()
         card.wait_for()
-        assert says in card.inner_text()
+        assert SAYS[link] in card.inner_text()
         assert card.locator("a, [id]").count() == 0
         assert first.get_attribute("aria-describedby") == "preview"
         box = card.bounding_box()
@@ -267,14 +268,17 @@ def test_paper_shows_what_it_can(visit, page):
     assert article.locator("details:not([open]) pre:visible, .copybtn:visible, input:visible").count() == 0
     assert article.locator(".solution section:visible").count() == 0
     assert article.locator("h1:visible").count() == 1
-    sheets = len(re.findall(rb"/Type\s*/Page\b", visit.tab.pdf(prefer_css_page_size=True)))
-    assert sheets <= 20
+    assert article.locator(".book-figure svg:visible").count() > 0
+    paper = visit.tab.pdf(prefer_css_page_size=True)
+    assert len(paper) > 20_000
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) <= 20, "sheets"
 
 
-def test_paper_is_white_and_black_for_who_reads_in_the_dark(browser, site):
-    with Visit(browser, site / f"{RICH}.html", mode="dark") as visit:
-        visit.tab.emulate_media(media="print")
-        assert visit.tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        for words in ("article p", "article .highlight .n"):
-            style = visit.tab.locator(words).first.evaluate("node => getComputedStyle(node).color")
-            assert style == "rgb(0, 0, 0)", words
+@a_rich_page
+def test_paper_is_white_and_black_for_who_reads_in_the_dark(visit, page):
+    visit.turn(DESK, "dark")
+    visit.tab.emulate_media(media="print")
+    assert visit.tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    for words in ("article p", "article .highlight .n"):
+        style = visit.tab.locator(words).first.evaluate("node => getComputedStyle(node).color")
+        assert style == "rgb(0, 0, 0)", words
