@@ -201,7 +201,7 @@ test test-all: lint
 		$(QUIETLY) -k $(BUILD)/html/index.html $(EXECUTED:$(BUILD)/executed/%.ipynb=$(BUILD)/checked/%); \
 		code=$$(find $(CODE) -type f -not -name "*.pyc" -print0 | sort -z | xargs -0 cksum | cksum); tests=tests; \
 		$(if $(QUICK),[ "$$code" != "$$(cat build/tested 2> /dev/null)" ] || tests=tests/book;) \
-		$(BIN)/pytest -p no:nbval -n $(JOBS) --dist loadgroup --site $(BUILD)/html $(if $(QUICK),-m "not thorough") $$tests; \
+		$(BIN)/pytest -p no:nbval -n $(JOBS) --site $(BUILD)/html $(if $(QUICK),-m "not thorough") $$tests; \
 		echo "$$code" > build/tested'
 QUIETLY = $(MAKE) --silent --no-print-directory -j$(JOBS)
 
@@ -209,14 +209,15 @@ QUIETLY = $(MAKE) --silent --no-print-directory -j$(JOBS)
 # notebooks in the whole one.
 IS_NOTEBOOK = $(wildcard book/$(PAGE).py)
 PAGE_SITE = $(if $(wildcard book/$(PAGE).py book/$(PAGE).md),build/page,$(BUILD))/html
+CHECKS := sources pages text mathematics figures claims weight
 .PHONY: check
 check: $(VENV)/installed  ## all checks of one page, whose reference is made anew: PAGE=gnn/molecules
 	@$(BIN)/python tools/page.py "$(PAGE)"
 	@$(if $(IS_NOTEBOOK),$(MAKE) --no-print-directory lint LINTED=$(IS_NOTEBOOK))
 	@$(ALONE) $(SHELL) -euc '$(if $(IS_NOTEBOOK),$(QUIETLY) $(BUILD)/executed/$(PAGE).ipynb; $(QUIETLY) reference/$(PAGE);) \
 		$(QUIETLY) $(PAGE_SITE)/index.html $(if $(IS_NOTEBOOK),$(BUILD)/checked/$(PAGE)); \
-		$(BIN)/pytest --quiet -p no:nbval -m "not thorough" --page $(PAGE) --site $(PAGE_SITE) \
-		tests/book/test_sources.py tests/book/test_pages.py tests/book/test_figures.py'
+		$(BIN)/pytest --quiet -p no:nbval --page $(PAGE) --site $(PAGE_SITE) -k "not every_window" \
+		$(CHECKS:%=tests/book/test_%.py)'
 	@echo "The page is at $(PAGE_SITE)/$(PAGE).html"
 ifneq ($(BUILD),build/page)
 build/page/html/index.html: FORCE

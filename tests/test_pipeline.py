@@ -22,8 +22,6 @@ from helpers import provenance, records
 from helpers.files import PROJECT
 from project import Project
 
-pytestmark = pytest.mark.xdist_group("pipeline")  # they share one book
-
 CHAPTER = """# %% [markdown]
 # # A chapter
 #

@@ -10,8 +10,6 @@ from helpers import experiments, files, runs
 from helpers.files import PROJECT
 from project import Project
 
-pytestmark = pytest.mark.xdist_group("rerun")  # they share one project
-
 NOTEBOOK = """# ---
 # jupyter:
 #   kernelspec:

@@ -41,6 +41,7 @@ def refused(book, *says):
         assert text in done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_a_chapter_from_the_template_passes_once_it_has_what_contributing_names(book):
     """And what is still missing on the way is told, with what to do."""
     refused(book, "PAGE=toy/template: expected one of intro, notation")

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import Phase, example, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
@@ -23,7 +23,6 @@ from helpers import checkpoints, provenance, runs, training
 from helpers.experiments import RunError
 from helpers.training import TrainingError
 
-pytestmark = pytest.mark.xdist_group("training")  # they share one trained network
 torch.set_num_threads(1)  # with more, sums may differ from process to process
 SAMPLES, BATCH, EPOCHS = 45, 10, 3
 STEPS = EPOCHS * 5
@@ -145,12 +144,19 @@ points = st.one_of(
 )
 
 
-@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.generate))  # to shrink takes minutes
-@example(deaths=[("batch", 8)], every=0)
-@example(deaths=[("validation", 1), ("checkpoint", 1)], every=0)
+@pytest.mark.thorough
+@settings(max_examples=5, deadline=None, phases=[Phase.generate])  # to shrink takes minutes
 @given(deaths=st.lists(points, min_size=1, max_size=3), every=st.integers(0, 20))
 def test_a_run_killed_anywhere_ends_with_the_same_weights(undisturbed, tmp_path_factory, deaths, every):
-    folder = tmp_path_factory.mktemp("killed")
+    ends_with_the_same_weights(undisturbed, tmp_path_factory.mktemp("killed"), deaths, every)
+
+
+@pytest.mark.parametrize("deaths", [[("batch", 8)], [("validation", 1), ("checkpoint", 1)]])
+def test_a_run_that_is_killed_ends_with_the_same_weights(undisturbed, tmp_path, deaths):
+    ends_with_the_same_weights(undisturbed, tmp_path, deaths, every=0)
+
+
+def ends_with_the_same_weights(undisturbed, folder, deaths, every):
     for where, count in deaths:
         process = start(die, folder, where, count, every)
         process.join()

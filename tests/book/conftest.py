@@ -4,6 +4,7 @@ import pytest
 
 import browser as machine
 from helpers.files import PROJECT
+from visits import SharedVisit
 
 
 def pytest_collection_modifyitems(config, items):
@@ -36,3 +37,25 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=program, args=machine.FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def visits(browser):
+    """The visit that was last shared, which stays open until another page is asked for."""
+    last = []
+    yield last
+    for visit in last:
+        visit.context.close()
+
+
+@pytest.fixture
+def visit(browser, site, page, visits):
+    """A visit of the page, shared by all tests that look at it: at a desk, in the light, with scripts."""
+    path = site / f"{page}.html"
+    if visits and visits[0].path == path:
+        visits[0].restore()
+    else:
+        while visits:
+            visits.pop().context.close()
+        visits.append(SharedVisit(browser, path))
+    return visits[0]

@@ -6,8 +6,9 @@ import re
 import contents
 
 import pytest
-from bs4 import BeautifulSoup
 from playwright.sync_api import expect
+
+from visits import Visit, read
 
 FRONT = contents.pages()[0]  # which shows what its cells give and none of their code
 NOTEBOOKS = [page for page in contents.pages() if page != FRONT and f"book/{page}.py" in contents.notebooks()]
@@ -17,23 +18,7 @@ every_chapter = pytest.mark.parametrize("page", CHAPTERS)
 
 
 def article(site, page):
-    return BeautifulSoup((site / f"{page}.html").read_text(), "lxml").select_one("article")
-
-
-@pytest.fixture
-def opened(browser, site):
-    """Opens a page from the disk; keyword arguments are those of a browser's context."""
-    contexts = []
-
-    def open_page(page, **options):
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}, **options))
-        tab = contexts[-1].new_page()
-        tab.goto((site / f"{page}.html").as_uri())
-        return tab
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    return read(site / f"{page}.html").select_one("article")
 
 
 # --- the page as it is written ---
@@ -112,8 +97,12 @@ def test_each_exercise_has_a_solution_that_its_whole_title_opens(site, page):
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 @pytest.mark.parametrize("page", CHAPTERS[:1])
-def test_a_tick_opens_its_check_and_a_title_its_solution(opened, page, scripts):
-    tab = opened(page, java_script_enabled=scripts)
+def test_a_tick_opens_its_check_and_a_title_its_solution(browser, site, page, scripts):
+    with Visit(browser, site / f"{page}.html", java_script_enabled=scripts) as visit:
+        opens_what_is_folded(visit.tab)
+
+
+def opens_what_is_folded(tab):
     verdicts, solutions = tab.locator("details.verdict"), tab.locator("details.solution")
     for details, inside in ((verdicts, ".cell"), (solutions, "p, pre")):
         for nth in range(details.count()):
@@ -132,34 +121,34 @@ def test_a_tick_opens_its_check_and_a_title_its_solution(opened, page, scripts):
 
 
 @pytest.mark.parametrize("page", CHAPTERS[:1])
-def test_a_browser_that_opens_no_details_by_itself_is_helped(opened, page):
+def test_a_browser_that_opens_no_details_by_itself_is_helped(browser, site, page):
     """A change of the address that is no navigation: then the browser leaves all as it is."""
-    tab = opened(page)
-    check = tab.locator("details.verdict .cell").last
-    tab.evaluate("id => history.replaceState(null, '', `#${id}`)", check.get_attribute("id"))
-    assert not check.is_visible()
-    tab.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
-    assert check.is_visible()
+    with Visit(browser, site / f"{page}.html") as visit:
+        check = visit.tab.locator("details.verdict .cell").last
+        visit.tab.evaluate("id => history.replaceState(null, '', `#${id}`)", check.get_attribute("id"))
+        assert not check.is_visible()
+        visit.tab.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
+        assert check.is_visible()
 
 
 @pytest.mark.parametrize("page", CHAPTERS[:1])
-def test_solutions_and_checks_are_closed_on_paper(opened, page):
-    tab = opened(page)
-    tab.emulate_media(media="print")
-    assert not tab.locator("details[open]").count()
-    assert not tab.locator("details.solution p, details.verdict .cell").first.is_visible()
+def test_solutions_and_checks_are_closed_on_paper(visit, page):
+    visit.tab.emulate_media(media="print")
+    assert not visit.tab.locator("details[open]").count()
+    assert not visit.tab.locator("details.solution p, details.verdict .cell").first.is_visible()
 
 
 @every_chapter
-def test_the_notebook_without_solutions_is_saved_from_the_disk_too(opened, page):
-    tab = opened(page, accept_downloads=True)
+def test_the_notebook_without_solutions_is_saved_from_the_disk_too(visit, page):
+    tab = visit.tab
     assert tab.locator(".do-it").count() == 1
     assert tab.evaluate("""() => {
         const [offer, exercise] = [".do-it", ".exercise"].map(name => document.querySelector(name));
         return offer.nextElementSibling === exercise;
     }"""), "it stands at the first exercise"
+    link = tab.locator(".do-it").get_by_role("link", name="Do it in the notebook")
     with tab.expect_download() as download:
-        tab.get_by_role("link", name="Do it in the notebook").click()
+        link.click()
     assert download.value.suggested_filename == f"{page.split('/')[-1]}.ipynb"
     text = download.value.path().read_text(encoding="utf-8")
     notebook = json.loads(text)
@@ -169,4 +158,4 @@ def test_the_notebook_without_solutions_is_saved_from_the_disk_too(opened, page)
     assert any(text.startswith("exercises.check(") for text in source)
     assert any(text.endswith("    ...") for text in source), "what to fill in"
     with tab.expect_download():
-        tab.get_by_role("link", name="Do it in the notebook").click()  # and once more
+        link.click()  # and once more

@@ -4,7 +4,7 @@ import contents
 
 import pytest
 
-from visits import DESK, PHONE, Visit, read
+from visits import PHONE, RICH, Visit, read, thorough_but
 
 SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscript
 GRID = 0.25  # the opacity of a grid, which need not stand out
@@ -18,15 +18,9 @@ def drawing(*functions):
     return [page for page, text in texts.items() if any(f"display.{function}(" in text for function in functions)]
 
 
-@pytest.fixture
-def tab(browser, site, page):
-    """A page in a window of its own."""
-    with Visit(browser, site / f"{page}.html") as visit:
-        yield visit.tab
-
-
 @pytest.mark.parametrize("page", drawing("show", "slider"))
-def test_figures_on_the_page(tab, page):
+def test_figures_on_the_page(visit, page):
+    tab = visit.tab
     assert tab.locator(".book-figure").count() > 0
     assert (tab.locator(".book-slider").count() > 0) == (page in drawing("slider"))
     found = [*does_not_stand_in_the_column(tab), *stands_out_too_little(tab, "light")]
@@ -40,18 +34,15 @@ def test_figures_on_the_page(tab, page):
     assert not found, "\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("page", drawing("slider"))
+@pytest.mark.parametrize("page", thorough_but(RICH, drawing("slider")))
 def test_figures_without_a_script(browser, site, page):
     """The telling frame is there, with its value, and no slider that does nothing."""
-    context = browser.new_context(viewport=DESK, java_script_enabled=False)
-    tab = context.new_page()
-    tab.goto((site / f"{page}.html").as_uri())
-    sliders = tab.locator(".book-slider").all()
-    assert sliders
-    for slider in sliders:
-        assert slider.locator(".book-frame:visible").count() == slider.locator(".book-telling:visible").count() == 1
-        assert slider.locator(".book-control:visible").count() == 0
-    context.close()
+    with Visit(browser, site / f"{page}.html", java_script_enabled=False) as visit:
+        sliders = visit.tab.locator(".book-slider").all()
+        assert sliders
+        for slider in sliders:
+            assert slider.locator(".book-frame:visible").count() == slider.locator(".book-telling:visible").count() == 1
+            assert slider.locator(".book-control:visible").count() == 0
 
 
 # --- what can be wrong with the figures of a page; each yields it in words ---

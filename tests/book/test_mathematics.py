@@ -11,12 +11,13 @@ import contents
 
 import pytest
 import yaml
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, NavigableString, Tag
 
 from helpers.files import PROJECT
 from pages.mathematics import FormulaError, Typesetter
-from visits import every_page
+from visits import Visit, every_page, read
 
+CODE = ("code", "pre", "script", "style")
 TEX = re.compile(r"\\[(\[]|\\[)\]]|\$\$|\\begin\{")
 
 
@@ -27,65 +28,59 @@ def typesetter():
     typesetter.close()
 
 
-def read(site, page):
-    return BeautifulSoup((site / f"{page}.html").read_text(), "lxml")
+def words(node):
+    """The text of a page outside its code."""
+    for child in node.children:
+        if isinstance(child, Tag):
+            yield from words(child) if child.name not in CODE else ()
+        elif type(child) is NavigableString:
+            yield child
 
 
 @every_page
 def test_every_formula_is_set_and_keeps_its_mathml_for_screen_readers(site, page):
-    soup = read(site, page)
+    soup = read(site / f"{page}.html")
     for formula in soup.select(".math"):
         assert formula.select_one("mjx-container > mjx-math[aria-hidden=true]"), formula
         assert formula.select_one("mjx-container > mjx-assistive-mml > math > *"), formula
-    for code in soup(["code", "pre", "script", "style"]):
-        code.decompose()
-    assert not TEX.search(soup.get_text()), "TeX that nobody set"
+    assert not TEX.search("".join(words(soup))), "TeX that nobody set"
 
 
 def test_mathematics_is_seen_with_scripts_switched_off(browser, site):
     page = next(page for page in contents.pages() if page.startswith("gnn/"))
-    context = browser.new_context(java_script_enabled=False)
-    try:
-        tab = context.new_page()
-        tab.goto((site / f"{page}.html").as_uri())
-        formulas = tab.locator("article > section .math > mjx-container:visible")
+    with Visit(browser, site / f"{page}.html", java_script_enabled=False) as visit:
+        formulas = visit.tab.locator("article > section .math > mjx-container:visible")
         assert formulas.count() > 50
         for formula in formulas.all()[:20]:
             box = formula.bounding_box()
             assert box["width"] > 4 and box["height"] > 4
-        assert not tab.locator("article .math").first.inner_text().count("\\")
-    finally:
-        context.close()
+        assert not visit.tab.locator("article .math").first.inner_text().count("\\")
 
 
-def test_equations_are_numbered_by_chapter_and_appendices_by_letter(site):
-    numbers, letters = map(str, count(1)), iter(ascii_uppercase)
-    for part in yaml.safe_load((contents.BOOK / "_toc.yml").read_text())["parts"]:
-        kind = numbers if part["caption"].startswith("Part ") else letters if part["caption"] == "Appendix" else None
-        for chapter in part["chapters"]:
-            soup = read(site, chapter["file"])
-            written = [text.get_text() for text in soup.select("article .math .eqno")]
-            shown = [re.match(r"\(([\w.]+)\)", text)[1] for text in written]
-            if kind:
-                own = next(kind)
-                assert soup.select_one("article h1").get_text().startswith(f"{own}.\N{NO-BREAK SPACE}")
-                assert shown == [f"{own}.{place}" for place in range(1, len(shown) + 1)]
+def numbered():
+    """The number of each chapter, and the letter of each appendix."""
+    kinds = {"Part": map(str, count(1)), "Appendix": iter(ascii_uppercase)}
+    parts = yaml.safe_load(contents.TOC.read_text())["parts"]
+    counted = [(kinds.get(part["caption"].split()[0]), part["chapters"]) for part in parts]
+    return {chapter["file"]: next(kind) for kind, chapters in counted if kind for chapter in chapters}
 
 
-def test_what_refers_to_an_equation_gives_the_number_that_stands_beside_it(site):
-    ledger = read(site, "appendix/ledger")
-    links = ledger.select("article a[href*='#equation-eq-']")
-    assert len(links) > 10
-    for link in links:
-        page, anchor = link["href"].split(".html#")
-        number = read_once(site / "appendix", page).find(id=anchor).select_one(".eqno").find(string=True)
-        assert link.get_text() == number
+@pytest.mark.parametrize(("page", "own"), numbered().items())
+def test_equations_are_numbered_by_chapter_and_appendices_by_letter(site, page, own):
+    soup = read(site / f"{page}.html")
+    written = [text.get_text() for text in soup.select("article .math .eqno")]
+    shown = [re.match(r"\(([\w.]+)\)", text)[1] for text in written]
+    assert soup.select_one("article h1").get_text().startswith(f"{own}.\N{NO-BREAK SPACE}")
+    assert shown == [f"{own}.{place}" for place in range(1, len(shown) + 1)]
 
 
-def read_once(site, page, parsed={}):  # noqa: B006 (a cache: parsing a page takes a while)
-    if page not in parsed:
-        parsed[page] = read(site, page)
-    return parsed[page]
+@every_page
+def test_the_ledger_gives_the_number_that_stands_beside_an_equation(site, page):
+    path = os.path.relpath(f"{page}.html", "appendix")
+    links = read(site / "appendix/ledger.html").select(f"article a[href^='{path}#equation-eq-']")
+    equations = read(site / f"{page}.html").select("[id^=equation-eq-]")
+    beside = {equation["id"]: equation.select_one(".eqno").find(string=True) for equation in equations}
+    assert {link["href"].partition("#")[2]: link.get_text() for link in links} == beside
 
 
 def test_a_formula_comes_with_mathml_and_rules_for_its_letters(typesetter):

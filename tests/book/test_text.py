@@ -1,18 +1,24 @@
-"""How the text reads: lines, boxes, tables, what links show, the search, the bibliography, and the book on paper."""
+"""How the text reads: lines, boxes, tables, what links show, the bibliography."""
 
 import json
 import re
 
-import contents
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from bs4 import NavigableString
 
-from visits import CHAPTERS, DESK, PHONE, Visit, every_chapter, every_page, read
-
-RICH = "gnn/circulant"  # a theorem with its proof, exercises, links of all kinds
-
+from visits import (
+    CHAPTERS,
+    DESK,
+    PHONE,
+    RICH,
+    WEIGHT,
+    Visit,
+    a_rich_page,
+    every_chapter,
+    every_page,
+    read,
+    thorough_but,
+)
 
 # --- lines and what they are made of ---
 
@@ -41,9 +47,6 @@ def test_headings_weigh_by_their_level_and_numbers_weigh_nothing(browser, site):
     assert glued == styles["p"]
 
 
-WEIGHT = "node => [+getComputedStyle(node).fontWeight, parseFloat(getComputedStyle(node).fontSize)]"
-
-
 @every_page
 def test_punctuation_stays_with_its_formula(site, page):
     formulas = read(site / f"{page}.html").select("article span.math, article mjx-container:not([display])")
@@ -53,11 +56,12 @@ def test_punctuation_stays_with_its_formula(site, page):
             assert formula.find_parent(class_="kept"), f"{formula.get_text()}{after[:20]}"
 
 
-def test_what_is_kept_together_does_not_break(browser, site):
-    with Visit(browser, site / f"{RICH}.html", PHONE) as visit:
-        kept = visit.tab.locator("article .kept")
-        assert kept.count() > 20
-        assert kept.first.evaluate("node => getComputedStyle(node).whiteSpace") == "nowrap"
+@a_rich_page
+def test_what_is_kept_together_does_not_break(visit, page):
+    visit.turn(PHONE, "light")
+    kept = visit.tab.locator("article .kept")
+    assert kept.count() > 20
+    assert kept.first.evaluate("node => getComputedStyle(node).whiteSpace") == "nowrap"
 
 
 @every_chapter
@@ -68,10 +72,11 @@ def test_a_proof_ends_with_its_mark(site, page):
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_theorem_proof_and_exercise_look_different(browser, site, mode):
-    with Visit(browser, site / f"{RICH}.html", mode=mode) as visit:
-        boxes = (".proof.theorem", ".proof-of", ".exercise")
-        looks = [visit.tab.locator(f"article {box}").first.evaluate(LOOK) for box in boxes]
+@a_rich_page
+def test_theorem_proof_and_exercise_look_different(visit, page, mode):
+    visit.turn(DESK, mode)
+    boxes = (".proof.theorem", ".proof-of", ".exercise")
+    looks = [visit.tab.locator(f"article {box}").first.evaluate(LOOK) for box in boxes]
     for seen in zip(*looks, strict=True):
         assert len(set(seen)) >= 2
     assert len({tuple(look) for look in looks}) == 3
@@ -96,17 +101,16 @@ def test_numbers_of_a_column_are_aligned_right_below_their_heading(browser, site
 
 
 @every_page
-def test_lines_are_neither_long_nor_short_and_what_is_wider_scrolls_with_a_shade(browser, site, page):
-    with Visit(browser, site / f"{page}.html", PHONE) as visit:
-        for box, scrolls, shades, name in visit.tab.evaluate(OVERFLOWING):
-            assert scrolls, f"{name} ({box}) is cut"
-            assert shades >= 4, f"{name} ({box}) ends without a shade"
-        assert visit.tab.evaluate(CUT) == [], "formulas in the text, on a phone"
-        visit.tab.set_viewport_size(DESK)
-        assert visit.tab.evaluate(CUT) == [], "formulas in the text"
-        letters = sorted(visit.tab.evaluate(LINES))
-        cut = [name for box, _, _, name in visit.tab.evaluate(OVERFLOWING) if "table" in box]
-        assert not cut, "tables that do not fit a desk"
+def test_lines_are_neither_long_nor_short_and_what_is_wider_scrolls_with_a_shade(visit, page):
+    assert visit.tab.evaluate(CUT) == [], "formulas in the text"
+    letters = sorted(visit.tab.evaluate(LINES))
+    cut = [name for box, _, _, name in visit.tab.evaluate(OVERFLOWING) if "table" in box]
+    assert not cut, "tables that do not fit a desk"
+    visit.turn(PHONE, "light")
+    for box, scrolls, shades, name in visit.tab.evaluate(OVERFLOWING):
+        assert scrolls, f"{name} ({box}) is cut"
+        assert shades >= 4, f"{name} ({box}) ends without a shade"
+    assert visit.tab.evaluate(CUT) == [], "formulas in the text, on a phone"
     if page in CHAPTERS:
         assert letters[-1] <= 75 and letters[len(letters) // 2] >= 62
 
@@ -132,12 +136,11 @@ CUT = """() => [...document.querySelectorAll(".bd-article span.math")].filter(ma
 # --- what links show ---
 
 
-@pytest.mark.parametrize(
-    ("link", "says"),
-    [("#equation-", ""), ("glossary.html#term-", "circulant matrix"), ("bibliography.html#", "Schlichtkrull")],
-    ids=["equation", "term", "reference"],
-)
-def test_a_link_shows_what_it_leads_to(browser, site, link, says):
+SAYS = {"#equation-": "", "glossary.html#term-": "circulant matrix", "bibliography.html#": "Schlichtkrull"}
+
+
+@pytest.mark.parametrize("link", thorough_but("glossary.html#term-", SAYS))
+def test_a_link_shows_what_it_leads_to(browser, site, link):
     with Visit(browser, site / f"{RICH}.html") as visit:
         card, first = (
             visit.tab.locator("#preview"),
@@ -145,7 +148,7 @@ def test_a_link_shows_what_it_leads_to(browser, site, link, says):
         )
         first.hover()
         card.wait_for()
-        assert says in card.inner_text()
+        assert SAYS[link] in card.inner_text()
         assert card.locator("a, [id]").count() == 0
         assert first.get_attribute("aria-describedby") == "preview"
         box = card.bounding_box()
@@ -222,80 +225,21 @@ def test_references_are_labelled_as_they_are_cited_and_can_be_found(site):
     assert cited > 20
 
 
-# --- the search ---
-
-
-def test_search_finds_sections_and_shows_where(browser, site):
-    with Visit(browser, site / "search.html") as visit:
-        visit.tab.goto((site / "search.html").as_uri() + "?q=Fourier+modes+shift")
-        first = visit.tab.locator("#search-results li")
-        first.first.wait_for()
-        links = [link.get_attribute("href") for link in visit.tab.locator("#search-results a").all()]
-        assert "gnn/circulant.html#the-signals-that-a-shift-only-multiplies" in links
-        marked = {word.lower() for word in visit.tab.locator("#search-results mark").all_inner_texts()}
-        assert {"fourier", "modes", "shift"} <= marked
-        for link in links:
-            name, anchor = link.split("#")
-            assert read(site / name).find(id=anchor), link
-        field = visit.tab.locator(".bd-search-container input")
-        field.fill("over-smoothed")  # finds what it has as a word's beginning, while one types
-        visit.tab.locator("#search-results a", has_text="over-smoothing").wait_for()
-        field.fill("velickovic")
-        visit.tab.locator("#search-results a", has_text="Veličković").first.wait_for()
-        field.fill("zxq")
-        assert "Nothing" in visit.tab.get_by_role("status").inner_text()
-        assert visit.complaints == []
-        assert all(url.startswith("file:") for url in visit.requests)
-
-
-@pytest.mark.parametrize("window", [DESK, PHONE], ids=["desk", "phone"])
-def test_search_shuts_nobody_out_and_fits(browser, site, window):
-    with Visit(browser, site / "search.html", window) as visit:
-        visit.tab.goto((site / "search.html").as_uri() + "?q=equivariance")
-        visit.tab.locator("#search-results li").first.wait_for()
-        assert visit.tab.evaluate("document.documentElement.scrollWidth") <= window["width"]
-        assert not Axe().run(visit.tab, options={"resultTypes": ["violations"]}).response["violations"]
-
-
-def test_a_formula_among_what_was_found_is_one_line_of_mathematics(site):
-    index = (site / "search-index.js").read_text()
-    assert "1/(√n)" in index and "\N{FUNCTION APPLICATION}" not in index
-
-
-# --- on paper ---
-
-
-@every_chapter
-def test_paper_shows_what_it_can(browser, site, page):
-    with Visit(browser, site / f"{page}.html") as visit:
-        visit.tab.emulate_media(media="print")
-        article = visit.tab.locator("article")
-        assert "Show code" not in article.inner_text()
-        assert article.locator("details:not([open]) pre:visible, .copybtn:visible, input:visible").count() == 0
-        assert article.locator(".solution:visible").count() == 0
-        assert "slider" not in article.inner_text().lower()
-        assert article.locator("h1:visible").count() == 1
-        sheets = len(re.findall(rb"/Type\s*/Page\b", visit.tab.pdf(prefer_css_page_size=True)))
-        assert sheets <= 15
-
-
-def test_paper_is_white_and_black_for_who_reads_in_the_dark(browser, site):
-    with Visit(browser, site / f"{RICH}.html", mode="dark") as visit:
-        visit.tab.emulate_media(media="print")
-        assert visit.tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        for words in ("article p", "article .highlight .n"):
-            style = visit.tab.locator(words).first.evaluate("node => getComputedStyle(node).color")
-            assert style == "rgb(0, 0, 0)", words
-
-
 # --- room ---
 
 
 @every_page
-def test_at_a_desk_no_formula_and_no_code_scrolls_folded_or_not(browser, site, page):
-    with Visit(browser, site / f"{page}.html") as visit:
-        visit.tab.evaluate("document.querySelectorAll('article details').forEach(fold => { fold.open = true; })")
-        assert [name for _, _, _, name in visit.tab.evaluate(OVERFLOWING)] == []
+def test_at_a_desk_no_formula_and_no_code_scrolls_folded_or_not(visit, page):
+    assert [name for _, _, _, name in visit.tab.evaluate(UNFOLDED)] == []
+
+
+UNFOLDED = f"""() => {{
+  const shut = [...document.querySelectorAll("article details:not([open])")];
+  for (const fold of shut) fold.open = true;
+  const found = ({OVERFLOWING})();
+  for (const fold of shut) fold.open = false;
+  return found;
+}}"""
 
 
 def test_a_phone_shows_the_error_of_each_verified_equation(browser, site):
@@ -316,44 +260,3 @@ GAPS = """list => [...list.querySelectorAll("p")].map(p => {
   const box = p.getBoundingClientRect(), style = getComputedStyle(p);
   return [box.top + parseFloat(style.paddingTop), box.bottom - parseFloat(style.paddingBottom)];
 }).flatMap(([top], i, all) => i ? [Math.round(top - all[i - 1][1])] : [])"""
-
-
-# --- words that are written in several ways, and pages that name everything ---
-
-
-INDEX = [
-    ["a.html#hyphen", "One", "A", "What is called over-smoothing.", False],
-    ["a.html#joined", "Two", "A", "What is called oversmoothing.", False],
-    ["a.html#apart", "Three", "A", "What is called over smoothing.", False],
-    ["a.html#other", "Four", "A", "There is no term that is smooth all over.", False],
-    ["t.html#table", "Over-smoothing", "T", "Oversmoothing over smoothing over-smoothing.", True],
-]
-
-
-@pytest.mark.parametrize("query", ["oversmoothing", "over-smoothing", "over smoothing", "Over-smooth", "note"])
-def test_hyphens_do_not_count_and_tables_come_last(browser, site, query):
-    with Visit(browser, site / "search.html") as visit:
-        script = f"var bookSections = {json.dumps(INDEX)};"
-        visit.tab.route("**/search-index.js", lambda route: route.fulfill(body=script))
-        visit.tab.goto((site / "search.html").as_uri() + f"?q={query.replace(' ', '+')}")
-        found = visit.tab.locator("#search-results a").evaluate_all("all => all.map(link => link.hash)")
-        if query == "note":
-            assert found == [], "'no term' is not 'note'"
-        else:
-            assert {"#hyphen", "#joined", "#apart"} <= set(found) and found[-1] == "#table"
-
-
-def test_pages_of_the_whole_book_are_known_to_the_search_as_tables(site):
-    rows = json.loads((site / "search-index.js").read_text().removeprefix("var bookSections = ").removesuffix(";\n"))
-    tables = {address.split("#")[0].removesuffix(".html") for address, *_, table in rows if table}
-    assert tables == set(contents.GENERATED)
-
-
-def test_the_page_of_the_search_looks_like_the_others(browser, site):
-    with Visit(browser, site / f"{RICH}.html") as visit:
-        title = visit.tab.locator("article h1").evaluate(WEIGHT)
-        visit.tab.goto((site / "search.html").as_uri())
-        assert visit.tab.locator("h1").evaluate(WEIGHT) == title
-        keys = visit.tab.locator(".bd-search-container .search-button__kbd-shortcut")
-        colors = [part.evaluate("node => getComputedStyle(node).color") for part in (keys, keys.locator("kbd").first)]
-        assert colors[0] == colors[1], "between the names of the keys stands what is as dark"

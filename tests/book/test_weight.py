@@ -1,46 +1,25 @@
 """What a page asks a reader's browser to load, and that nothing that it needs has been taken away."""
 
 import gzip
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import contents
 
 import pytest
-from bs4 import BeautifulSoup
 
 from pages.sheet import Names, pruned
 from pages.weight import lighten
-from visits import PHONE, every_page
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens a page, and notes the files that it loads and what goes wrong."""
-    contexts = []
-
-    def open_page(path, **options):
-        contexts.append(browser.new_context(reduced_motion="reduce", **options))
-        tab = contexts[-1].new_page()
-        tab.files, tab.complaints = [], []
-        tab.on("request", lambda request: tab.files.append(unquote(urlsplit(request.url).path)))
-        tab.on("requestfailed", lambda request: tab.complaints.append(request.url))
-        tab.on("console", lambda said: tab.complaints.append(said.text) if said.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-        tab.goto(path.as_uri())
-        tab.wait_for_function("document.fonts.ready.then(() => true)")
-        return tab
-
-    yield open_page
-    for context in contexts:
-        context.close()
+from visits import PHONE, Visit, every_page, read
 
 
 @every_page
-def test_all_that_a_page_loads_is_less_than_1_8_megabytes(opened, site, page):
-    tab = opened(site / f"{page}.html")
-    sizes = {name: (site / name).stat().st_size for name in set(tab.files) if name.startswith("/")}
+def test_all_that_a_page_loads_is_less_than_1_8_megabytes(visit, page):
+    assert not visit.complaints
+    files = {unquote(urlsplit(url).path) for url in visit.requests}
+    sizes = {name: Path(name).stat().st_size for name in files if name.startswith("/")}
     largest = sorted(sizes.items(), key=lambda item: -item[1])[:4]
-    assert len(sizes) > 5 and not tab.complaints
+    assert len(sizes) > 5
     assert sum(sizes.values()) <= 1.8e6, f"{sum(sizes.values()):,} bytes, most of them {largest}"
 
 
@@ -52,7 +31,7 @@ def test_a_page_is_at_most_200_kilobytes_as_servers_send_it(site, page):
 
 @every_page
 def test_a_page_waits_for_one_style_sheet_and_has_no_scripts_of_others(site, page):
-    head = BeautifulSoup((site / f"{page}.html").read_text(), "lxml").head
+    head = read(site / f"{page}.html").head
     assert len(head.select("link[rel=stylesheet]")) == 1
     scripts = [script.get("src", "") for script in head.select("script")]
     assert not [name for name in scripts if "mathjax" in name.lower() or "fontawesome" in name]
@@ -65,37 +44,36 @@ ICONS = """[...document.querySelectorAll(".book-icon")]
 
 
 @every_page
-def test_every_icon_is_drawn(opened, site, page):
-    tab = opened(site / f"{page}.html")
-    icons = tab.evaluate(ICONS)
+def test_every_icon_is_drawn(visit, page):
+    icons = visit.tab.evaluate(ICONS)
     assert len(icons) > 3
     assert not [name for name, mask, content in icons if not mask.startswith("url(") or content != '""']
-    assert tab.locator("[class*='fa-']").count() == 0
+    assert visit.tab.locator("[class*='fa-']").count() == 0
 
 
-def test_what_the_theme_does_still_works(opened, site):
+def test_what_the_theme_does_still_works(browser, site):
     chapter = next(page for page in contents.pages() if page.startswith("gnn/"))
-    tab = opened(site / f"{chapter}.html", color_scheme="light")
-    seen = set()
-    for _ in range(3):  # what the reader chooses in turn: light, dark, or as the machine has it
-        tab.locator(".theme-switch-button:visible").click()
-        seen.add(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
-    assert len(seen) == 2
-    code = tab.locator("div.highlight:has(.copybtn):visible").first
-    code.hover()
-    assert code.locator(".copybtn").evaluate("button => getComputedStyle(button).opacity") == "1"
-    assert tab.locator(".headerlink").first.evaluate("link => getComputedStyle(link).visibility") == "hidden"
-    assert tab.complaints == []
+    with Visit(browser, site / f"{chapter}.html") as visit:
+        seen = set()
+        for _ in range(3):  # what the reader chooses in turn: light, dark, or as the machine has it
+            visit.tab.locator(".theme-switch-button:visible").click()
+            seen.add(visit.tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert len(seen) == 2
+        code = visit.tab.locator("div.highlight:has(.copybtn):visible").first
+        code.hover()
+        assert code.locator(".copybtn").evaluate("button => getComputedStyle(button).opacity") == "1"
+        assert visit.tab.locator(".headerlink").first.evaluate("link => getComputedStyle(link).visibility") == "hidden"
+        assert visit.complaints == []
 
 
-def test_the_contents_open_on_a_phone(opened, site):
+def test_the_contents_open_on_a_phone(browser, site):
     chapter = next(page for page in contents.pages() if page.startswith("gnn/"))
-    tab = opened(site / f"{chapter}.html", viewport=PHONE)
-    link = tab.locator(".bd-sidebar-primary a, #pst-primary-sidebar-modal a", has_text="Notation").first
-    assert not link.is_visible()
-    tab.locator(".primary-toggle:visible").click()
-    link.wait_for(state="visible")
-    assert tab.complaints == []
+    with Visit(browser, site / f"{chapter}.html", PHONE) as visit:
+        link = visit.tab.locator(".bd-sidebar-primary a, #pst-primary-sidebar-modal a", has_text="Notation").first
+        assert not link.is_visible()
+        visit.tab.locator(".primary-toggle:visible").click()
+        link.wait_for(state="visible")
+        assert visit.complaints == []
 
 
 # --- what is kept of a style sheet ---
