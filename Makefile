@@ -194,7 +194,7 @@ book/%.ipynb:
 CODE := Makefile pyproject.toml requirements.txt CONTRIBUTING.md src tools tests records weights book/_* book/experiments
 .PHONY: test test-all
 test:  ## lint, a smoke build, notebooks against their references, helpers, pages in a browser: all that has changed
-test-all:  ## all tests, the thorough ones too: every page in every window and mode, every notebook without its solutions
+test-all:  ## all tests, the thorough ones too: pages in every window and mode and on paper, notebooks without solutions
 test: QUICK := yes
 test test-all: lint
 	@$(ALONE) $(SHELL) -euc '\
@@ -209,6 +209,7 @@ QUIETLY = $(MAKE) --silent --no-print-directory -j$(JOBS)
 # notebooks in the whole one.
 IS_NOTEBOOK = $(wildcard book/$(PAGE).py)
 PAGE_SITE = $(if $(wildcard book/$(PAGE).py book/$(PAGE).md),build/page,$(BUILD))/html
+# Of the thorough tests, those that open the page in every window and mode would take minutes, and are left out.
 CHECKS := sources pages text mathematics figures claims weight
 .PHONY: check
 check: $(VENV)/installed  ## all checks of one page, whose reference is made anew: PAGE=gnn/molecules

@@ -17,6 +17,7 @@ parts:
 - caption: Toys
   chapters:
   - file: notation
+  - file: appendix/ledger
 """
 LISTED = "  - file: toy/template\n"
 

@@ -8,7 +8,7 @@ import contents
 import pytest
 from playwright.sync_api import expect
 
-from visits import Visit, read
+from visits import Visit, a_rich_page, read
 
 FRONT = contents.pages()[0]  # which shows what its cells give and none of their code
 NOTEBOOKS = [page for page in contents.pages() if page != FRONT and f"book/{page}.py" in contents.notebooks()]
@@ -96,7 +96,7 @@ def test_each_exercise_has_a_solution_that_its_whole_title_opens(site, page):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-@pytest.mark.parametrize("page", CHAPTERS[:1])
+@a_rich_page
 def test_a_tick_opens_its_check_and_a_title_its_solution(browser, site, page, scripts):
     with Visit(browser, site / f"{page}.html", java_script_enabled=scripts) as visit:
         opens_what_is_folded(visit.tab)
@@ -120,7 +120,7 @@ def opens_what_is_folded(tab):
     solutions.first.locator("p").first.wait_for(state="visible")
 
 
-@pytest.mark.parametrize("page", CHAPTERS[:1])
+@a_rich_page
 def test_a_browser_that_opens_no_details_by_itself_is_helped(browser, site, page):
     """A change of the address that is no navigation: then the browser leaves all as it is."""
     with Visit(browser, site / f"{page}.html") as visit:
@@ -131,7 +131,7 @@ def test_a_browser_that_opens_no_details_by_itself_is_helped(browser, site, page
         assert check.is_visible()
 
 
-@pytest.mark.parametrize("page", CHAPTERS[:1])
+@a_rich_page
 def test_solutions_and_checks_are_closed_on_paper(visit, page):
     visit.tab.emulate_media(media="print")
     assert not visit.tab.locator("details[open]").count()

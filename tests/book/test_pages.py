@@ -1,7 +1,8 @@
 """The built pages, as a reader's browser sees them: opened from the disk, with no network.
 
-A visit of a page collects all that is wrong with it and tells it together. `make test` visits every page once, turning
-one window from light to dark and from a desk to a phone; the thorough tests open each page anew for each of these.
+What is wrong with a page is collected and told together. `make test` opens every page once, for these tests and for
+those of its figures, text, claims and weight, and turns it from light to dark and from a desk to a phone; the thorough
+tests open it anew for each of these, and measure the colours of every page.
 """
 
 import re
