@@ -81,6 +81,8 @@ def padded_inputs(batch):
     largest = batch.ptr.diff().max()
     if largest > MAX_ATOMS:
         raise ValueError(f"the MLP takes molecules of up to {MAX_ATOMS} atoms, and this one has {largest}")
+    if batch.x.max() > 1:
+        raise ValueError("the MLP takes each atom in a place of its own, and here hydrogens are folded into others")
     place = torch.arange(batch.num_nodes, device=batch.x.device) - batch.ptr[batch.batch]
     i, j = batch.edge_index
     atom_input = place * NUM_ELEMENTS + batch.x.argmax(1)
