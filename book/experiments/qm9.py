@@ -27,6 +27,7 @@ pooling = "sum"  # of the GNN, from atoms to molecule
 residual = True  # of the GNN: each block adds to what it gets
 norm = "batch"  # of the GNN, before each block
 composition = True  # of the GNN: it starts from least squares on the composition
+walks = 0  # of the GNN: its atoms know how likely so many random walks come back
 augment = False  # permute the atoms of every molecule anew, each time it is trained on
 train_max_atoms = 29  # larger molecules are left out of training and scored apart
 epochs = 2
@@ -58,6 +59,7 @@ settings = parameters.check(
     residual=bool,
     norm=("layer", "batch", None),
     composition=bool,
+    walks=range(33),
     augment=bool,
     train_max_atoms=range(9, 30),
     epochs=range(1, 1001),
@@ -165,7 +167,7 @@ def loss(network, batch):
 
 # %%
 if model == "gnn":
-    names = ("hidden", "blocks", "pooling", "residual", "norm", "composition")
+    names = ("hidden", "blocks", "pooling", "residual", "norm", "composition", "walks")
     architecture = {name: settings[name] for name in names}
     network = MoleculeGNN(**architecture)
     if composition:
