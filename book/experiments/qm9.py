@@ -86,9 +86,9 @@ full = records.load("qm9") if profile == "smoke" else {}
 
 def draw_full_runs():
     figures, (ax,) = display.panels((4.2, 2.8))
-    kinds = ("gnn", "mlp", "mlp_permuted")
+    kinds = ("gnn", "mlp", "mlp_permuted", "folded")
     for kind, color, style in zip(
-        kinds, display.COLORS, ("-", "--", ":"), strict=False
+        kinds, display.COLORS, ("-", "--", ":", "-."), strict=False
     ):
         for name, made in full.items():
             if name.rpartition("_")[0] == kind:

@@ -214,7 +214,7 @@ def returns(batch, walks):
 
     The walk takes each bond of the atom where it is with the same chance, whatever its kind; without a bond the chance
     is zero. In three steps it can come back around a ring of three atoms only: the chances tell the rings that an atom
-    is in, which no atom hears from its neighbours ("random walk positional encoding", Dwivedi et al., 2022, section 4).
+    is in, which no atom hears from its neighbours ("random walk positional encoding", Dwivedi et al., 2022).
     """
     bound = to_dense_adj(batch.edge_index, batch.batch, batch_size=len(batch.y)).to(batch.x.dtype)  # [B, n, n]
     step = bound / bound.sum(dim=2, keepdim=True).clamp(min=1)
