@@ -1,6 +1,7 @@
 """Two models of a molecule's energy: an MLP on padded molecules, which sees an order of atoms, and a GNN, which cannot.
 
-Both take a batch of ``helpers.gnn.molecules.Molecules`` and return one number a molecule, [B]: the z-scored energy.
+Both take a batch of ``helpers.gnn.molecules.Molecules`` and return one number a molecule, [B]: the z-scored energy. The
+GNN also takes one whose hydrogens are folded into other atoms (``helpers.gnn.folding``).
 """
 
 import torch
