@@ -12,10 +12,12 @@ from torch_geometric import nn as pyg
 from torch_geometric.data import Batch, Data
 from torch_geometric.datasets.qm9 import HAR2EV, atomrefs
 from torch_geometric.loader import DataLoader
+from torch_geometric.transforms import AddRandomWalkPE
 from torch_geometric.utils import from_smiles as pyg_from_smiles
 
 from helpers import data
 from helpers.gnn import molecules as gnn_molecules
+from helpers.gnn.folding import fold
 from helpers.gnn.molecule_models import (
     NUM_INPUTS,
     Bonds,
@@ -26,6 +28,7 @@ from helpers.gnn.molecule_models import (
     SparseMatrix,
     padded_inputs,
     pool,
+    returns,
 )
 from helpers.gnn.molecules import (
     BONDS,
@@ -426,11 +429,56 @@ def test_pooling_is_that_of_pyg(sample, how, reference):
     torch.testing.assert_close(pool(h, batch.batch, 20, how), reference(h, batch.batch))
 
 
-OPTIONS = [{}, {"pooling": "max", "norm": "layer"}, {"residual": False, "norm": None}]
+def returns_by_powers(graph, walks):
+    """What ``returns`` gives, from powers of the one matrix of all steps, float64."""
+    steps = np.zeros((graph.num_nodes, graph.num_nodes))
+    for i, j in graph.edge_index.T.tolist():
+        steps[i, j] = 1 / int((graph.edge_index[0] == i).sum())
+    powers = [np.linalg.matrix_power(steps, k).diagonal() for k in range(2, walks + 2)]
+    return torch.from_numpy(np.stack(powers, axis=1))
+
+
+@given(picks)
+@few_examples
+def test_returns_are_the_diagonals_of_powers_and_pygs(index):
+    batch = molecules_of(SMILES).batch(index)
+    actual = returns(batch, 5)
+    torch.testing.assert_close(actual.double(), returns_by_powers(batch, 5), rtol=0, atol=1e-6)
+    torch.testing.assert_close(actual, AddRandomWalkPE(6)(batch).random_walk_pe[:, 1:], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("atoms", [3, 4, 5, 6])
+def test_walk_comes_back_around_a_ring_or_the_way_it_went(atoms):
+    chances = returns(fold(from_smiles(f"C1{'C' * (atoms - 2)}C1")).batch([0]), 5)
+    assert torch.equal(chances, chances[:1].expand(atoms, -1)) and chances[0, 0] == 1 / 2
+    odd = [chances[0, k - 2].item() for k in (3, 5)]
+    assert odd == {3: [2 / 2**3, 10 / 2**5], 5: [0, 2 / 2**5]}.get(atoms, [0, 0])
+
+
+@pytest.mark.parametrize("walks", [0, 5])
+def test_walks_tell_apart_molecules_whose_atoms_hear_the_same(walks):
+    gnn = MoleculeGNN(hidden=8, blocks=6, walks=walks).eval().double()
+    batch = from_smiles(["C1CCC2CCCCC2C1", "C1CCC(C1)C1CCCC1"]).batch([0, 1])
+    batch.x = batch.x.double()
+    decalin, bicyclopentyl = gnn(batch).tolist()
+    assert (abs(decalin - bicyclopentyl) > 1e-6) == (walks > 0)
+
+
+@pytest.mark.parametrize("options", [{}, {"walks": 5, "norm": "layer"}], ids=str)
+def test_what_the_gnn_makes_lies_where_its_batch_lies(sample, options):
+    _, gnn = models(**options)
+    batch = sample.batch(torch.arange(20))
+    with torch.device("meta"):  # where a tensor lands that is told no device, and nothing else can be added to it
+        loss = (gnn.train()(batch) - batch.y).square().mean()
+        loss.backward()
+    assert loss.device == batch.x.device and loss.isfinite()
+
+
+OPTIONS = [{}, {"walks": 5}, {"pooling": "max", "norm": "layer"}, {"residual": False, "norm": None}]
 OPTIONS += [{"pooling": "mean", "composition": False}, {"residual": False}]
 
 
-def gnn_of_pyg(gnn, batch, pooling="sum", residual=True, norm="batch", composition=True):
+def gnn_of_pyg(gnn, batch, pooling="sum", residual=True, norm="batch", composition=True, walks=0):
     """The network of ``gnn``'s weights, layer after layer as the book says them, with the layers of PyG."""
     weights = {name: value.double() for name, value in gnn.state_dict().items()}
 
@@ -442,6 +490,8 @@ def gnn_of_pyg(gnn, batch, pooling="sum", residual=True, norm="batch", compositi
     make_norm = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm, None: lambda _: torch.nn.Identity()}[norm]
     pool = {"sum": pyg.global_add_pool, "mean": pyg.global_mean_pool, "max": pyg.global_max_pool}[pooling]
     h = loaded(torch.nn.Linear(5, 8), "embedding.")(batch.x)
+    if walks:
+        h = h + loaded(torch.nn.Linear(walks, 8, bias=False), "walks.")(returns_by_powers(batch, walks))
     for k in range(2):
         update = loaded(make_norm(8), f"norms.{k}.")(h).relu()
         relational = loaded(pyg.RGCNConv(8, 8, num_relations=4), f"relational.{k}.")

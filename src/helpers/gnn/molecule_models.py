@@ -1,11 +1,13 @@
 """Two models of a molecule's energy: an MLP on padded molecules, which sees an order of atoms, and a GNN, which cannot.
 
-Both take a batch of ``helpers.gnn.molecules.Molecules`` and return one number a molecule, [B]: the z-scored energy.
+Both take a batch of ``helpers.gnn.molecules.Molecules`` and return one number a molecule, [B]: the z-scored energy. The
+GNN also takes one whose hydrogens are folded into other atoms (``helpers.gnn.folding``).
 """
 
 import torch
 from torch import nn
 from torch.nn.functional import embedding_bag
+from torch_geometric.utils import to_dense_adj
 
 from helpers.gnn.molecules import BONDS, ELEMENTS, MAX_ATOMS, MAX_DEGREE
 
@@ -81,6 +83,8 @@ def padded_inputs(batch):
     largest = batch.ptr.diff().max()
     if largest > MAX_ATOMS:
         raise ValueError(f"the MLP takes molecules of up to {MAX_ATOMS} atoms, and this one has {largest}")
+    if batch.x.max() > 1:
+        raise ValueError("the MLP takes each atom in a place of its own, and here hydrogens are folded into others")
     place = torch.arange(batch.num_nodes, device=batch.x.device) - batch.ptr[batch.batch]
     i, j = batch.edge_index
     atom_input = place * NUM_ELEMENTS + batch.x.argmax(1)
@@ -152,12 +156,13 @@ class MoleculeGNN(nn.Module):
     """An embedding, ``blocks`` times ReLU, relational convolution, ReLU, degree convolution; pooling; a small head.
 
     A molecule's atoms are pooled by "sum", "mean" or "max". With ``residual`` each block adds to its input; ``norm`` is
-    "layer", "batch" or None, in front of each block and of the pooling. With ``composition`` the network corrects a
-    linear function of the numbers of atoms; ``start_from`` sets that function, and the correction starts at zero.
+    "layer", "batch" or None, in front of each block and of the pooling. With ``walks`` above 0 each atom starts with
+    what it ``returns`` for so many lengths, which tells of rings. With ``composition`` the network corrects a linear
+    function of the numbers of atoms; ``start_from`` sets that function, and the correction starts at zero.
     Raises ValueError for sizes below 1, another pooling or another norm.
     """
 
-    def __init__(self, hidden=64, blocks=6, pooling="sum", residual=True, norm="batch", composition=True):
+    def __init__(self, hidden=64, blocks=6, pooling="sum", residual=True, norm="batch", composition=True, walks=0):
         super().__init__()
         _check_sizes(hidden=hidden, blocks=blocks)
         make_norm = _one_of("norm", norm, NORMS)
@@ -168,6 +173,7 @@ class MoleculeGNN(nn.Module):
         self.by_degree = nn.ModuleList(DegreeConvolution(hidden, hidden) for _ in range(blocks))
         self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.composition = nn.Linear(NUM_ELEMENTS, 1) if composition else None
+        self.walks = nn.Linear(walks, hidden, bias=False) if walks else None
         self.residual, self.pooling = residual, pooling
 
     def start_from(self, coefficients):
@@ -193,6 +199,8 @@ class MoleculeGNN(nn.Module):
     def forward(self, batch):
         bonds, B = Bonds(batch), len(batch.y)
         h = self.embedding(batch.x[bonds.order])
+        if self.walks is not None:
+            h = h + self.walks(returns(batch, self.walks.in_features)[bonds.order])
         for norm, relational, by_degree in zip(self.norms, self.relational, self.by_degree, strict=False):
             update = by_degree(relational(norm(h).relu(), bonds).relu(), bonds)
             h = h + update if self.residual else update
@@ -200,6 +208,23 @@ class MoleculeGNN(nn.Module):
         if self.composition is not None:
             z = z + self.composition(pool(batch.x, batch.batch, B, "sum"))
         return z.squeeze(1)
+
+
+def returns(batch, walks):
+    """The chance that a random walk is back at its atom after 2, 3, ..., ``walks`` + 1 steps: [N, walks].
+
+    The walk takes each bond of the atom where it is with the same chance, whatever its kind; without a bond the chance
+    is zero. In three steps it can come back around a ring of three atoms only: the chances tell the rings that an atom
+    is in, which no atom hears from its neighbours ("random walk positional encoding", Dwivedi et al., 2022).
+    """
+    bound = to_dense_adj(batch.edge_index, batch.batch, batch_size=len(batch.y)).to(batch.x.dtype)  # [B, n, n]
+    step = bound / bound.sum(dim=2, keepdim=True).clamp(min=1)
+    walk, chances = step, []
+    for _ in range(walks):
+        walk = walk @ step
+        chances.append(walk.diagonal(dim1=1, dim2=2))  # [B, n]
+    place = torch.arange(batch.num_nodes, device=batch.x.device) - batch.ptr[batch.batch]
+    return torch.stack(chances, dim=2)[batch.batch, place]
 
 
 def pool(h, owner, size, how):

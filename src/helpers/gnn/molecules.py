@@ -67,7 +67,7 @@ class Molecules:
     @property
     def composition(self):
         """How many atoms of each element a molecule has: int64 [M, 5]."""
-        owner = torch.arange(len(self)).repeat_interleave(self.num_atoms)
+        owner = torch.arange(len(self)).repeat_interleave(self.atom_ptr.diff())
         counts = torch.bincount(owner * len(ELEMENTS) + self.element, minlength=len(self) * len(ELEMENTS))
         return counts.view(len(self), len(ELEMENTS))
 
@@ -82,8 +82,8 @@ class Molecules:
         if index.ndim != 1 or not whole or (len(index) and not 0 <= index.min() <= index.max() < len(self)):
             raise IndexError(f"expected integers from 0 to {len(self) - 1} (of a mask: mask.nonzero().squeeze(1))")
         index = index.long()
-        atoms, owner, ptr = _ranges(self.atom_ptr, index)
-        edges, edge_owner, _ = _ranges(self.edge_ptr, index)
+        atoms, owner, ptr = ranges(self.atom_ptr, index)
+        edges, edge_owner, _ = ranges(self.edge_ptr, index)
         return Data(
             x=torch.eye(len(ELEMENTS)).index_select(0, self.element.index_select(0, atoms).int()),
             edge_index=self.edge_index.index_select(1, edges) + ptr.index_select(0, edge_owner),
@@ -94,7 +94,7 @@ class Molecules:
         )
 
 
-def _ranges(pointer, index):
+def ranges(pointer, index):
     """Lay the ranges ``pointer[i]:pointer[i + 1]``, i in ``index``, end to end.
 
     Returns the positions that they cover [N], the range that each comes from [N], and where each begins [B + 1].
