@@ -16,7 +16,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(items):
     """What takes long by itself goes first, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: "book" in item.path.parts)
+    items.sort(key=lambda item: item.path.parent.name == "book")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -26,7 +26,7 @@ def pytest_xdist_make_scheduler(config, log):
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    pages = re.compile(rf"[\[-]({'|'.join(map(re.escape, contents.pages()))})[\]-]")
+    pages = re.compile(rf"^tests/book/.*[\[-]({'|'.join(map(re.escape, contents.pages()))})[\]-]")
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid):

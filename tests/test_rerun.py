@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 
+import nbformat
 import pytest
 
+import notebooks
 from helpers import experiments, files, runs
 from helpers.files import PROJECT
 from project import Project
@@ -243,8 +245,7 @@ def test_only_a_run_of_the_list_writes_to_the_books_records_and_weights(project,
     before = sorted(path.name for path in (project.folder / "records/toy").iterdir())
     plain = tmp_path / "toy.ipynb"
     bin = PROJECT / ".venv/bin"
-    subprocess.run([bin / "jupytext", "--quiet", "--to", "ipynb", "-o", plain, "book/experiments/toy.py"],
-                   cwd=project.folder, check=True)  # fmt: skip
+    nbformat.write(notebooks.read(project.folder / "book/experiments/toy.py"), plain)
     run = [
         bin / "papermill",
         "-k",

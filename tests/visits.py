@@ -78,6 +78,7 @@ class SharedVisit(Visit):
 
 RESTORE = """() => {
   for (const input of document.querySelectorAll(".book-slider input")) {
+    if (input.value === input.defaultValue) continue;
     input.value = input.defaultValue;
     input.dispatchEvent(new Event("input", {bubbles: true}));
   }
