@@ -203,7 +203,7 @@ def predict(network, index, permute_with=None):
 
 
 def score(predicted, index):
-    """Mean z²; and in meV the mean absolute error, the median one, and the root of the mean square."""
+    """Mean z²; in meV the mean absolute error, its median, the root mean square."""
     error = predicted - qm9.y[index]
     return {
         "z2": (error / z_score.std).square().mean().item(),
