@@ -439,6 +439,7 @@ def with_stub(project, script):
     return f"BIN={programs}"
 
 
+@pytest.mark.thorough
 def test_a_killed_build_leaves_the_last_good_pages_and_the_next_one_is_whole_and_says_what_differs(project):
     good = project.page()
     half = 'mkdir -p "$4/_build/html/toy"; echo half > "$4/_build/html/toy/chapter.html"; kill -9 0'

@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from visits import DESK, PHONE, RICH, Visit, every_page, read
+from visits import DESK, PHONE, RICH, Visit, every_page, read, thorough_but
 
 COLOURED = (RICH, "experiments/qm9")  # theorems, exercises, sliders, tables: whose colours are always measured
 COLOURS = ("color-contrast", "link-in-text-block")  # most of the time that axe takes
@@ -238,7 +238,7 @@ def anchors(path, found={}):  # noqa: B006 (a cache: many links lead to the same
 # --- without scripts ---
 
 
-@pytest.mark.parametrize("window", [DESK, {"width": 1000, "height": 800}, PHONE], ids=["desk", "tablet", "phone"])
+@pytest.mark.parametrize("window", thorough_but(PHONE, [DESK, {"width": 1000, "height": 800}, PHONE]))
 def test_without_scripts_no_button_is_dead_and_the_contents_can_be_reached(browser, site, window):
     context = browser.new_context(viewport=window, java_script_enabled=False)
     tab = context.new_page()

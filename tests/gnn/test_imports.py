@@ -17,24 +17,21 @@ for name in ("message_passing/mean_aggregation", "attention/edge_softmax", "comb
 """
 
 
-def imported(code):
-    """The modules that stand in memory after ``code`` ran in a process of its own."""
-    code += "\nimport sys; print(*sys.modules)"
-    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+def imported(*steps):
+    """The modules that stand in memory after each of ``steps``, one after the other in a process of their own."""
+    code = "\n".join(f"{step}\nimport sys; print('modules', *sys.modules)" for step in steps)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return [set(line.split()) for line in done.stdout.splitlines() if line.startswith("modules ")]
 
 
 def test_checking_a_ring_loads_neither_chemistry_nor_graph_layers():
-    modules = imported(CHECK_A_RING)
+    (modules,) = imported(CHECK_A_RING)
     assert "helpers.gnn.exercises.circulant" in modules
     assert not modules & {"rdkit", "torch_geometric", "pandas", "helpers.gnn.exercises.molecules"}
 
 
-def test_checking_a_graph_loads_no_chemistry():
-    modules = imported(CHECK_A_GRAPH)
-    assert "helpers.gnn.exercises.combining" in modules
-    assert not modules & {"rdkit", "helpers.gnn.molecules"}
-
-
-def test_molecules_are_data_and_know_no_network():
-    modules = imported("from helpers.gnn import molecules")
-    assert "helpers.gnn.molecules" in modules and "helpers.gnn.molecule_models" not in modules
+def test_checking_a_graph_loads_no_chemistry_and_molecules_are_data_and_know_no_network():
+    after_checks, after_molecules = imported(CHECK_A_GRAPH, "from helpers.gnn import molecules")
+    assert "helpers.gnn.exercises.combining" in after_checks
+    assert not after_checks & {"rdkit", "helpers.gnn.molecules"}
+    assert "helpers.gnn.molecules" in after_molecules and "helpers.gnn.molecule_models" not in after_molecules

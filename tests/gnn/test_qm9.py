@@ -6,6 +6,7 @@ import notebooks
 from helpers import experiments, files, records
 
 
+@pytest.mark.thorough
 def test_folded_molecules_are_scored_as_any_others(tmp_path):
     parameters = {"hydrogens": "folded", "walks": 4, "norm": "layer", "hidden": 8, "epochs": 1, "export": False}
     parameters |= {"profile": "smoke", "run": "test_folded"}
