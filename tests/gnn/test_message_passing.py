@@ -18,7 +18,7 @@ def within(edge_index, num_nodes, node, k):
 def test_nodes_within_reach_are_bools():
     exercises.check("gnn/message_passing/k_hop", within)
     for kind in (torch.float64, torch.int64):
-        with pytest.raises(exercises.ExerciseFailed, match=r"must hold bools, and holds .* the result is boolean"):
+        with pytest.raises(exercises.ExerciseFailed, match=r"must hold bools, and holds .* at 0 or fewer, as bools"):
             exercises.check("gnn/message_passing/k_hop", lambda *args, kind=kind: within(*args).to(kind))
 
 
@@ -37,10 +37,11 @@ def test_nodes_within_reach_are_not_those_at_the_end_of_a_walk():
     tried(
         "gnn/message_passing/k_hop",
         within,
-        (powers, "stays within reach"),
-        (overwriting, "stays within reach"),
-        (lambda edges, size, node, k: within(edges, size, node, k + 1), "hops at most"),
-        (lambda edges, size, node, k: within(edges, size, node, max(k, 1)), "0 hops at most"),
+        (powers, "and stay reached"),
+        (overwriting, "and stay reached"),
+        (lambda edges, size, node, k: within(edges, size, node, k + 1), "at 0 or fewer"),
+        (lambda edges, size, node, k: within(edges, size, node, max(k, 1)), "Start with the node alone"),
+        (lambda edges, size, node, k: within(edges, size, node, min(k, 3)), "at 4 or fewer"),
     )
 
 

@@ -13,12 +13,19 @@ from helpers.gnn.layers import gcn_norm
 
 ADDING = "and out[target] += … adds only once to a node that stands in target often: index_add adds them all"
 
+REACH = (
+    "From node {node} it takes {hops} hops to each node that can be reached (node: hops), and true are those at {k} or "
+    "fewer, as bools. Start with the node alone; in each of the k rounds all that are reached tell their neighbours, "
+    "and stay reached"
+)
+
 
 def graphs():
-    """Random undirected graphs as (edge list [2, E], number of nodes): sparse, dense, without edges."""
-    for num_nodes, probability, seed in ((6, 0.4, 0), (9, 0.15, 1), (12, 0.5, 2), (3, 0.0, 3)):
-        graph = nx.gnp_random_graph(num_nodes, probability, seed=seed).to_directed()
-        yield torch.tensor(list(graph.edges), dtype=torch.long).reshape(-1, 2).T, num_nodes
+    """Undirected graphs as (edge list [2, E], number of nodes): sparse, dense, without edges; and a long path."""
+    drawn = [nx.gnp_random_graph(*how) for how in ((6, 0.4, 0), (9, 0.15, 1), (12, 0.5, 2), (3, 0.0, 3))]
+    for graph in (*drawn, nx.path_graph(7)):
+        pairs = list(graph.to_directed().edges)
+        yield torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T, len(graph)
 
 
 def edge_norm(candidate):
@@ -35,12 +42,10 @@ def k_hop(candidate):
     for edge_index, num_nodes in graphs():
         graph = nx.Graph(edge_index.T.tolist())
         graph.add_nodes_from(range(num_nodes))
-        for node, k in itertools.product(range(num_nodes), range(5)):
+        for node, k in itertools.product(range(num_nodes), range(6)):
             desired = torch.zeros(num_nodes, dtype=torch.bool)
             desired[list(nx.single_source_shortest_path_length(graph, node, cutoff=k))] = True
-            says = (
-                f"{k} hops at most, 0 being the node itself: what is reached stays within reach; the result is boolean"
-            )
+            says = REACH.format(node=node, hops=nx.single_source_shortest_path_length(graph, node), k=k)
             expect(candidate, args=(edge_index, num_nodes, node, k), desired=desired, says=says)
 
 
