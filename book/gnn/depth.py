@@ -160,8 +160,8 @@ def random_graph(num_nodes, probability):
     return upper + upper.T  # [N, N]
 
 
-def jacobian_support(G, k):
-    """Which inputs j move which outputs i of k random tanh layers: [N, N]."""
+def influence(G, k):
+    """How much each input j moves each output i of k random tanh layers: [N, N]."""
     A_hat, weights = gcn_norm(G), torch.randn(k, 3, 3)
 
     def layers(H):
@@ -171,12 +171,39 @@ def jacobian_support(G, k):
 
     H = torch.randn(len(G), 3)
     jacobian = torch.autograd.functional.jacobian(layers, H, vectorize=True)
-    return (jacobian != 0).any(dim=3).any(dim=1)  # from [N, 3, N, 3]
+    return jacobian.square().sum(dim=(1, 3)).sqrt()  # from [N, 3, N, 3]
 
 
 sizes = ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.1), (30, 0.4))
 graphs = [random_graph(n, p) for n, p in sizes] + [A]
 path = dense(nx.path_graph(7))
+
+
+# %% tags=["hide-input"]
+def draw_reach():
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    layers = range(9)
+    shown = {
+        "club": A,
+        "path of 34": dense(nx.path_graph(34)),
+        "star of 34": dense(nx.star_graph(33)),
+    }
+    for name, G in shown.items():
+        ax.plot(
+            layers, [(distances(G) <= k).double().mean() for k in layers], label=name
+        )
+    ax.set(xlabel="layers $k$", ylabel="pairs within $k$ hops", ylim=(0, 1.05))
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_reach(),
+    alt="The share of pairs of nodes within k hops, against k. The star is complete at "
+    "two, the club at five, and the path of the same size is not half done at eight.",
+    caption="The part of the power of the propagation matrix that is not zero, for three "
+    "graphs of 34 nodes.",
+)
 
 
 # %% tags=["check"]
@@ -192,7 +219,7 @@ verify.equal("eq-gnn-hops", cases(), against="breadth-first search")
 # %% tags=["check"]
 def cases():
     for G, k in itertools.product([*graphs, path], range(6)):
-        yield distances(G) <= k, jacobian_support(G, k)
+        yield distances(G) <= k, influence(G, k) > 0
 
 
 verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
@@ -200,6 +227,35 @@ verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
 # %% [markdown]
 # So $k$ layers see $k$ hops, no more, and (but for unlucky weights) no less. This is the {term}`receptive field` of a
 # graph network: the number of *layers* is a distance in the graph.
+
+
+# %% tags=["hide-input"]
+def draw_influence():
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    long_path, middle = dense(nx.path_graph(21)), 10
+    for k in (1, 3, 6):
+        tries = torch.stack([influence(long_path, k)[middle] for _ in range(40)])
+        mean = tries.mean(dim=0)
+        near = mean.nonzero().flatten()
+        ax.plot(
+            near - middle, mean[near] / mean.sum(), label=f"{k} layer{'s' * (k > 1)}"
+        )
+    ax.set(
+        xlabel="place on the path, from the listener", ylabel="share of the influence"
+    )
+    ax.set(xlim=(-10, 10), ylim=(0, None))
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_influence(),
+    alt="The influence of each node of a path on the one in the middle, for 1, 3 and 6 "
+    "layers. Each curve ends at as many hops as there are layers, and is highest in the "
+    "middle.",
+    caption="What is within reach does not count alike: the ends of the receptive field "
+    "are reached by one chain, the middle by many.",
+)
 
 # %% [markdown]
 # :::{exercise} Three hops
@@ -403,6 +459,42 @@ def lower_bound(G):
     return -1 + 2 / (1 + G.sum(dim=1)).max()  # no eigenvalue is below it
 
 
+# %% tags=["hide-input"]
+def draw_spectra():
+    fig, ax = plt.subplots(figsize=(4.2, 2.9))
+    shown = {
+        "club": A,
+        "star": star(8),
+        "path": path,
+        "ring of six": dense(nx.cycle_graph(6)),
+    }
+    for row, G in enumerate(shown.values()):
+        eigenvalues = torch.linalg.eigvalsh(gcn_norm(G))
+        ax.plot(
+            eigenvalues,
+            [row] * len(G),
+            linestyle="none",
+            marker="o",
+            color=display.COLORS[0],
+        )
+        bound = dict(
+            marker="|", markersize=18, markeredgewidth=2, color=display.COLORS[1]
+        )
+        ax.plot([lower_bound(G)], [row], linestyle="none", **bound)
+    ax.set(xlim=(-1.05, 1.05), ylim=(-0.6, 3.6), xlabel="eigenvalues")
+    ax.set(yticks=range(4), yticklabels=shown)
+    return fig
+
+
+display.show(
+    draw_spectra(),
+    alt="The eigenvalues of four graphs as points between −1 and 1, each row with a bar "
+    "at its lower bound. All have a point at 1, none a point left of its bar, and the "
+    "ring of six has a point at its bar.",
+    caption="Eigenvalues, and the bar that none may pass. The ring of six reaches it.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for G in graphs:
@@ -513,6 +605,36 @@ display.glue("gnn-depth-mu", f"{mu:.3f}")
 display.glue("gnn-depth-half-life", f"{math.log(0.5) / math.log(mu):.1f}")
 
 
+def draw_smoothing():
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    h = torch.randn(N)
+    rounds = range(21)
+    powers = torch.stack([torch.linalg.matrix_power(gcn_norm(A), k) for k in rounds])
+    held = (powers @ h) / root_degrees(A)  # [21, N]
+    for i in range(N):
+        ax.plot(
+            rounds,
+            held[:, i],
+            linestyle="-",
+            marker="",
+            lw=0.8,
+            color=display.COLORS[0],
+        )
+    ax.set(
+        xlabel="propagations $k$", ylabel=r"$[\hat A^k h]_i\; /\; \sqrt{\tilde d_i}$"
+    )
+    return fig
+
+
+display.show(
+    draw_smoothing(),
+    alt="One line per member of the club: what it holds, divided by the root of its "
+    "degree. The lines start far apart and run together within some ten propagations.",
+    caption="34 members that started from random numbers. After some rounds their "
+    "degrees are all that differs.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for G in connected:
@@ -605,6 +727,32 @@ def gcn_layer(G, H, W):
 def sharp_case(G, W):
     r = torch.linalg.svd(W).U[:, 0].abs()  # positive, as W is
     return torch.outer(top_eigenvector(G) + 0.01 * slowest_mode(G)[1], r)  # H
+
+
+# %% tags=["hide-input"]
+def draw_contraction():
+    fig, ax = plt.subplots(figsize=(4.2, 2.8))
+    for row, sharp in enumerate((False, True)):
+        ratios = []
+        for G in connected * 8:
+            W = torch.rand(4, 4) if sharp else torch.randn(4, 4)
+            H = sharp_case(G, W) if sharp else torch.randn(len(G), 4)
+            ratios.append(roughness(G, gcn_layer(G, H, W)) / most_roughness(G, H, W))
+        rows = row + torch.linspace(-0.25, 0.25, len(ratios))  # so that none hides
+        ax.plot(ratios, rows, linestyle="none")
+    ax.axvline(1, color=display.INK, linewidth=0.8)
+    ax.set(xlim=(0, 1.1), ylim=(-0.6, 1.6), xlabel="roughness, in parts of its bound")
+    ax.set(yticks=[0, 1], yticklabels=["random", "sharp\ncase"])
+    return fig
+
+
+display.show(
+    draw_contraction(),
+    alt="Roughness after a layer, divided by its bound: random features and weights "
+    "scatter well below 1, the sharp cases all lie at 1.",
+    caption="Random layers stay below the bound; the case that was built to reach it "
+    "does.",
+)
 
 
 # %% tags=["check"]

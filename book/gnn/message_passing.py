@@ -303,33 +303,36 @@ verify.equal(
 # Two demands go by the name of equivariance.
 #
 # *Of one graph.* Where $P A P^\top = A$, the relabelling is a symmetry of the graph (an {term}`automorphism`), and a
-# layer on this graph must commute with it. That shares as many weights as the graph has symmetry. Six nodes that all
-# know each other leave two weights of 36, a ring of six leaves four, or six if its edges lead one way. A graph of six
-# nodes without any symmetry leaves 36: nothing is shared.
+# layer on this graph must commute with it. That shares as many weights as the graph has symmetry. Of 36 weights between
+# six nodes that all know each other {glue:text}`gnn-mp-free-0` are left, on a ring of six {glue:text}`gnn-mp-free-1`,
+# or {glue:text}`gnn-mp-free-2` if its edges lead one way. On a graph of six nodes without any symmetry
+# {glue:text}`gnn-mp-free-3` are left: nothing is shared.
 #
 # *Of one rule for all graphs.* {eq}`def-gnn-equivariant` asks that a rule which makes a matrix $M(A)$ from *any* graph
 # makes the relabelled matrix from the relabelled graph. This is what shares weights, between the nodes of a graph and
-# between graphs, and a GNN is such a rule. Many obey:
+# between graphs, and a GNN is such a rule. Many obey,
 #
 # $$
-# M(P A P^\top) = P\, M(A)\, P^\top \quad\text{for } M(A) = I,\ A,\ A^2,\ \operatorname{diag}(A \mathbf{1}),\ \dots
+# M(P A P^\top) = P\, M(A)\, P^\top :
 # $$ (eq-gnn-rules)
 #
-# and so do their sums and products. To take $a I + b A$ alone is a choice, twice over: *locality* (nothing passes where
-# there is no edge, so no $A^2$) and *equal edges* (no weights by degree, say). It is a good one, and not the only one;
-# the graph convolution below weighs by degree. The chapter *equivariance* counts on.
+# $I$, $A$, $A^2$, the degrees $\operatorname{diag}(A \mathbf{1})$, and all sums and products of these. To take
+# $a I + b A$ alone is a choice, twice over: *locality* (nothing passes where there is no edge, so no $A^2$) and *equal
+# edges* (no weights by degree, say). It is a good one, and not the only one; the graph convolution below weighs by
+# degree. The chapter *equivariance* counts on.
 # :::
 
 
 # %%
-def free_weights(A):
-    """Symmetries of a graph, and weights left to a matrix that commutes with them."""
+def shared_entries(A):
+    """How many symmetries a graph has; and for each entry of a matrix that commutes
+    with them the first entry, in reading order, that must be equal to it: [n, n]."""
     n = len(A)
     orders = torch.tensor([*itertools.permutations(range(n))])  # [n!, n]
     moved = A[orders[:, :, None], orders[:, None, :]]  # P A Pᵀ, [n!, n, n]
     kept = orders[(moved == A).all(dim=2).all(dim=1)]
-    pairs = (kept[:, :, None] * n + kept[:, None, :]).flatten(1)  # images of all pairs
-    return len(kept), len(pairs.min(dim=0).values.unique())  # a weight per orbit
+    images = kept[:, :, None] * n + kept[:, None, :]  # of each pair
+    return len(kept), images.min(dim=0).values
 
 
 def dense(graph):
@@ -341,9 +344,11 @@ ring = dense(nx.cycle_graph(6))
 one_way = dense(nx.cycle_graph(6, create_using=nx.DiGraph))
 lopsided = dense(nx.Graph([(0, 1), (1, 2), (1, 3), (2, 3), (3, 4), (4, 5)]))
 sixes = {"all joined": dense(nx.complete_graph(6)), "a ring": ring}
-sixes |= {"a ring with direction": one_way, "a lopsided graph": lopsided}
+sixes |= {"directed ring": one_way, "lopsided": lopsided}
 for name, G in sixes.items():
-    print("{}: {} symmetries, {} free weights of 36".format(name, *free_weights(G)))
+    symmetries, entry = shared_entries(G)
+    print(f"{name}: symmetries {symmetries}, free weights {len(entry.unique())} of 36")
+
 rules = (
     torch.ones_like,
     lambda G: torch.eye(len(G)),
@@ -351,6 +356,33 @@ rules = (
     lambda G: G @ G,
     lambda G: torch.diag(G.sum(dim=1)),
     lambda G: gcn_norm(G),
+)
+
+
+# %% tags=["hide-input"]
+def draw_shared():
+    figures, axes = display.panels(*[(1.75, 2.0)] * 4)
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"
+    for ax, (name, G) in zip(axes, sixes.items(), strict=True):
+        _, number = shared_entries(G)[1].unique(return_inverse=True)
+        for i, j in itertools.product(range(6), repeat=2):
+            ax.text(j, i, letters[number[i, j]], ha="center", va="center")
+        ax.set(xlim=(-0.6, 5.6), ylim=(5.6, -0.6), aspect="equal", title=name)
+        ax.set(xticks=[], yticks=[])
+        for side in ax.spines.values():
+            side.set_visible(True)
+    return figures
+
+
+for k, G in enumerate(sixes.values()):
+    display.glue(f"gnn-mp-free-{k}", f"{len(shared_entries(G)[1].unique())}")
+display.show(
+    draw_shared(),
+    alt="Four matrices of 6 by 6 letters, equal letters for equal weights. All joined: "
+    "two letters, a on the diagonal and b elsewhere. A ring: four letters, one for "
+    "each distance. The directed ring: six. The lopsided graph: 36 different ones.",
+    caption="The weights that the symmetries of one graph leave, a letter each. Without "
+    "symmetry, nothing is shared.",
 )
 
 
@@ -444,6 +476,34 @@ sizes = ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.1), (30, 0.4))
 graphs = [random_graph(n, p) for n, p in sizes] + [A]
 
 
+# %% tags=["hide-input"]
+def draw_who_cares():
+    fig, ax = plt.subplots(figsize=(4.2, 3.4))
+    H = torch.randn(N, 1)
+    pairs = torch.randn(N, N) / N**0.5  # a weight for each pair of numbers
+    W = torch.eye(1)
+    layers = {"a weight per pair": lambda A, H: torch.relu(pairs @ H)}
+    layers["GCN"] = lambda A, H: gcn_layer(A, H, W)
+    for name, layer in layers.items():
+        back = P.T @ layer(
+            A_relabelled, P @ H
+        )  # each member's output, in its old place
+        ax.plot(layer(A, H)[:, 0], back[:, 0], linestyle="none", label=name)
+    ax.set(xlabel="output, first numbering", ylabel="output, second numbering")
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_who_cares(),
+    alt="Each member's output under the second numbering against its output under the "
+    "first. The outputs of the GCN lie on the diagonal, those of a layer with a weight "
+    "per pair of numbers are scattered.",
+    caption="The two numberings of the first picture, through two layers. The GCN gives "
+    "each member the same output in both.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for G in graphs:
@@ -496,6 +556,31 @@ def node_form(G, H, W):
             m += W.T @ H[j] / math.sqrt(d_tilde[i] * d_tilde[j])  # [d_out]
         rows.append(torch.relu(m))
     return torch.stack(rows)  # [N, d_out]
+
+
+# %% tags=["hide-input"]
+def draw_factors():
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    for listener in (16, 8, 0):
+        friends = A[listener].nonzero().flatten()
+        degree = 1 + A[friends].sum(dim=1)
+        order = degree.argsort()
+        factor = entries(A)[listener, friends]
+        ax.plot(degree[order], factor[order], label=f"member {listener} listens")
+    ax.set(xlabel=r"degree $\tilde d_j$ of the friend", ylabel=r"factor $\hat A_{ij}$")
+    ax.set(ylim=(0, None))
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_factors(),
+    alt="Three falling curves, one per listener: the factor of a friend against the "
+    "friend's degree. The curve of member 16, who has two friends, is highest, that of "
+    "member 0, who has sixteen, lowest.",
+    caption="Of two friends the one with fewer friends counts more, and who has many "
+    "friends hears each of them less.",
+)
 
 
 # %% tags=["check"]
@@ -581,6 +666,30 @@ def with_the_same_weights():
 
 
 # %% tags=["hide-input"]
+def draw_gathering():
+    fig, ax = plt.subplots(figsize=(4.2, 3.4))
+    places = {("from", i): (0, 3 - i) for i in range(4)}
+    places |= {("to", i): (3, 3 - i) for i in range(4)}
+    pairs = A_four.nonzero().tolist()
+    drawing.arrows(ax, places, [(("from", j), ("to", i)) for i, j in pairs])
+    loops = [(("from", i), ("to", i)) for i in range(4)]
+    drawing.arrows(ax, places, loops, display.COLORS[1], 1.4, "--")
+    drawing.nodes(ax, places, label=lambda node: str(node[1]))
+    for x, words in ((0, "source $s_e$"), (3, "target $t_e$")):
+        ax.text(x, 3.6, words, ha="center")
+    ax.set(xlim=(-0.8, 3.8), ylim=(-0.4, 3.9))
+    ax.set_axis_off()
+    return fig
+
+
+display.show(
+    draw_gathering(),
+    alt="The four-node graph as a list: sources 0 to 3 on the left, targets 0 to 3 on "
+    "the right, eight solid arrows for the edges, both ways, and four dashed ones from "
+    "each node to itself. Four arrows arrive at target 2.",
+    caption="The list of the four nodes: eight edges, four loops (dashed). Where arrows "
+    "meet, messages are added up.",
+)
 display.glue("gnn-mp-dense", f"{N * N:,}")
 display.glue("gnn-mp-sparse", f"{edge_index.shape[1] + N}")
 
@@ -612,59 +721,25 @@ verify.equal("eq-gnn-gcnconv", cases(), atol=1e-12, against="PyG's GCNConv")
 # list: {glue:text}`gnn-mp-dense` against {glue:text}`gnn-mp-sparse` for the club. People do not have more friends
 # where there are more people: $E$ grows like $N$ and not like $N^2$, and on large graphs only the list will do.
 
-# %% [markdown]
-# :::{exercise} Where the structure is
-# :label: ex-gnn-message-passing
-# Take one layer, $\sigma(\hat A H W)$. (a) Which factor holds the structure of the graph, what exactly of it, and
-# what do the others know of it? (b) Read the layer as message passing: what is sent, along what, how is it put
-# together, and what does each node do with it?
-# :::
 
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-message-passing
-# :class: dropdown
-# :::
-# (a) Only $\hat A$ knows the graph. Where $\tilde A_{ij} = 0$ nothing passes from $j$ to $i$; where it is 1, the
-# weight is $1/\sqrt{\tilde d_i \tilde d_j}$, so of the structure it holds who is whose neighbour, and how many
-# neighbours both ends have. $W$ acts on each row of $H$ alone and $\sigma$ on each entry alone. Replace $\hat A$ by
-# $I$, and you have an MLP that is applied to each node by itself.
-#
-# (b) Node $j$ transforms its features to $W^\top h_j$ and sends them along each of its edges, and to itself by the
-# self-loop, scaled by $1/\sqrt{\tilde d_i \tilde d_j}$ for receiver $i$. Each node sums what it receives and applies
-# $\sigma$. In matrices: $HW$ makes all messages, multiplication by $\hat A$ delivers and sums them, $\sigma$ updates.
-# One layer carries information over one hop, a stack of $k$ layers over $k$ hops.
-#
-# :::{solution-end}
-# :::
-
-# %% [markdown]
-# :::{exercise} The weights of an edge list
-# :label: ex-gnn-edge-norm
-# Write `edge_norm(edge_index, num_nodes)`: the weights of $\hat A$ for an undirected edge list without loops, first
-# of the $E$ edges in their order, then of the loops of nodes $0, \dots, N-1$. The result has shape $[E + N]$, and no
-# $N \times N$ matrix is needed.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-edge-norm
-# :class: dropdown
-# :::
-# The degree of a node in $\tilde A$ is the number of edges that arrive there, and one for its loop.
+# %% tags=["hide-input"]
+def draw_costs():
+    fig, ax = plt.subplots(figsize=(4.2, 2.8))
+    sizes = np.array([34, 100, 1_000, 10_000, 100_000, 1_000_000])
+    per_member = edge_index.shape[1] / N
+    ax.loglog(sizes, sizes**2.0, label="matrix: $N^2$")
+    ax.loglog(sizes, (per_member + 1) * sizes, label="list: $E + N$")
+    ax.set(xlabel="nodes $N$", ylabel="multiplications")
+    ax.legend()
+    return fig
 
 
-# %% tags=["solution"]
-def edge_norm(edge_index, num_nodes):
-    source, target = edge_index
-    d_tilde = 1.0 + torch.bincount(target, minlength=num_nodes)  # [N]
-    return torch.cat([(d_tilde[source] * d_tilde[target]).rsqrt(), 1 / d_tilde])
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/message_passing/edge_norm", edge_norm)
+display.show(
+    draw_costs(),
+    alt="Multiplications against the number of nodes, both on logarithmic axes: the "
+    "matrix rises twice as steeply as the list, and is far above it at a million nodes.",
+    caption="Clubs of all sizes whose members have as many friends as in this one.",
+)
 
 # %% [markdown]
 # ## Four labels
@@ -998,6 +1073,60 @@ verify.equal("eq-gnn-five", cases(), atol=1e-12, against="PyG's five layers")
 # - GCN, mean, GIN, GAT and GATv2 differ in the factors of one sum.
 #
 # ## Exercises
+
+# %% [markdown]
+# :::{exercise} Where the structure is
+# :label: ex-gnn-message-passing
+# Take one layer, $\sigma(\hat A H W)$. (a) Which factor holds the structure of the graph, what exactly of it, and
+# what do the others know of it? (b) Read the layer as message passing: what is sent, along what, how is it put
+# together, and what does each node do with it?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-message-passing
+# :class: dropdown
+# :::
+# (a) Only $\hat A$ knows the graph. Where $\tilde A_{ij} = 0$ nothing passes from $j$ to $i$; where it is 1, the
+# weight is $1/\sqrt{\tilde d_i \tilde d_j}$, so of the structure it holds who is whose neighbour, and how many
+# neighbours both ends have. $W$ acts on each row of $H$ alone and $\sigma$ on each entry alone. Replace $\hat A$ by
+# $I$, and you have an MLP that is applied to each node by itself.
+#
+# (b) Node $j$ transforms its features to $W^\top h_j$ and sends them along each of its edges, and to itself by the
+# self-loop, scaled by $1/\sqrt{\tilde d_i \tilde d_j}$ for receiver $i$. Each node sums what it receives and applies
+# $\sigma$. In matrices: $HW$ makes all messages, multiplication by $\hat A$ delivers and sums them, $\sigma$ updates.
+# One layer carries information over one hop, a stack of $k$ layers over $k$ hops.
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} The weights of an edge list
+# :label: ex-gnn-edge-norm
+# Write `edge_norm(edge_index, num_nodes)`: the weights of $\hat A$ for an undirected edge list without loops, first
+# of the $E$ edges in their order, then of the loops of nodes $0, \dots, N-1$. The result has shape $[E + N]$, and no
+# $N \times N$ matrix is needed.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-edge-norm
+# :class: dropdown
+# :::
+# The degree of a node in $\tilde A$ is the number of edges that arrive there, and one for its loop.
+
+
+# %% tags=["solution"]
+def edge_norm(edge_index, num_nodes):
+    source, target = edge_index
+    d_tilde = 1.0 + torch.bincount(target, minlength=num_nodes)  # [N]
+    return torch.cat([(d_tilde[source] * d_tilde[target]).rsqrt(), 1 / d_tilde])
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/message_passing/edge_norm", edge_norm)
 
 # %% [markdown]
 # :::{exercise} What a mean cannot count
