@@ -117,6 +117,34 @@ for k in (1, 2, 30):
     print(f"A_hat to the power {k}, rows 0 and 3:")
     print(torch.linalg.matrix_power(A_hat_four, k)[[0, 3]].numpy().round(2))
 
+
+# %% tags=["hide-input"]
+def draw_reach():
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    layers = range(9)
+    shown = {
+        "club": A,
+        "path of 34": dense(nx.path_graph(34)),
+        "star of 34": dense(nx.star_graph(33)),
+    }
+    for name, G in shown.items():
+        ax.plot(
+            layers, [(distances(G) <= k).double().mean() for k in layers], label=name
+        )
+    ax.set(xlabel="layers $k$", ylabel="pairs within $k$ hops", ylim=(0, 1.05))
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_reach(),
+    alt="The share of pairs of nodes within k hops, against k. The star is complete at "
+    "two, the club at five, and the path of the same size is not half done at eight.",
+    caption="How the zeros fill up on three graphs of 34 nodes: the part of pairs that "
+    "k layers connect.",
+)
+
+
 # %% [markdown]
 # Two things happen. Zeros fill up, one hop at a time. And in the end all rows are multiples of one: whatever the nodes
 # held, they now hold the same, up to a factor. This chapter follows the first, then the second.
@@ -177,33 +205,6 @@ def influence(G, k):
 sizes = ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.1), (30, 0.4))
 graphs = [random_graph(n, p) for n, p in sizes] + [A]
 path = dense(nx.path_graph(7))
-
-
-# %% tags=["hide-input"]
-def draw_reach():
-    fig, ax = plt.subplots(figsize=(4.2, 3.0))
-    layers = range(9)
-    shown = {
-        "club": A,
-        "path of 34": dense(nx.path_graph(34)),
-        "star of 34": dense(nx.star_graph(33)),
-    }
-    for name, G in shown.items():
-        ax.plot(
-            layers, [(distances(G) <= k).double().mean() for k in layers], label=name
-        )
-    ax.set(xlabel="layers $k$", ylabel="pairs within $k$ hops", ylim=(0, 1.05))
-    ax.legend()
-    return fig
-
-
-display.show(
-    draw_reach(),
-    alt="The share of pairs of nodes within k hops, against k. The star is complete at "
-    "two, the club at five, and the path of the same size is not half done at eight.",
-    caption="The part of the power of the propagation matrix that is not zero, for three "
-    "graphs of 34 nodes.",
-)
 
 
 # %% tags=["check"]
@@ -567,6 +568,37 @@ verify.equal(
 # left of its place in the graph. This is {term}`over-smoothing` {cite}`li2018deeper`.
 
 
+# %% tags=["hide-input"]
+def draw_smoothing():
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    h = torch.randn(N)
+    rounds = range(21)
+    powers = torch.stack([torch.linalg.matrix_power(gcn_norm(A), k) for k in rounds])
+    held = (powers @ h) / root_degrees(A)  # [21, N]
+    for i in range(N):
+        ax.plot(
+            rounds,
+            held[:, i],
+            linestyle="-",
+            marker="",
+            lw=0.8,
+            color=display.COLORS[0],
+        )
+    ax.set(
+        xlabel="propagations $k$", ylabel=r"$[\hat A^k h]_i\; /\; \sqrt{\tilde d_i}$"
+    )
+    return fig
+
+
+display.show(
+    draw_smoothing(),
+    alt="One line per member of the club: what it holds, divided by the root of its "
+    "degree. The lines start far apart and run together within some ten propagations.",
+    caption="34 members that started from random numbers. After some rounds their "
+    "degrees are all that differs.",
+)
+
+
 # %%
 def connected_graph(num_nodes, probability):
     chain = torch.diag(torch.ones(num_nodes - 1), diagonal=1)  # 0 to 1 to 2 …
@@ -603,36 +635,6 @@ mu = second_eigenvalue(A).item()
 # %% tags=["hide-input"]
 display.glue("gnn-depth-mu", f"{mu:.3f}")
 display.glue("gnn-depth-half-life", f"{math.log(0.5) / math.log(mu):.1f}")
-
-
-def draw_smoothing():
-    fig, ax = plt.subplots(figsize=(4.2, 3.0))
-    h = torch.randn(N)
-    rounds = range(21)
-    powers = torch.stack([torch.linalg.matrix_power(gcn_norm(A), k) for k in rounds])
-    held = (powers @ h) / root_degrees(A)  # [21, N]
-    for i in range(N):
-        ax.plot(
-            rounds,
-            held[:, i],
-            linestyle="-",
-            marker="",
-            lw=0.8,
-            color=display.COLORS[0],
-        )
-    ax.set(
-        xlabel="propagations $k$", ylabel=r"$[\hat A^k h]_i\; /\; \sqrt{\tilde d_i}$"
-    )
-    return fig
-
-
-display.show(
-    draw_smoothing(),
-    alt="One line per member of the club: what it holds, divided by the root of its "
-    "degree. The lines start far apart and run together within some ten propagations.",
-    caption="34 members that started from random numbers. After some rounds their "
-    "degrees are all that differs.",
-)
 
 
 # %% tags=["check"]
@@ -688,26 +690,6 @@ verify.equal("eq-gnn-limit", cases(), atol=1e-10, against="the 2048th power")
 # $$
 # \delta\big( \operatorname{ReLU}(\hat A H W) \big) \le \mu\, \lVert W \rVert\, \delta(H) .
 # $$ (eq-gnn-contraction)
-#
-# Three steps show it.
-#
-# 1. *Propagation.* Because $\hat A q = q$ and $q^\top q = 1$, multiplying out shows that $(I - q q^\top) \hat A$ and
-#    $(\hat A - q q^\top)(I - q q^\top)$ are both $\hat A - q q^\top$. Apply them to $H$ column by column:
-#    $\hat A - q q^\top$ has the norm $\mu$, so $\delta(\hat A H) \le \mu\, \delta(H)$.
-# 2. *Weights.* They act from the other side, row by row:
-#    $\delta(X W) = \lVert (I - q q^\top) X\, W \rVert_F \le \lVert W \rVert\, \delta(X)$.
-# 3. *ReLU.* Take one column $x = x^+ - x^-$, with $x^+ = \operatorname{ReLU}(x)$, and $x^-$ the negative part with
-#    its sign turned. The two have no common non-zero entry, so
-#    $\lVert x \rVert^2 = \lVert x^+ \rVert^2 + \lVert x^- \rVert^2$. By Pythagoras
-#    $\delta(x)^2 = \lVert x \rVert^2 - (q^\top x)^2$. Put $a = q^\top x^+$ and $b = q^\top x^-$; both are $\ge 0$,
-#    since all entries of $q$ are positive. Then $\delta(x)^2 - \delta(x^+)^2$ is
-#    $\lVert x^- \rVert^2 - (a - b)^2 + a^2$, that is $\lVert x^- \rVert^2 - b^2 + 2 a b$. It is not negative, because
-#    $b \le \lVert q \rVert \lVert x^- \rVert = \lVert x^- \rVert$. The ReLU never adds to $\delta$.
-#
-# The bound is sharp. Take any $W$ with positive entries: its top singular vectors $r$ and $t$, with
-# $r^\top W = \lVert W \rVert\, t^\top$, have positive entries too. Let $H = (q + \varepsilon v)\, r^\top$, with $v$ the
-# slowest eigenvector and $\varepsilon$ so small that no entry turns negative: the ReLU finds nothing to cut, and
-# $\delta$ shrinks by exactly $\mu \lVert W \rVert$. The check tries random features and weights, and this case.
 
 
 # %%
@@ -771,20 +753,67 @@ verify.equal(
 )
 
 # %% [markdown]
+# Three steps show it.
+#
+# 1. *Propagation.* Because $\hat A q = q$ and $q^\top q = 1$, multiplying out shows that $(I - q q^\top) \hat A$ and
+#    $(\hat A - q q^\top)(I - q q^\top)$ are both $\hat A - q q^\top$. Apply them to $H$ column by column:
+#    $\hat A - q q^\top$ has the norm $\mu$, so $\delta(\hat A H) \le \mu\, \delta(H)$.
+# 2. *Weights.* They act from the other side, row by row:
+#    $\delta(X W) = \lVert (I - q q^\top) X\, W \rVert_F \le \lVert W \rVert\, \delta(X)$.
+# 3. *ReLU.* Take one column $x = x^+ - x^-$, with $x^+ = \operatorname{ReLU}(x)$, and $x^-$ the negative part with
+#    its sign turned. The two have no common non-zero entry, so
+#    $\lVert x \rVert^2 = \lVert x^+ \rVert^2 + \lVert x^- \rVert^2$. By Pythagoras
+#    $\delta(x)^2 = \lVert x \rVert^2 - (q^\top x)^2$. Put $a = q^\top x^+$ and $b = q^\top x^-$; both are $\ge 0$,
+#    since all entries of $q$ are positive. Then $\delta(x)^2 - \delta(x^+)^2$ is
+#    $\lVert x^- \rVert^2 - (a - b)^2 + a^2$, that is $\lVert x^- \rVert^2 - b^2 + 2 a b$. It is not negative, because
+#    $b \le \lVert q \rVert \lVert x^- \rVert = \lVert x^- \rVert$. The ReLU never adds to $\delta$.
+#
+# The bound is sharp. Take any $W$ with positive entries: its top singular vectors $r$ and $t$, with
+# $r^\top W = \lVert W \rVert\, t^\top$, have positive entries too. Let $H = (q + \varepsilon v)\, r^\top$, with $v$ the
+# slowest eigenvector and $\varepsilon$ so small that no entry turns negative: the ReLU finds nothing to cut, and
+# $\delta$ shrinks by exactly $\mu \lVert W \rVert$. It is the second row of the picture.
+#
 # So $k$ layers with $\lVert W \rVert \le 1/\mu$ cannot roughen, and with smaller weights the features become smooth
 # exponentially fast. Training may answer with $\lVert W \rVert > 1/\mu$: then the theorem says nothing, and we have to
 # measure.
 #
 # ## Deeper, trained
 #
-# The first plot is propagation alone: the distance $\lVert \hat A^k H - q q^\top H \rVert_F$ for random $H$, relative
-# to $\lVert H \rVert_F$, under its bound $\mu^k$. The second is the network of {doc}`message_passing` on the club's
-# four labels, by depth.
+# First propagation alone, by itself: the distance $\lVert \hat A^k H - q q^\top H \rVert_F$ for random $H$, relative to
+# $\lVert H \rVert_F$, under its bound $\mu^k$.
+
+# %%
+A_hat = gcn_norm(A)
+rounds = np.arange(41)
+H = torch.randn(N, 16)
+smoothed = torch.stack([torch.linalg.matrix_power(A_hat, int(k)) for k in rounds]) @ H
+alone = roughness(A, smoothed) / torch.linalg.matrix_norm(H)  # [41]
+
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+def draw_alone():
+    fig, ax = plt.subplots(figsize=(4.2, 2.9))
+    ax.semilogy(rounds, alone, markevery=5, label="measured")
+    ax.semilogy(rounds, mu**rounds, markevery=5, label=r"bound $\mu^k$")
+    ax.set(xlabel="propagations $k$", ylabel="distance to rank one")
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_alone(),
+    alt="On a logarithmic axis, the distance to rank one falls fast at first, then along "
+    "a line parallel to its bound and below it.",
+    caption="Propagation forgets what tells nodes apart, in the end at the rate of its "
+    "bound.",
+)
+
+# %% [markdown]
+# Then the network of {doc}`message_passing` on the club's four labels, with one layer to eight.
 
 # %%
 y, labelled = club.y, club.train_mask  # [N] each
 num_classes, hidden = int(y.max()) + 1, 16
-A_hat = gcn_norm(A)
 
 
 def network(weights):
@@ -836,11 +865,6 @@ def singular_values(weights):
     return torch.stack([torch.linalg.matrix_norm(W, ord=2) for W in weights])
 
 
-steps = np.arange(41)
-H = torch.randn(N, 16)
-smoothed = torch.stack([torch.linalg.matrix_power(A_hat, int(k)) for k in steps]) @ H
-alone = roughness(A, smoothed) / torch.linalg.matrix_norm(H)  # [41]
-
 # %% tags=["hide-input", "nbval-ignore-output"]
 two, four, eight = on_others[1], on_others[3], on_others[4]
 display.glue("gnn-depth-depth-2", f"{two.mean():.0%}")
@@ -858,32 +882,24 @@ display.glue("gnn-depth-singular-bound", f"{1 / mu:.2f}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_depths():
-    figures, (left, right) = display.panels((3.4, 3.1), (3.4, 3.1))
-    left.semilogy(steps, alone, markevery=5, label="measured")
-    left.semilogy(steps, mu**steps, markevery=5, label=r"bound $\mu^k$")
-    left.set(xlabel="propagations $k$", ylabel="distance to rank one")
-    left.set_title("propagation alone")
-    left.legend()
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
     for values, label in ((on_labelled, "labelled four"), (on_others, "the others")):
         mean, std = values.mean(dim=1), values.std(dim=1)
-        (line,) = right.plot(depths, mean, label=label)
+        (line,) = ax.plot(depths, mean, label=label)
         low, high = mean - std, (mean + std).clamp(max=1)
-        right.fill_between(depths, low, high, fc=line.get_color(), alpha=0.2, lw=0)
-    right.set(xlabel="layers", ylabel="accuracy", ylim=(0, 1.05), xticks=depths)
-    right.set_title("trained network")
-    right.legend()
-    return figures
+        ax.fill_between(depths, low, high, fc=line.get_color(), alpha=0.2, lw=0)
+    ax.set(xlabel="layers", ylabel="accuracy", ylim=(0, 1.05), xticks=depths)
+    ax.legend()
+    return fig
 
 
 display.show(
     draw_depths(),
-    alt="Left, on a logarithmic axis, the distance to rank one falls fast at first, "
-    "then along a line parallel to its bound and below it. Right, accuracy by depth: "
-    f"on the labelled four it is {on_labelled.mean():.2f} on average; on the others "
-    f"{two.mean():.2f} at 2 layers, {four.mean():.2f} at 4, {eight.mean():.2f} at 8.",
-    caption="Propagation by itself forgets what tells nodes apart, in the end at the "
-    "rate of its bound. Trained networks lose accuracy on members without a label as "
-    "they get deeper.",
+    alt="Accuracy by depth: on the labelled four it is "
+    f"{on_labelled.mean():.2f} on average; on the others {two.mean():.2f} at 2 layers, "
+    f"{four.mean():.2f} at 4, {eight.mean():.2f} at 8.",
+    caption="Trained networks lose accuracy on members without a label as they get "
+    "deeper.",
 )
 
 # %% [markdown]

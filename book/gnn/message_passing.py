@@ -299,28 +299,6 @@ verify.equal(
 # convolution, where the symmetry is the shift and one weight is left for each distance: {doc}`circulant` tells that
 # story. Edges bring something back, because a relabelling takes edges to edges: the matrix may now depend on $A$.
 #
-# :::{admonition} One graph, or all graphs
-# Two demands go by the name of equivariance.
-#
-# *Of one graph.* Where $P A P^\top = A$, the relabelling is a symmetry of the graph (an {term}`automorphism`), and a
-# layer on this graph must commute with it. That shares as many weights as the graph has symmetry. Of 36 weights between
-# six nodes that all know each other {glue:text}`gnn-mp-free-0` are left, on a ring of six {glue:text}`gnn-mp-free-1`,
-# or {glue:text}`gnn-mp-free-2` if its edges lead one way. On a graph of six nodes without any symmetry
-# {glue:text}`gnn-mp-free-3` are left: nothing is shared.
-#
-# *Of one rule for all graphs.* {eq}`def-gnn-equivariant` asks that a rule which makes a matrix $M(A)$ from *any* graph
-# makes the relabelled matrix from the relabelled graph. This is what shares weights, between the nodes of a graph and
-# between graphs, and a GNN is such a rule. Many obey,
-#
-# $$
-# M(P A P^\top) = P\, M(A)\, P^\top :
-# $$ (eq-gnn-rules)
-#
-# $I$, $A$, $A^2$, the degrees $\operatorname{diag}(A \mathbf{1})$, and all sums and products of these. To take
-# $a I + b A$ alone is a choice, twice over: *locality* (nothing passes where there is no edge, so no $A^2$) and *equal
-# edges* (no weights by degree, say). It is a good one, and not the only one; the graph convolution below weighs by
-# degree. The chapter *equivariance* counts on.
-# :::
 
 
 # %%
@@ -349,15 +327,6 @@ for name, G in sixes.items():
     symmetries, entry = shared_entries(G)
     print(f"{name}: symmetries {symmetries}, free weights {len(entry.unique())} of 36")
 
-rules = (
-    torch.ones_like,
-    lambda G: torch.eye(len(G)),
-    lambda G: G,
-    lambda G: G @ G,
-    lambda G: torch.diag(G.sum(dim=1)),
-    lambda G: gcn_norm(G),
-)
-
 
 # %% tags=["hide-input"]
 def draw_shared():
@@ -383,6 +352,66 @@ display.show(
     "each distance. The directed ring: six. The lopsided graph: 36 different ones.",
     caption="The weights that the symmetries of one graph leave, a letter each. Without "
     "symmetry, nothing is shared.",
+)
+
+
+# %% [markdown]
+# :::{admonition} One graph, or all graphs
+# Two demands go by the name of equivariance.
+#
+# *Of one graph.* Where $P A P^\top = A$, the relabelling is a symmetry of the graph (an {term}`automorphism`), and a
+# layer on this graph must commute with it. That shares as many weights as the graph has symmetry. Of 36 weights between
+# six nodes that all know each other {glue:text}`gnn-mp-free-0` are left, on a ring of six {glue:text}`gnn-mp-free-1`,
+# or {glue:text}`gnn-mp-free-2` if its edges lead one way. On a graph of six nodes without any symmetry
+# {glue:text}`gnn-mp-free-3` are left: nothing is shared.
+#
+# *Of one rule for all graphs.* {eq}`def-gnn-equivariant` asks that a rule which makes a matrix $M(A)$ from *any* graph
+# makes the relabelled matrix from the relabelled graph. This is what shares weights, between the nodes of a graph and
+# between graphs, and a GNN is such a rule. Many obey,
+#
+# $$
+# M(P A P^\top) = P\, M(A)\, P^\top :
+# $$ (eq-gnn-rules)
+#
+# $I$, $A$, $A^2$, the degrees $\operatorname{diag}(A \mathbf{1})$, and all sums and products of these. To take
+# $a I + b A$ alone is a choice, twice over: *locality* (nothing passes where there is no edge, so no $A^2$) and *equal
+# edges* (no weights by degree, say). It is a good one, and not the only one; the graph convolution below weighs by
+# degree. The chapter *equivariance* counts on.
+# :::
+
+
+# %%
+rules = (
+    torch.ones_like,
+    lambda G: torch.eye(len(G)),
+    lambda G: G,
+    lambda G: G @ G,
+    lambda G: torch.diag(G.sum(dim=1)),
+    lambda G: gcn_norm(G),
+)
+
+
+# %% tags=["hide-input"]
+def draw_rules():
+    figures, axes = display.panels(*[(2.25, 2.5)] * 3)
+    shown = {"$A$": A_four, "$A^2$": A_four @ A_four, r"$\hat A$": A_hat_four}
+    for ax, (name, M) in zip(axes, shown.items(), strict=True):
+        for i, j in itertools.product(range(4), repeat=2):
+            words = f"{M[i, j]:.2f}" if name == r"$\hat A$" else f"{M[i, j]:.0f}"
+            ax.text(j, i, words, ha="center", va="center", alpha=1 if M[i, j] else 0.6)
+        ax.set(xlim=(-0.6, 3.6), ylim=(3.6, -0.6), aspect="equal", title=name)
+        ax.set(xticks=range(4), yticks=range(4))
+        ax.grid(False)
+    return figures
+
+
+display.show(
+    draw_rules(),
+    alt="Three matrices for the four-node graph. A: ones at its edges. A squared: the "
+    "degrees 2, 2, 3, 1 on the diagonal, and ones where nodes share a friend, between 0 "
+    "and 3 too. Â: zero at 0 and 3, else factors from 0.25 to 0.50.",
+    caption="Three rules on the graph of the napkin. The second passes from node 0 to "
+    "node 3, which no edge joins; the third weighs edges differently.",
 )
 
 
@@ -446,6 +475,34 @@ def gcn_layer(A, H, W):
     return torch.relu(propagation_matrix(A) @ H @ W)  # [N, d_out]
 
 
+# %% tags=["hide-input"]
+def draw_who_cares():
+    fig, ax = plt.subplots(figsize=(4.2, 3.4))
+    H = torch.randn(N, 1)
+    pairs = torch.randn(N, N) / N**0.5  # a weight for each pair of numbers
+    W = torch.eye(1)
+    layers = {"a weight per pair": lambda A, H: torch.relu(pairs @ H)}
+    layers["GCN"] = lambda A, H: gcn_layer(A, H, W)
+    for name, layer in layers.items():
+        back = P.T @ layer(
+            A_relabelled, P @ H
+        )  # each member's output, in its old place
+        ax.plot(layer(A, H)[:, 0], back[:, 0], linestyle="none", label=name)
+    ax.set(xlabel="output, first numbering", ylabel="output, second numbering")
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_who_cares(),
+    alt="Each member's output under the second numbering against its output under the "
+    "first. The outputs of the GCN lie on the diagonal, those of a layer with a weight "
+    "per pair of numbers are scattered.",
+    caption="The two numberings of the first picture, through two layers. The GCN gives "
+    "each member the same output in both.",
+)
+
+
 # %% [markdown]
 # Does it read names? Follow a relabelling through the definitions.
 #
@@ -474,34 +531,6 @@ def random_graph(num_nodes, probability):
 
 sizes = ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.1), (30, 0.4))
 graphs = [random_graph(n, p) for n, p in sizes] + [A]
-
-
-# %% tags=["hide-input"]
-def draw_who_cares():
-    fig, ax = plt.subplots(figsize=(4.2, 3.4))
-    H = torch.randn(N, 1)
-    pairs = torch.randn(N, N) / N**0.5  # a weight for each pair of numbers
-    W = torch.eye(1)
-    layers = {"a weight per pair": lambda A, H: torch.relu(pairs @ H)}
-    layers["GCN"] = lambda A, H: gcn_layer(A, H, W)
-    for name, layer in layers.items():
-        back = P.T @ layer(
-            A_relabelled, P @ H
-        )  # each member's output, in its old place
-        ax.plot(layer(A, H)[:, 0], back[:, 0], linestyle="none", label=name)
-    ax.set(xlabel="output, first numbering", ylabel="output, second numbering")
-    ax.legend()
-    return fig
-
-
-display.show(
-    draw_who_cares(),
-    alt="Each member's output under the second numbering against its output under the "
-    "first. The outputs of the GCN lie on the diagonal, those of a layer with a weight "
-    "per pair of numbers are scattered.",
-    caption="The two numberings of the first picture, through two layers. The GCN gives "
-    "each member the same output in both.",
-)
 
 
 # %% tags=["check"]
@@ -540,6 +569,31 @@ verify.equal(
 # from the graph library networkx.
 
 
+# %% tags=["hide-input"]
+def draw_factors():
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    for listener in (16, 8, 0):
+        friends = A[listener].nonzero().flatten()
+        degree = 1 + A[friends].sum(dim=1)
+        order = degree.argsort()
+        factor = propagation_matrix(A)[listener, friends]
+        ax.plot(degree[order], factor[order], label=f"member {listener} listens")
+    ax.set(xlabel=r"degree $\tilde d_j$ of the friend", ylabel=r"factor $\hat A_{ij}$")
+    ax.set(ylim=(0, None))
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_factors(),
+    alt="Three falling curves, one per listener: the factor of a friend against the "
+    "friend's degree. The curve of member 16, who has two friends, is highest, that of "
+    "member 0, who has sixteen, lowest.",
+    caption="Of two friends the one with fewer friends counts more, and who has many "
+    "friends hears each of them less.",
+)
+
+
 # %%
 def entries(G):
     d_tilde = 1 + G.sum(dim=1)
@@ -556,31 +610,6 @@ def node_form(G, H, W):
             m += W.T @ H[j] / math.sqrt(d_tilde[i] * d_tilde[j])  # [d_out]
         rows.append(torch.relu(m))
     return torch.stack(rows)  # [N, d_out]
-
-
-# %% tags=["hide-input"]
-def draw_factors():
-    fig, ax = plt.subplots(figsize=(4.2, 3.0))
-    for listener in (16, 8, 0):
-        friends = A[listener].nonzero().flatten()
-        degree = 1 + A[friends].sum(dim=1)
-        order = degree.argsort()
-        factor = entries(A)[listener, friends]
-        ax.plot(degree[order], factor[order], label=f"member {listener} listens")
-    ax.set(xlabel=r"degree $\tilde d_j$ of the friend", ylabel=r"factor $\hat A_{ij}$")
-    ax.set(ylim=(0, None))
-    ax.legend()
-    return fig
-
-
-display.show(
-    draw_factors(),
-    alt="Three falling curves, one per listener: the factor of a friend against the "
-    "friend's degree. The curve of member 16, who has two friends, is highest, that of "
-    "member 0, who has sixteen, lowest.",
-    caption="Of two friends the one with fewer friends counts more, and who has many "
-    "friends hears each of them less.",
-)
 
 
 # %% tags=["check"]
