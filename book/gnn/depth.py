@@ -1001,12 +1001,19 @@ display.glue("gnn-depth-marked", f"{len(distinct(out_marked)[0])}")
 
 # %% tags=["check"]
 def cases():
+    kept = 0
     for X, order in itertools.product((H, marked), symmetries(edges)):
         result = stack(X, edges)
         if torch.equal(X[order], X):
+            kept += 1
             yield result[order], result
         else:  # bonds alone do not make a symmetry
             yield torch.allclose(result[order], result), False
+    yield kept, 12 + 2  # the hexagon's, and the two that leave node 0 in place
+    swapped = [0, 3, 2, 1, *range(4, 12)]  # nor do features alone
+    result = stack(marked, edges)
+    yield torch.equal(marked[swapped], marked), True
+    yield torch.allclose(result[swapped], result), False
 
 
 verify.equal(

@@ -398,7 +398,7 @@ def draw_rules():
     for ax, (name, M) in zip(axes, shown.items(), strict=True):
         for i, j in itertools.product(range(4), repeat=2):
             words = f"{M[i, j]:.2f}" if name == r"$\hat A$" else f"{M[i, j]:.0f}"
-            ax.text(j, i, words, ha="center", va="center", alpha=1 if M[i, j] else 0.6)
+            ax.text(j, i, words, ha="center", va="center")
         ax.set(xlim=(-0.6, 3.6), ylim=(3.6, -0.6), aspect="equal", title=name)
         ax.set(xticks=range(4), yticks=range(4))
         ax.grid(False)
