@@ -185,8 +185,8 @@ display.slider(
 # edge runs from $j$ to $i$. PyG {cite}`fey2019pyg` keeps edges as a list `edge_index`, sources over targets. A
 # friendship stands there twice, once per direction, so $A = A^\top$; and there are no self-loops, so $A_{ii} = 0$.
 #
-# Number the members anew, so that new node $i$ is old node $\pi(i)$. With the permutation matrix $P$ that has
-# $P_{i,\pi(i)} = 1$ and zeros elsewhere,
+# Number the {glue:text}`gnn-mp-nodes` members with their {glue:text}`gnn-mp-friendships` friendships anew, so that new
+# node $i$ is old node $\pi(i)$. With the permutation matrix $P$ that has $P_{i,\pi(i)} = 1$ and zeros elsewhere,
 #
 # $$
 # \begin{aligned}
@@ -245,8 +245,6 @@ display.glue("gnn-mp-nodes", f"{N}")
 display.glue("gnn-mp-friendships", f"{edge_index.shape[1] // 2}")
 
 # %% [markdown]
-# The club has {glue:text}`gnn-mp-nodes` nodes and {glue:text}`gnn-mp-friendships` friendships.
-#
 # ## What survives a relabelling
 #
 # How much freedom does {eq}`def-gnn-equivariant` leave? Forget the edges for a moment, and give each of $N \ge 2$ nodes
@@ -675,25 +673,6 @@ verify.equal("eq-gnn-node-form", cases(), atol=1e-12, against="the layer's matri
 # on undirected graphs without self-loops. On others PyG has to choose: {doc}`/appendix/pyg` says what.
 
 
-# %%
-def gcn_edges(edge_index, H, W):
-    loops = torch.arange(len(H)).expand(2, -1)
-    source, target = torch.cat([edge_index, loops], dim=1)  # [E + N] each
-    d_tilde = torch.bincount(target)  # [N]
-    norm = (d_tilde[source] * d_tilde[target]) ** -0.5  # [E + N]
-    messages = norm[:, None] * (H @ W)[source]  # [E + N, d_out]
-    out = torch.zeros(len(H), W.shape[1])  # [N, d_out]
-    return out.index_add(0, target, messages)  # the sum, by target
-
-
-def with_the_same_weights():
-    ours, theirs = GraphConvolution(3, 5, bias=True), GCNConv(3, 5)
-    torch.nn.init.normal_(ours.bias)
-    theirs.lin.weight.data = ours.weight.data.T.clone()  # PyG keeps Wᵀ
-    theirs.bias.data = ours.bias.data.clone()
-    return ours, theirs
-
-
 # %% tags=["hide-input"]
 def draw_gathering():
     fig, ax = plt.subplots(figsize=(4.2, 3.4))
@@ -719,6 +698,28 @@ display.show(
     caption="The list of the four nodes: eight edges, four loops (dashed). Where arrows "
     "meet, messages are added up.",
 )
+
+
+# %%
+def gcn_edges(edge_index, H, W):
+    loops = torch.arange(len(H)).expand(2, -1)
+    source, target = torch.cat([edge_index, loops], dim=1)  # [E + N] each
+    d_tilde = torch.bincount(target)  # [N]
+    norm = (d_tilde[source] * d_tilde[target]) ** -0.5  # [E + N]
+    messages = norm[:, None] * (H @ W)[source]  # [E + N, d_out]
+    out = torch.zeros(len(H), W.shape[1])  # [N, d_out]
+    return out.index_add(0, target, messages)  # the sum, by target
+
+
+def with_the_same_weights():
+    ours, theirs = GraphConvolution(3, 5, bias=True), GCNConv(3, 5)
+    torch.nn.init.normal_(ours.bias)
+    theirs.lin.weight.data = ours.weight.data.T.clone()  # PyG keeps Wᵀ
+    theirs.bias.data = ours.bias.data.clone()
+    return ours, theirs
+
+
+# %% tags=["hide-input"]
 display.glue("gnn-mp-dense", f"{N * N:,}")
 display.glue("gnn-mp-sparse", f"{edge_index.shape[1] + N}")
 
