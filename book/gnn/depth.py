@@ -207,29 +207,6 @@ graphs = [random_graph(n, p) for n, p in sizes] + [A]
 path = dense(nx.path_graph(7))
 
 
-# %% tags=["check"]
-def cases():
-    for G, k in itertools.product([*graphs, path], range(6)):
-        power = torch.linalg.matrix_power(gcn_norm(G), k)
-        yield power > 0, distances(G) <= k
-
-
-verify.equal("eq-gnn-hops", cases(), against="breadth-first search")
-
-
-# %% tags=["check"]
-def cases():
-    for G, k in itertools.product([*graphs, path], range(6)):
-        yield distances(G) <= k, influence(G, k) > 0
-
-
-verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
-
-# %% [markdown]
-# So $k$ layers see $k$ hops, no more, and (but for unlucky weights) no less. This is the {term}`receptive field` of a
-# graph network: the number of *layers* is a distance in the graph.
-
-
 # %% tags=["hide-input"]
 def draw_influence():
     fig, ax = plt.subplots(figsize=(4.2, 3.0))
@@ -257,6 +234,30 @@ display.show(
     caption="What is within reach does not count alike: the ends of the receptive field "
     "are reached by one chain, the middle by many.",
 )
+
+
+# %% tags=["check"]
+def cases():
+    for G, k in itertools.product([*graphs, path], range(6)):
+        power = torch.linalg.matrix_power(gcn_norm(G), k)
+        yield power > 0, distances(G) <= k
+
+
+verify.equal("eq-gnn-hops", cases(), against="breadth-first search")
+
+
+# %% tags=["check"]
+def cases():
+    for G, k in itertools.product([*graphs, path], range(6)):
+        yield distances(G) <= k, influence(G, k) > 0
+
+
+verify.equal("eq-gnn-receptive-field", cases(), against="autograd")
+
+# %% [markdown]
+# So $k$ layers see $k$ hops, no more, and (but for unlucky weights) no less. This is the {term}`receptive field` of a
+# graph network: the number of *layers* is a distance in the graph.
+
 
 # %% [markdown]
 # :::{exercise} Three hops
