@@ -30,6 +30,7 @@ import networkx as nx
 import numpy as np
 import torch
 from rdkit import Chem
+from torch_geometric.nn import GCNConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 rng = np.random.default_rng(seed)
@@ -67,10 +68,15 @@ for name, degree in {"A": d, "A + I": 1 + d}.items():
 def cases():
     for graph in (nx.path_graph(3), nx.star_graph(4), nx.karate_club_graph()):
         A = torch.from_numpy(nx.to_numpy_array(graph, weight=None))
-        yield equation_27(A), gcn_norm(A)
+        equation_18 = GCNConv(len(A), len(A), bias=False)
+        equation_18.lin.weight.data = torch.eye(len(A))  # with H = I and W = I it is Â
+        yield equation_27(A), equation_18(torch.eye(len(A)), A.nonzero().T)
+        root = A.sum(dim=1) ** -0.5  # the degrees of A will not do
+        with_degrees_of_A = (A + torch.eye(len(A))) * torch.outer(root, root)
+        yield torch.allclose(with_degrees_of_A, equation_27(A)), False
 
 
-verify.equal("eq-errata-degree", cases(), atol=1e-12, against="equation 18's Â")
+verify.equal("eq-errata-degree", cases(), atol=1e-12, against="PyG's GCNConv")
 
 # %% [markdown]
 # ### A subscript below equation 27

@@ -601,62 +601,7 @@ for ours, theirs in cases(torch.float):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 # %% [markdown]
-# What does PyG do where the equations are silent? All of it fits one matrix of counts. Let $M_{ij}$ for $i \ne j$ be
-# the number of edges *from $j$ to $i$* in the list, and $M_{ii} = 1$. Then the coefficients, summed over equal edges,
-# are
-#
-# $$
-# \alpha_{ij} = \frac{M_{ij} \exp(e_{ij})}{\sum_k M_{ik} \exp(e_{ik})} .
-# $$ (eq-gnn-counted-edges)
-#
-# - **Isolated nodes.** Row $i$ of $M$ holds a 1 at $i$ and zeros: $\alpha_{ii} = 1$, and the node keeps $W^\top h_i$.
-# - **Self-loops in the data.** All are removed and one is added at each node, $M_{ii} = 1$: they make no difference.
-# - **Direction.** Node $i$ hears the sources of the edges that point at it. Off the diagonal, $M$ is the *transpose*
-#   of what `to_dense_adj` makes of the list, and the softmax runs over incoming edges.
-# - **Multiple edges.** An edge that stands $m$ times is heard $m$ times; that is as if $\log m$ were added to its
-#   score.
-#
-# With $a = 0$ all scores are equal, and you can read the counts off the coefficients.
-
-
-# %%
-def pyg_coefficients(conv, H, edge_index):
-    """The coefficients of a one-head GATConv as a matrix [N, N], equal edges summed."""
-    _, (edges, alpha) = conv(H, edge_index, return_attention_weights=True)
-    source, target = edges
-    flat = torch.zeros(len(H) ** 2).index_add(0, target * len(H) + source, alpha[:, 0])
-    return flat.reshape(len(H), len(H))
-
-
-def counted_coefficients(layer, H, edge_index):
-    M = torch.zeros(len(H), len(H))
-    for j, i in edge_index.T.tolist():
-        M[i, j] += 1
-    M.fill_diagonal_(1)
-    Z = H @ layer.weight
-    e = leaky_relu(pair_scores(Z, layer.att_dst[0], layer.att_src[0]), 0.2)
-    return M * e.exp() / (M * e.exp()).sum(dim=1, keepdim=True)
-
-
-layer = GraphAttention(3, 4)
-layer.att_src.data.zero_(), layer.att_dst.data.zero_()
-edges = torch.tensor([[0, 0, 2, 1, 1], [1, 1, 1, 1, 1]])
-print("0 → 1 twice, 2 → 1, a loop at 1 twice, node 3 alone; equal scores give")
-print(pyg_coefficients(pyg_twin(layer), torch.randn(4, 3), edges).detach().numpy())
-
-
-# %% tags=["check"]
-def cases():
-    for H, edges in multigraphs:
-        layer = GraphAttention(3, 4)
-        theirs = pyg_coefficients(pyg_twin(layer), H, edges)
-        yield counted_coefficients(layer, H, edges), theirs
-
-
-verify.equal("eq-gnn-counted-edges", cases(), atol=1e-12, against="PyG's coefficients")
-
-# %% [markdown]
-# Row 1 hears node 0 twice, node 2 once and itself once, in spite of two loops. The others hear themselves.
+# What both do with loops, direction and edges that stand twice is told for all of PyG's layers in {doc}`/appendix/pyg`.
 #
 # ## Names do not matter
 #
@@ -978,7 +923,7 @@ verify.equal(
 )
 
 # %% [markdown]
-# The ranking now depends on who asks. And with loops, as above, our reading of GATv2 is PyG's:
+# The ranking now depends on who asks. And with a loop at each node our reading of GATv2 is PyG's:
 #
 # $$
 # \sum_j \alpha_{ij}\, W_{\text{src}}^\top h_j = \big( \texttt{GATv2Conv}(H)_{i:} \big)^{\!\top} .

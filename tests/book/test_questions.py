@@ -27,7 +27,8 @@ REPORT = {
     "rnn/optimizers": ["1.4"],
     "rnn/lstm": ["1.5 (a)", "1.5 (b)"],
     "rnn/text_generation": ["2.1 (a)", "2.1 (b)", "2.1 (c)"],
-    "gnn/message_passing": ["3.1 (a)", "3.1 (b)"],
+    "gnn/message_passing": ["3.1 (a)"],
+    "gnn/depth": ["3.1 (b)"],
     "gnn/combining": ["3.2", "3.3 (a)", "3.3 (b)"],
 }
 DOCUMENTS = {"Assignment of 2021": ASSIGNMENT, "Report of 2019": REPORT}

@@ -2,56 +2,16 @@
 
 from functools import partial
 
-import pytest
 import torch
 from torch_geometric.utils import to_dense_adj
 
-from helpers import exercises
 from oracles import tried
-
-
-def within(edge_index, num_nodes, node, k):
-    A_tilde = to_dense_adj(edge_index, max_num_nodes=num_nodes)[0] + torch.eye(num_nodes)
-    return torch.linalg.matrix_power(A_tilde, k)[node] > 0
-
-
-def test_nodes_within_reach_are_bools():
-    exercises.check("gnn/message_passing/k_hop", within)
-    for kind in (torch.float64, torch.int64):
-        with pytest.raises(exercises.ExerciseFailed, match=r"must hold bools, and holds .* the result is boolean"):
-            exercises.check("gnn/message_passing/k_hop", lambda *args, kind=kind: within(*args).to(kind))
-
-
-def powers(edge_index, num_nodes, node, k):
-    return torch.linalg.matrix_power(to_dense_adj(edge_index, max_num_nodes=num_nodes)[0], k)[node] > 0
-
-
-def overwriting(edge_index, num_nodes, node, k):
-    reached = torch.arange(num_nodes) == node
-    for _ in range(k):
-        reached[edge_index[1]] = reached[edge_index[0]].clone()
-    return reached
-
-
-def test_nodes_within_reach_are_not_those_at_the_end_of_a_walk():
-    tried(
-        "gnn/message_passing/k_hop",
-        within,
-        (powers, "stays within reach"),
-        (overwriting, "stays within reach"),
-        (lambda edges, size, node, k: within(edges, size, node, k + 1), "hops at most"),
-        (lambda edges, size, node, k: within(edges, size, node, max(k, 1)), "0 hops at most"),
-    )
-
-
-def dense(edge_index, num_nodes):
-    return to_dense_adj(edge_index, max_num_nodes=num_nodes)[0]
 
 
 def test_the_weights_of_edges_take_both_degrees_with_loops_edges_first():
     def edge_norm(edge_index, num_nodes, loop=1, power=-0.5):
         loops = torch.arange(num_nodes)
-        d = dense(edge_index, num_nodes).sum(dim=1) + loop
+        d = to_dense_adj(edge_index, max_num_nodes=num_nodes)[0].sum(dim=1) + loop
         source, target = torch.cat([edge_index, torch.stack([loops, loops])], dim=1)
         return (d[source] * d[target]) ** power
 
@@ -69,32 +29,14 @@ def test_the_weights_of_edges_take_both_degrees_with_loops_edges_first():
     )
 
 
-def adding_once(out, x, edge_index):
-    out[edge_index[1]] += x[edge_index[0]]
-    return out
-
-
-def test_a_mean_is_over_neighbours_and_the_node_itself():
-    def mean(x, edge_index, itself=1, divided=True):
-        A = dense(edge_index, len(x)) + itself * torch.eye(len(x))
-        return A @ x / (A.sum(dim=1, keepdim=True) if divided else 1)
-
-    def adding_to_each_once(x, edge_index):
-        return adding_once(x.clone(), x, edge_index) / (1 + torch.bincount(edge_index[1], minlength=len(x)))[:, None]
-
-    tried(
-        "gnn/message_passing/mean_aggregation",
-        mean,
-        (partial(mean, itself=0), "The node itself"),
-        (partial(mean, divided=False), "averaged"),
-        (lambda x, edges: (x + mean(x, edges, itself=0).nan_to_num()) / 2, "The node itself is one of those"),
-        (adding_to_each_once, "adds only once"),
-    )
-
-
 def test_neighbours_are_counted_all_of_them_and_no_more():
     def counts(one_hot, edge_index):
         return torch.stack([one_hot[edge_index[0, edge_index[1] == i]].sum(dim=0) for i in range(len(one_hot))])
+
+    def adding_to_each_once(one_hot, edge_index):
+        out = torch.zeros_like(one_hot)
+        out[edge_index[1]] += one_hot[edge_index[0]]
+        return out
 
     tried(
         "gnn/message_passing/neighbour_counts",
@@ -102,21 +44,5 @@ def test_neighbours_are_counted_all_of_them_and_no_more():
         (lambda h, edges: counts(h, edges) + h, "the node itself is not one"),
         (lambda h, edges: counts(h, edges) / counts(h, edges).sum(1, keepdim=True).clamp(min=1), "A sum over"),
         (lambda h, edges: counts(h, edges).clamp(max=1), "A sum over"),
-        (lambda h, edges: adding_once(torch.zeros_like(h), h, edges), "adds only once"),
-    )
-
-
-def test_the_jacobian_of_a_layer_has_its_slope_and_the_order_of_its_indices():
-    def jacobian(A_hat, H, W, slope=lambda z: 1 - z.tanh() ** 2, order=(0, 1, 2, 3)):
-        linear = torch.kron(A_hat, W.T.contiguous()).reshape(len(H), W.shape[1], len(H), len(W))
-        return (slope(A_hat @ H @ W)[:, :, None, None] * linear).permute(order)
-
-    tried(
-        "gnn/message_passing/layer_jacobian",
-        jacobian,
-        (partial(jacobian, slope=torch.ones_like), "the slope of tanh"),
-        (partial(jacobian, slope=torch.tanh), "the slope of tanh"),
-        (partial(jacobian, slope=lambda z: 1 - z**2), "the slope of tanh"),
-        (partial(jacobian, order=(2, 3, 0, 1)), "Entry [i, c, j, b]"),
-        (partial(jacobian, order=(0, 2, 1, 3)), "Entry [i, c, j, b]"),
+        (adding_to_each_once, "adds only once"),
     )

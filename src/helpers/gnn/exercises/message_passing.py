@@ -1,24 +1,20 @@
 """Oracles of the exercises on message passing."""
 
-import itertools
-
 import networkx as nx
 import torch
-from torch_geometric.nn import SimpleConv
 from torch_geometric.nn.conv.gcn_conv import gcn_norm as pyg_gcn_norm
-from torch_geometric.utils import to_dense_adj
 
 from helpers.exercises import expect
-from helpers.gnn.layers import gcn_norm
 
 ADDING = "and out[target] += … adds only once to a node that stands in target often: index_add adds them all"
 
 
 def graphs():
-    """Random undirected graphs as (edge list [2, E], number of nodes): sparse, dense, without edges."""
-    for num_nodes, probability, seed in ((6, 0.4, 0), (9, 0.15, 1), (12, 0.5, 2), (3, 0.0, 3)):
-        graph = nx.gnp_random_graph(num_nodes, probability, seed=seed).to_directed()
-        yield torch.tensor(list(graph.edges), dtype=torch.long).reshape(-1, 2).T, num_nodes
+    """Undirected graphs as (edge list [2, E], number of nodes): sparse, dense, without edges; and a long path."""
+    drawn = [nx.gnp_random_graph(*how) for how in ((6, 0.4, 0), (9, 0.15, 1), (12, 0.5, 2), (3, 0.0, 3))]
+    for graph in (*drawn, nx.path_graph(7)):
+        pairs = list(graph.to_directed().edges)
+        yield torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T, len(graph)
 
 
 def edge_norm(candidate):
@@ -28,29 +24,6 @@ def edge_norm(candidate):
         says = "First the E edges in their order, then the loops of nodes 0 to N − 1; each is one over the root"
         says += " of a product of two degrees, and the degrees are those of A + I"
         expect(candidate, args=(edge_index, num_nodes), desired=desired, atol=1e-6, says=says)
-
-
-def k_hop(candidate):
-    """The nodes within k hops, against breadth-first search in networkx."""
-    for edge_index, num_nodes in graphs():
-        graph = nx.Graph(edge_index.T.tolist())
-        graph.add_nodes_from(range(num_nodes))
-        for node, k in itertools.product(range(num_nodes), range(5)):
-            desired = torch.zeros(num_nodes, dtype=torch.bool)
-            desired[list(nx.single_source_shortest_path_length(graph, node, cutoff=k))] = True
-            says = (
-                f"{k} hops at most, 0 being the node itself: what is reached stays within reach; the result is boolean"
-            )
-            expect(candidate, args=(edge_index, num_nodes, node, k), desired=desired, says=says)
-
-
-def mean_aggregation(candidate):
-    """The mean over a node and its neighbours, against PyG's ``SimpleConv``."""
-    oracle = SimpleConv(aggr="mean", combine_root="self_loop")
-    for edge_index, num_nodes in graphs():
-        x = torch.randn(num_nodes, 3, generator=torch.Generator().manual_seed(num_nodes))
-        says = f"The node itself is one of those that are averaged; {ADDING}"
-        expect(candidate, args=(x, edge_index), desired=oracle(x, edge_index), atol=1e-6, says=says)
 
 
 def neighbour_counts(candidate):
@@ -63,16 +36,3 @@ def neighbour_counts(candidate):
         one_hot = torch.eye(3)[kind]  # of the default dtype, like what a reader makes with torch.zeros
         says = f"A sum over the neighbours, and the node itself is not one of them; {ADDING}"
         expect(candidate, args=(one_hot, edge_index), desired=desired, says=says)
-
-
-def layer_jacobian(candidate):
-    """The Jacobian of tanh(Â H W), against autograd."""
-    generator = torch.Generator().manual_seed(0)
-    for edge_index, num_nodes in graphs():
-        A_hat = gcn_norm(to_dense_adj(edge_index, max_num_nodes=num_nodes)[0].double())
-        H = torch.randn(num_nodes, 3, dtype=torch.float64, generator=generator)
-        W = torch.randn(3, 2, dtype=torch.float64, generator=generator)
-        desired = torch.autograd.functional.jacobian(lambda h: torch.tanh(A_hat @ h @ W), H)  # noqa: B023
-        says = "Entry [i, c, j, b] is the derivative of output c of node i with respect to input b of node j, and "
-        says += "holds the slope of tanh at output c of node i"
-        expect(candidate, args=(A_hat, H, W), desired=desired, atol=1e-12, says=says)
