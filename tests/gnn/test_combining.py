@@ -68,9 +68,9 @@ def test_states_that_cannot_be_counted_are_refused_with_a_hint(solution, tanh):
     assert isinstance(np.tanh, np.ufunc) and math.tanh(0) == 0
 
 
-def next_frame(x_now, x_before, L, kappa, rho, gamma, pulls=lambda x_now, x_before: x_now):
+def next_frame(x_now, x_before, L, kappa, kappa_0, nu, pulls=lambda x_now, x_before: x_now):
     pull = pulls(x_now, x_before)
-    return x_now + (1 - gamma) * (x_now - x_before) - kappa * L @ pull - rho * pull
+    return x_now + (1 - nu) * (x_now - x_before) - kappa * L @ pull - kappa_0 * pull
 
 
 def test_a_wrong_next_frame_is_told_which_frame_pulls():
@@ -81,7 +81,7 @@ def test_a_wrong_next_frame_is_told_which_frame_pulls():
         (pull_of_the_frame_before, "pulls are those at x_now"),
         (lambda x, x_before, *constants: next_frame(x, x, *constants), "the velocity led there"),
         (lambda x, x_before, L, kappa, *rest: next_frame(x, x_before, L, -kappa, *rest), "pulls"),
-        (lambda x, x_before, L, kappa, rho, gamma: next_frame(x, x_before, L, kappa, rho, 1 - gamma), "velocity"),
+        (lambda x, x_before, L, kappa, kappa_0, nu: next_frame(x, x_before, L, kappa, kappa_0, 1 - nu), "velocity"),
     )
     with pytest.raises(ExerciseFailed) as failure:
         exercises.check("gnn/combining/next_frame", pull_of_the_frame_before)

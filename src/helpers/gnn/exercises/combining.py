@@ -88,9 +88,9 @@ def next_frame(candidate):
     generator = np.random.default_rng(0)
     for n in (1, 4, 9):
         L = nx.laplacian_matrix(nx.path_graph(n)).toarray() * 1.0
-        kappa, rho, gamma = generator.uniform(0, 0.3, 3).tolist()
-        pull, keep = -kappa * L - rho * np.eye(n), (1 - gamma) * np.eye(n)
+        kappa, kappa_0, nu = generator.uniform(0, 0.3, 3).tolist()
+        pull, keep = -kappa * L - kappa_0 * np.eye(n), (1 - nu) * np.eye(n)
         F, state = np.block([[np.eye(n) + pull, keep], [pull, keep]]), generator.normal(size=2 * n)
         before, now, after = (torch.from_numpy((np.linalg.matrix_power(F, k) @ state)[:n]) for k in range(3))
-        args = now, before, torch.from_numpy(L), kappa, rho, gamma
+        args = now, before, torch.from_numpy(L), kappa, kappa_0, nu
         expect(candidate, args, after, atol=1e-12, says="All pulls are those at x_now; the velocity led there.")
