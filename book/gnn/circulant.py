@@ -12,22 +12,16 @@
 # A convolution uses the same weights at every place; a graph layer uses the same weights at every node. On which
 # graph are they the same layer, and what does either of them have to do with sines and cosines?
 #
-# The graph is a ring, and you need one weight for each direction along it. This chapter takes that ring apart: the
-# layer, its matrix, the shift that it commutes with, the Fourier modes that diagonalise it. At the end the ring is
-# replaced by any graph, and what can be kept is the layer of {doc}`message_passing`.
-#
-# Two conventions hold throughout. Nodes are counted from 0, and every index is taken modulo $n$: $x_n$ is $x_0$, and
-# $x_{-1}$ is $x_{n-1}$. And $M^*$ is the conjugate transpose of a matrix $M$.
+# The graph is a ring. Each node hears itself and its two neighbours, with one weight per direction. Turn the slider,
+# and the three weights go around.
 
 # %% tags=["parameters"]
 profile = "smoke"
 seed = 0
 
 # %% tags=["set-up"]
-from itertools import permutations
-
 import helpers.gnn.circulant as fast
-from helpers import display, exercises, parameters, records, verify
+from helpers import display, exercises, parameters, verify
 from helpers.gnn import drawing
 
 import matplotlib.pyplot as plt
@@ -43,7 +37,76 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 sizes = (3, 4, 5, 8, 13)  # the rings on which they are checked
 if profile == "full":
     sizes += (64, 129)
-D_in, D_out = 3, 2  # D and D' of the layers that are checked
+d_in, d_out = 3, 2  # d and d' of the layers that are checked
+
+# %% tags=["hide-input"]
+tap_names = {0: r"$w_0$", 1: r"$w_1$", -1: r"$w_{-1}$"}
+tap_colors = {0: display.COLORS[0], 1: display.COLORS[1], -1: display.COLORS[2]}
+centred = {"ha": "center", "va": "center"}
+ring_x = np.array([0.2, 0.8, 1.0, 0.4, -0.6, -0.2])
+taps = {-1: -0.5, 0: 1.0, 1: 1.0}
+ring_y = sum(w * np.roll(ring_x, -tap) for tap, w in taps.items())
+
+
+def draw_window(i, n=6):
+    figures, (ring, signal) = display.panels((2.6, 2.8), (4.1, 2.8))
+    places = drawing.on_circle(n)
+    drawing.edges(ring, places, [(j, (j + 1) % n) for j in range(n)])
+    drawing.nodes(ring, places, label=str)
+    for tap, name in tap_names.items():
+        j = (i + tap) % n
+        drawing.nodes(ring, places, [j], tap_colors[tap])
+        ring.text(*(1.4 * places[j]), name, **centred)
+    ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
+    ring.axis("off")
+    bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
+    signal.bar(range(i), ring_y[:i], width=0.5, fill=False)
+    signal.bar(i, ring_y[i], **bar)
+    signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
+    signal.axhline(0, color=display.INK, lw=0.8)
+    signal.set(xlim=(-0.5, n - 0.5), ylim=(-1.6, 2.6), xlabel="node")
+    signal.set(xticks=range(n), yticks=(-1, 0, 1, 2))
+    signal.legend(loc="upper right", ncols=2, frameon=False)
+    signal.grid(False)
+    return figures
+
+
+def describe_window(i, n=6):
+    terms = " + ".join(f"({w:g})({ring_x[(i + tap) % n]:g})" for tap, w in taps.items())
+    nodes = f"{(i - 1) % n}, {i} and {(i + 1) % n}"
+    return (
+        f"The taps stand on nodes {nodes} of the ring; "
+        f"output {i} is {terms} = {ring_y[i]:.2f}."
+    )
+
+
+display.slider(
+    draw_window,
+    range(6),
+    label="node i",
+    alt=describe_window,
+    caption="The same three weights at every node, and also across the seam between 5 "
+    "and 0.",
+    start=5,
+)
+
+# %% [markdown]
+# ## Six numbers, by hand
+#
+# Six nodes hold $x = (0.2, 0.8, 1, 0.4, -0.6, -0.2)$. Each adds what the next node holds and takes away half of what
+# the previous one holds; so the weights are $w_0 = 1$ for the node itself, $w_1 = 1$ for the next and
+# $w_{-1} = -\frac12$ for the previous. Node 2 gets $1 + 0.4 - \frac12 \cdot 0.8 = 1$. Node 0 comes after node 5, for
+# the nodes are on a ring: it gets $0.2 + 0.8 - \frac12 \cdot (-0.2) = 1.1$.
+
+# %%
+x = [0.2, 0.8, 1.0, 0.4, -0.6, -0.2]
+print([round(x[i] + x[(i + 1) % 6] - x[i - 1] / 2, 2) for i in range(6)])
+
+# %% [markdown]
+# Nothing special happens at the seam: a ring has no border. From here on nodes are counted from 0 and indices are taken
+# modulo $n$, so that $x_n$ is $x_0$ and $x_{-1}$ is $x_{n-1}$. This chapter takes the layer apart: its matrix, the
+# shift that it is made of, and the waves that it can only make higher, lower or later. What it shares and why is the
+# question of {doc}`equivariance`, what becomes of the waves on other graphs that of {doc}`modes`.
 
 # %% [markdown]
 # ## A ring of nodes
@@ -55,8 +118,8 @@ D_in, D_out = 3, 2  # D and D' of the layers that are checked
 # A_{ij} = \begin{cases} 1 & j - i \equiv 1 \text{ or } {-1} \pmod n , \\ 0 & \text{otherwise.} \end{cases}
 # $$ (def-gnn-ring-adjacency)
 #
-# It depends on the difference of $i$ and $j$ alone. Everything below follows from that. A ring has at least 3
-# nodes in this chapter; the first exercise looks at what happens with fewer.
+# It depends on the difference of $i$ and $j$ alone, and everything below follows from that. A ring has at least 3 nodes
+# in this chapter; the exercise looks at what happens with fewer.
 
 # %% [markdown]
 # :::{exercise} The adjacency matrix of a ring
@@ -106,23 +169,23 @@ def ring_adjacency(n):
 exercises.check("gnn/circulant/ring_adjacency", ring_adjacency)
 
 # %% [markdown]
-# ## One weight a direction
+# ## One weight per direction
 #
-# Each node carries a feature vector $h_i \in \mathbb{R}^D$, a row of $H \in \mathbb{R}^{n \times D}$. Take one number
-# for the node itself, one for the next node and one for the previous node, the same three at every node, and write
-# them as a matrix. It is a {term}`circulant matrix`: each row is the row above it, moved one place to the right. With
-# a first row, or *kernel*, $\theta \in \mathbb{R}^n$,
+# Each node carries a feature vector $h_i \in \mathbb{R}^d$, and $h_i^\top$ is row $i$ of
+# $H \in \mathbb{R}^{n \times d}$. Take one number for the node itself, one for the next node and one for the previous
+# node, the same three at every node, and write them as a matrix. It is a {term}`circulant matrix`: each row is the row
+# above it, moved one place to the right. With a first row, or *kernel*, $\theta \in \mathbb{R}^n$,
 #
 # $$
 # C(\theta)_{ij} = \theta_{(j - i) \bmod n} ,
 # $$ (def-gnn-circulant)
 #
 # and the layer with three weights has $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$: the last entry is $\theta_{n-1}$,
-# that is, $\theta_{-1}$. In row $i$ of the product $C(\theta) H$ only three terms survive, those with $j - i \equiv 0$,
-# $1$ and $-1$:
+# that is, $\theta_{-1}$. In row $i$ of $H' = C(\theta) H$ only three terms survive, those with $j - i \equiv 0$, $1$
+# and $-1$:
 #
 # $$
-# \big( C(\theta) H \big)_i = \underbrace{w_0\, h_i + w_1\, h_{i+1} + w_{-1}\, h_{i-1}}_{\phi(h_i, \mathcal{N}_i)} .
+# h_i' = \underbrace{w_0\, h_i + w_1\, h_{i+1} + w_{-1}\, h_{i-1}}_{\phi(h_i,\, \mathcal{N}(i))} .
 # $$ (eq-gnn-ring-layer)
 
 
@@ -139,11 +202,6 @@ def three_taps(n, w_minus, w_0, w_plus):  # θ [n]
 
 
 # %% tags=["hide-input"]
-tap_names = {0: r"$w_0$", 1: r"$w_1$", -1: r"$w_{-1}$"}
-tap_colors = {0: display.COLORS[0], 1: display.COLORS[1], -1: display.COLORS[2]}
-centred = {"ha": "center", "va": "center"}
-
-
 def draw_layer(n=6):
     figures, (ring, grid) = display.panels((3.2, 3.4), (3.4, 3.4))
     places = drawing.on_circle(n)
@@ -195,19 +253,18 @@ verify.equal("eq-gnn-ring-layer", cases(), atol=1e-12, against="a loop over node
 # %% [markdown]
 # Read by rows, the matrix says what a node *receives*: $\phi$ is a message from each side and one from the node to
 # itself, summed. That is message passing with **two kinds of edges**. Those of kind $+1$ lead from $i + 1$ to $i$,
-# those of kind $-1$ from $i - 1$ to $i$. A layer with one matrix for each kind of edge is known as the relational
-# graph convolution {cite}`schlichtkrull2018rgcn`,
+# those of kind $-1$ from $i - 1$ to $i$. A layer with one matrix per kind of edge is known as the relational graph
+# convolution {cite}`schlichtkrull2018rgcn`,
 #
 # $$
-# h_i' = h_i W_{\text{root}} + \sum_r \frac{1}{|\mathcal{N}_r(i)|} \sum_{j \in \mathcal{N}_r(i)} h_j W_r ,
+# h_i' = W_0^\top h_i + \sum_r \frac{1}{|\mathcal{N}_r(i)|} \sum_{j \in \mathcal{N}_r(i)} W_r^\top h_j ,
 # $$ (def-gnn-relational)
 #
 # where $\mathcal{N}_r(i)$ holds the nodes with an edge of kind $r$ *into* $i$. On the ring each of these sets has one
-# member, so the mean is the message itself. With $W_{\text{root}} = W_0$, the kinds $+1$ and $-1$, and all three
-# matrices of shape $D \times D'$,
+# member, so the mean is the message itself. With the kinds $+1$ and $-1$, and three matrices of shape $d \times d'$,
 #
 # $$
-# h_i' = h_i W_0 + h_{i+1} W_1 + h_{i-1} W_{-1} .
+# h_i' = W_0^\top h_i + W_1^\top h_{i+1} + W_{-1}^\top h_{i-1} .
 # $$ (eq-gnn-ring-channels)
 #
 # The layer with three numbers is the case $W_r = w_r I$. The check compares the sum at each node with the
@@ -215,10 +272,13 @@ verify.equal("eq-gnn-ring-layer", cases(), atol=1e-12, against="a loop over node
 
 
 # %%
-def ring_layer_by_node(H, W_minus, W_0, W_plus):  # [n, D] → [n, D']
+def ring_layer_by_node(H, W_minus, W_0, W_plus):  # [n, d] → [n, d']
     n = len(H)
     return torch.stack(
-        [H[i] @ W_0 + H[(i + 1) % n] @ W_plus + H[i - 1] @ W_minus for i in range(n)]
+        [
+            W_0.T @ H[i] + W_plus.T @ H[(i + 1) % n] + W_minus.T @ H[i - 1]
+            for i in range(n)
+        ]
     )
 
 
@@ -232,9 +292,9 @@ def ring_edges(n):
 # %% tags=["check"]
 def cases():
     for n in sizes:
-        H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)
+        H, W = torch.randn(n, d_in), torch.randn(3, d_in, d_out)
         W_minus, W_0, W_plus = W
-        layer = RGCNConv(D_in, D_out, num_relations=2, bias=False)
+        layer = RGCNConv(d_in, d_out, num_relations=2, bias=False)
         with torch.no_grad():
             layer.root.copy_(W_0)
             layer.weight.copy_(torch.stack([W_plus, W_minus]))
@@ -244,108 +304,34 @@ def cases():
 verify.equal("eq-gnn-ring-channels", cases(), atol=1e-12, against="PyG's RGCNConv")
 
 # %% [markdown]
-# ## Why the ring must be directed
-#
-# Names of nodes mean nothing. Rename them by a permutation $\pi$, with the matrix $P$ that has a 1 in row $i$ at column
-# $\pi(i)$ and zeros elsewhere. Then $(PH)_i = h_{\pi(i)}$ and $(P A P^\top)_{ij} = A_{\pi(i) \pi(j)}$. A layer $F$ that
-# looks at nothing but the graph and the features gives renamed results for renamed nodes,
-# $F(P A P^\top, P H) = P\, F(A, H)$: this is its {term}`equivariance`.
-#
-# Now choose a $\pi$ that leaves the graph as it is, $P A P^\top = A$, an {term}`automorphism`. Then
-# $F(A, PH) = P\,F(A, H)$: *on a graph, a layer must commute with every automorphism of it*. It cannot tell apart what
-# the graph does not.
-#
-# On the undirected ring the reflection $J$, with $(Jx)_i = x_{-i}$, is an automorphism: $j$ is next to $i$ exactly when
-# $-j$ is next to $-i$. Does the layer commute with it? Row $i$ of $CJH$ is
-# $w_0 h_{-i} + w_1 h_{-i-1} + w_{-1} h_{-i+1}$, and row $i$ of $JCH$ is row $-i$ of $CH$, which is
-# $w_0 h_{-i} + w_1 h_{-i+1} + w_{-1} h_{-i-1}$. The difference is
-#
-# $$
-# \big( (CJ - JC) H \big)_i = (w_{-1} - w_1)\,(h_{1-i} - h_{-1-i}) .
-# $$ (eq-gnn-reflection)
-#
-# For $n \ge 3$ the nodes $1 - i$ and $-1 - i$ are different, so this vanishes for all $H$ only if $w_1 = w_{-1}$. A
-# layer that knows the neighbours of $i$ only as a set $\mathcal{N}_i$, in no order, cannot weigh next and previous
-# differently. Ours can, so it does not live on the undirected ring.
-#
-# It lives on the directed one, which keeps the edges from $i + 1$ to $i$ alone; those from $i - 1$ are its edges read
-# backwards. There an automorphism must map the successor of $i$ to the successor of $\pi(i)$, so
-# $\pi(i + 1) = \pi(i) + 1$ and $\pi(i) = \pi(0) + i$: a shift. On the undirected ring $\pi(0)$ is any of $n$ nodes,
-# $\pi(1)$ either of its two neighbours, and the rest follows one by one: $\pi(i) = \pi(0) + i$, or
-# $\pi(i) = \pi(0) - i$, a reflection and then a shift. So for $n \ge 3$
-#
-# $$
-# |\mathrm{Aut}(\text{directed ring})| = n , \qquad |\mathrm{Aut}(\text{undirected ring})| = 2n .
-# $$ (eq-gnn-automorphisms)
-
-
-# %%
-def reflection(n):  # J [n, n]
-    return np.eye(n)[-np.arange(n)]  # row i is the unit vector of node −i
-
-
-def reflection_gap(H, w_minus, w_plus):  # (CJ − JC) H, by the formula
-    n, i = len(H), np.arange(len(H))
-    return (w_minus - w_plus) * (H[(1 - i) % n] - H[(-1 - i) % n])
-
-
-def ring_automorphisms(n):  # [n, n] each: in every row a renaming π
-    start, i = np.arange(n)[:, None], np.arange(n)
-    return (start + i) % n, (start - i) % n  # the shifts; reflections, then shifts
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        H, (w_minus, w_0, w_plus) = rng.standard_normal((n, 2)), rng.standard_normal(3)
-        C, J = circulant(three_taps(n, w_minus, w_0, w_plus)), reflection(n)
-        yield reflection_gap(H, w_minus, w_plus), C @ (J @ H) - J @ (C @ H)
-
-
-verify.equal("eq-gnn-reflection", cases(), atol=1e-12, against="the two products")
-
-
-# %% tags=["check"]
-def automorphisms(A):
-    renamings = (list(pi) for pi in permutations(range(len(A))))  # in order
-    return [pi for pi in renamings if np.array_equal(A[np.ix_(pi, pi)], A)]
-
-
-def cases():
-    for n in (3, 4, 5, 6):
-        A = circulant(three_taps(n, 0, 0, 1))  # the edges from i + 1 to i
-        shifts, reflections = ring_automorphisms(n)
-        yield shifts, automorphisms(A)
-        yield sorted([*shifts.tolist(), *reflections.tolist()]), automorphisms(A + A.T)
-
-
-verify.equal("eq-gnn-automorphisms", cases(), against="a trial of all n! renamings")
-
-# %% [markdown]
-# The $n$ shifts are all the symmetry that there is. They come back below as the cause of the whole layer.
+# The two kinds of edges matter. A layer that knows the neighbours of $i$ only as a set $\mathcal{N}(i)$, in no order,
+# cannot weigh next and previous differently. Ours can, so it does not live on the undirected ring: it lives on the
+# *directed* one, whose edges lead from $i + 1$ to $i$, and reads them backwards for $w_{-1}$. {doc}`equivariance` says
+# what the undirected ring has that forbids it, {eq}`eq-gnn-reflection`.
 
 # %% [markdown]
 # :::{exercise} What a node computes
 # :label: ex-gnn-ring-phi
-# Give $\phi(h_i, \mathcal{N}_i)$ for the layer $C(\theta) H$ with $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$, as a
+# Give $\phi(h_i, \mathcal{N}(i))$ for the layer $C(\theta) H$ with $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$, as a
 # function of the features. For which weights does it need the features of the neighbours only as a *multiset*, that is,
-# in no order? Then write the layer with matrices, `ring_layer(H, W_minus, W_0, W_plus)` for $H$ $[n, D]$ and weights
-# $[D, D']$, without a loop over nodes and without an $n \times n$ matrix.
+# in no order? Then write the layer with matrices, `ring_layer(H, W_minus, W_0, W_plus)` for $H$ $[n, d]$ and weights
+# $[d, d']$, without a loop over nodes and without an $n \times n$ matrix.
 # :::
 
 # %% [markdown] tags=["solution"]
 # :::{solution-start} ex-gnn-ring-phi
 # :class: dropdown
 # :::
-# $\phi(h_i, \mathcal{N}_i) = w_0 h_i + w_1 h_{i+1} + w_{-1} h_{i-1}$, with indices modulo $n$: row $i$ of $C(\theta)$
+# $\phi(h_i, \mathcal{N}(i)) = w_0 h_i + w_1 h_{i+1} + w_{-1} h_{i-1}$, with indices modulo $n$: row $i$ of $C(\theta)$
 # holds $w_0$ in column $i$, $w_1$ in column $i + 1$, $w_{-1}$ in column $i - 1$.
 #
 # A function of the multiset gives the same value when the two neighbours change places, so
 # $w_1 a + w_{-1} b = w_1 b + w_{-1} a$ for all $a$ and $b$, which is $(w_1 - w_{-1})(a - b) = 0$: the weights must be
-# equal. Then $\phi = w_0 h_i + w_1 \sum_{j \in \mathcal{N}_i} h_j$. Otherwise $\mathcal{N}_i$ must say which neighbour
-# is the next one.
+# equal. Then $\phi = w_0 h_i + w_1 \sum_{j \in \mathcal{N}(i)} h_j$. Otherwise $\mathcal{N}(i)$ must say which
+# neighbour is the next one.
 #
-# Rolling the rows of $H$ by $-1$ puts $h_{i+1}$ into row $i$.
+# Rolling the rows of $H$ by $-1$ puts $h_{i+1}^\top$ into row $i$; and row $i$ of $H W$ is
+# $h_i^\top W = (W^\top h_i)^\top$.
 
 
 # %% tags=["solution"]
@@ -364,7 +350,7 @@ exercises.check("gnn/circulant/ring_layer", ring_layer)
 # %% [markdown]
 # ## The layer is a cross-correlation
 #
-# Take one feature a node, $x \in \mathbb{R}^n$, and any kernel. Write out row $i$ of the product and count the
+# Take one feature per node, $x \in \mathbb{R}^n$, and any kernel. Write out row $i$ of the product and count the
 # columns from the diagonal, $m = i + j$; as $m$ runs once around the ring, so does $j$:
 #
 # $$
@@ -373,7 +359,7 @@ exercises.check("gnn/circulant/ring_layer", ring_layer)
 #
 # The kernel slides along the signal and is not turned around: a {term}`cross-correlation`, with the ends of the
 # signal joined. So is what deep learning calls convolution. `torch.nn.Conv1d` with circular padding computes the same
-# layer, the one with matrices {eq}`eq-gnn-ring-channels` too; its weight, of shape $[D', D, 3]$, holds the taps in
+# layer, the one with matrices {eq}`eq-gnn-ring-channels` too; its weight, of shape $[d', d, 3]$, holds the taps in
 # the order of the window, from the previous node to the next:
 #
 # $$
@@ -390,14 +376,14 @@ def cross_correlation(theta, x):  # [n], [n] → [n]
     return np.array([theta @ x[(i + j) % n] for i in range(n)])
 
 
-def conv1d(H, W):  # [n, D], [3, D, D'] holding W_{−1}, W_0, W_1 → [n, D']
+def conv1d(H, W):  # [n, d], [3, d, d'] holding W_{−1}, W_0, W_1 → [n, d']
     _, in_channels, out_channels = W.shape
     options = {"padding": 1, "padding_mode": "circular", "bias": False}
     layer = torch.nn.Conv1d(in_channels, out_channels, kernel_size=3, **options)
     with torch.no_grad():
         for m in range(3):
             layer.weight[:, :, m] = W[m].T
-    return layer(H.T[None])[0].T  # Conv1d takes [1, D, n]
+    return layer(H.T[None])[0].T  # Conv1d takes [1, d, n]
 
 
 # %% tags=["check"]
@@ -415,63 +401,11 @@ verify.equal(
 # %% tags=["check"]
 def cases():
     for n in sizes:
-        H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)
+        H, W = torch.randn(n, d_in), torch.randn(3, d_in, d_out)
         yield conv1d(H, W), ring_layer_by_node(H, *W)
 
 
 verify.equal("eq-gnn-conv1d", cases(), atol=1e-12, against="a loop over nodes")
-
-# %% [markdown]
-# Here the three taps $(w_{-1}, w_0, w_1) = (-\tfrac12, 1, 1)$ travel around a ring of 6, node by node. At $i = 0$
-# and at $i = 5$ the window reaches across the seam, and nothing special happens there: a ring has no border.
-
-# %% tags=["hide-input"]
-ring_x = np.array([0.2, 0.8, 1.0, 0.4, -0.6, -0.2])
-taps = {-1: -0.5, 0: 1.0, 1: 1.0}
-ring_y = circulant(three_taps(6, taps[-1], taps[0], taps[1])) @ ring_x
-
-
-def draw_window(i, n=6):
-    figures, (ring, signal) = display.panels((2.6, 2.8), (4.1, 2.8))
-    places = drawing.on_circle(n)
-    drawing.edges(ring, places, [(j, (j + 1) % n) for j in range(n)])
-    drawing.nodes(ring, places, label=str)
-    for tap, name in tap_names.items():
-        j = (i + tap) % n
-        drawing.nodes(ring, places, [j], tap_colors[tap])
-        ring.text(*(1.4 * places[j]), name, **centred)
-    ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
-    ring.axis("off")
-    bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
-    signal.bar(range(i), ring_y[:i], width=0.5, fill=False)
-    signal.bar(i, ring_y[i], **bar)
-    signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
-    signal.axhline(0, color=display.INK, lw=0.8)
-    signal.set(xlim=(-0.5, n - 0.5), ylim=(-1.6, 2.6), xlabel="node")
-    signal.set(xticks=range(n), yticks=(-1, 0, 1, 2))
-    signal.legend(loc="upper right", ncols=2, frameon=False)
-    signal.grid(False)
-    return figures
-
-
-def describe_window(i, n=6):
-    terms = " + ".join(f"({w:g})({ring_x[(i + tap) % n]:g})" for tap, w in taps.items())
-    nodes = f"{(i - 1) % n}, {i} and {(i + 1) % n}"
-    return (
-        f"The taps stand on nodes {nodes} of the ring; "
-        f"output {i} is {terms} = {ring_y[i]:.2f}."
-    )
-
-
-display.slider(
-    draw_window,
-    range(6),
-    label="node i",
-    alt=describe_window,
-    caption="The same three weights at every node, and also across the seam between 5 "
-    "and 0.",
-    start=5,
-)
 
 # %% [markdown]
 # What mathematics calls the convolution $\theta * x$ turns the kernel around. It is the product with the transpose,
@@ -492,6 +426,32 @@ def wrapped_product(a, b):
     return product[: len(a)] + product[len(a) :]
 
 
+# %% tags=["hide-input"]
+def draw_turned(n=16):
+    theta, x = np.array([1, 0.75, 0.5, 0.25, *np.zeros(n - 4)]), np.eye(n)[8]
+    figures, axes = display.panels((3.3, 2.4), (3.3, 2.4))
+    outputs = {
+        r"$C(\theta)\,x$: slides": circulant(theta) @ x,
+        r"$\theta * x$: turned around": circulant(theta).T @ x,
+    }
+    for ax, (name, y) in zip(axes, outputs.items(), strict=True):
+        ax.vlines(range(n), 0, y, color=display.COLORS[0], lw=2)
+        ax.plot(y, color=display.COLORS[0], ls="", marker="o")
+        ax.axvline(8, color=display.INK, lw=0.8, ls=":")
+        ax.set(title=name, xlabel="node", ylim=(-0.05, 1.15))
+    return figures
+
+
+display.show(
+    draw_turned(),
+    alt="Answers to a pulse at node 8 of a kernel that falls in four steps. The "
+    "cross-correlation rises from node 5 to node 8. The convolution falls from node 8 "
+    "to node 11, as the kernel does.",
+    caption="A kernel of four falling weights, and a pulse at node 8: the convolution "
+    "shows the kernel as it is, the cross-correlation read backwards.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for n in sizes:
@@ -510,7 +470,7 @@ verify.equal(
 # %% [markdown]
 # :::{exercise} Which operation is it?
 # :label: ex-gnn-ring-operation
-# With one feature a node, $H$ is a column. Which operation on signals is the layer $C(\theta) H$: which sum, which
+# With one feature per node, $H$ is a column. Which operation on signals is the layer $C(\theta) H$: which sum, which
 # direction, which boundary? For which kernel $\eta$ is $C(\eta) x = \theta * x$, and for which $\theta$ is there no
 # difference? Write `true_convolution(theta, x)` for arrays $[n]$.
 # :::
@@ -545,17 +505,18 @@ exercises.check("gnn/circulant/true_convolution", true_convolution)
 # %% [markdown]
 # ## The shift
 #
-# The simplest kernel with an effect is $(0, 1, 0, \dots, 0)$. Call its matrix $S$. In
-# {eq}`eq-gnn-cross-correlation` the term with $j = 1$ is left,
+# The simplest kernel with an effect is $(0, 1, 0, \dots, 0)$. Call its matrix $S$. In {eq}`eq-gnn-cross-correlation`
+# the term with $j = 1$ is left,
 #
 # $$
 # S := C\big((0, 1, 0, \dots, 0)\big) , \qquad (S x)_i = x_{i+1} .
 # $$ (eq-gnn-shift)
 #
-# Every value moves one place, from node $i + 1$ to node $i$. $S$ is also the adjacency matrix of the directed ring (row
-# $i$ holds the edges into $i$), and a product with it is one round of messages. Apply it $j$ times and values have come
-# $j$ places: $(S^j x)_i = x_{i+j}$. After $n$ times they are home, $S^n = I$, so $S^{-1} = S^{n-1}$, which moves one
-# place back. $S$ is a permutation matrix, a single 1 in each row and each column, so $S^{-1}$ is also $S^\top$. Compare
+# Every value moves one place, from node $i + 1$ to node $i$. $S$ is also the adjacency matrix of the directed ring: as
+# everywhere in this book, $A_{ij}$ belongs to the edge from $j$ to $i$, so that row $i$ holds what node $i$ hears, and
+# a product with $S$ is one round of messages. Apply it $j$ times and values have come $j$ places:
+# $(S^j x)_i = x_{i+j}$. After $n$ times they are home, $S^n = I$, so $S^{-1} = S^{n-1}$, which moves one place back.
+# $S$ is a permutation matrix, a single 1 in each row and each column, so $S^{-1}$ is also $S^\top$. Compare
 # $(S^j x)_i = x_{i+j}$ with {eq}`eq-gnn-cross-correlation`: it is the sum of such terms, weighted with $\theta_j$.
 #
 # $$
@@ -574,6 +535,38 @@ def powers_of_shift(n):  # [n, n, n]: S⁰ to Sⁿ⁻¹
 
 def shift_polynomial(theta):  # Σ_j θ_j S^j
     return np.einsum("j,jab->ab", theta, powers_of_shift(len(theta)))
+
+
+# %% tags=["hide-input"]
+def draw_powers(n=6):
+    terms = {0: r"$w_0 I$", 1: r"$+\; w_1 S$", -1: r"$+\; w_{-1} S^{-1}$"}
+    figures, axes = display.panels(*[(2.0, 2.2)] * 4)
+    for ax, shown, title in zip(
+        axes,
+        [[0], [1], [-1], [0, 1, -1]],
+        [*terms.values(), r"$=\; C(\theta)$"],
+        strict=True,
+    ):
+        for tap in shown:
+            for i in range(n):
+                tile = {"fc": tap_colors[tap], "alpha": 0.3, "lw": 0}
+                ax.add_patch(plt.Rectangle(((i + tap) % n, i), 1, 1, **tile))
+                name = {0: "0", 1: "1", -1: "−1"}[tap]
+                ax.text((i + tap) % n + 0.5, i + 0.5, name, **centred)
+        ax.set(xlim=(0, n), ylim=(n, 0), aspect="equal", xticks=[], yticks=[])
+        ax.set(title=title)
+        ax.grid(False)
+    return figures
+
+
+display.show(
+    draw_powers(),
+    alt="Three 6 by 6 matrices and their sum. The identity fills the diagonal, S the one "
+    "above it and the lower left corner, its inverse the one below it and the upper "
+    "right corner; together they are the circulant matrix of the layer.",
+    caption="A power of the shift fills one wrapped diagonal, marked with its exponent; "
+    "weighted and summed they make the layer.",
+)
 
 
 # %% tags=["check"]
@@ -613,7 +606,7 @@ verify.equal(
 # :::{solution-start} ex-gnn-ring-shift
 # :class: dropdown
 # :::
-# Here $w_1 = 1$ and the rest is zero, so $\phi(h_i, \mathcal{N}_i) = h_{i+1}$: the whole signal moves by one node,
+# Here $w_1 = 1$ and the rest is zero, so $\phi(h_i, \mathcal{N}(i)) = h_{i+1}$: the whole signal moves by one node,
 # towards lower numbers, $(x_0, x_1, \dots, x_{n-1}) \mapsto (x_1, \dots, x_{n-1}, x_0)$. It is a permutation: nothing
 # is lost, and $n$ of them are the identity. The inverse is the shift the other way, with kernel $(0, \dots, 0, 1)$.
 #
@@ -642,9 +635,9 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 # 1. $v_{i+1} = \mu v_i$ at every node, so $v_i = \mu^i v_0$ for $i = 0, \dots, n - 1$. In particular $v_0 \ne 0$, or
 #    all of $v$ would vanish.
 # 2. The ring closes: at $i = n - 1$ the equation says $v_0 = \mu v_{n-1} = \mu^n v_0$. Divide by $v_0$: $\mu^n = 1$.
-# 3. With the imaginary unit $i$ in the exponent, let $\omega = e^{2\pi i / n}$, an $n$-th of a full turn in the complex
-#    plane. Its powers $\mu = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of $\mu^n = 1$, and an
-#    equation of degree $n$ has no more.
+# 3. With $\mathrm{i}$, upright, for the imaginary unit, let $\omega = e^{2\pi \mathrm{i} / n}$, an $n$-th of a full
+#    turn in the complex plane. Its powers $\mu = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of
+#    $\mu^n = 1$, and an equation of degree $n$ has no more.
 # 4. Conversely each of them works: $v_u = \omega^{ku}$ satisfies the equation at every node, at the seam too as
 #    $\omega^{kn} = 1$.
 #
@@ -652,7 +645,7 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 # $\sqrt n$) and make them the columns of a matrix:
 #
 # $$
-# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi i / n} .
+# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi \mathrm{i} / n} .
 # $$ (def-gnn-dft-matrix)
 #
 # Here $u = 0, \dots, n - 1$ is a node and $k = 0, \dots, n - 1$ a frequency. The four steps say that
@@ -663,10 +656,11 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 #
 # The eigenvalues are all different, and each has one eigenvector up to a factor, because $v_0$ determines $v$.
 #
-# The modes are orthonormal. Entry $(k, l)$ of $\Phi^* \Phi$ is $\frac1n \sum_u \overline{\omega^{uk}}\, \omega^{ul}$,
-# and $\overline{\omega^{uk}} = \omega^{-uk}$, so it is $\frac1n \sum_u r^u$ with $r = \omega^{l-k}$. For $k = l$ all
-# $n$ terms are 1, and so is their mean. For $k \ne l$, $r \ne 1$, and the geometric sum is
-# $\sum_{u=0}^{n-1} r^u = \frac{1 - r^n}{1 - r} = 0$, since $r^n = \omega^{n(l-k)} = 1$. Hence
+# The modes are orthonormal. Write $\Phi^*$ for the conjugate transpose. Entry $(k, l)$ of $\Phi^* \Phi$ is
+# $\frac1n \sum_u \overline{\omega^{uk}}\, \omega^{ul}$, and $\overline{\omega^{uk}} = \omega^{-uk}$, so it is
+# $\frac1n \sum_u r^u$ with $r = \omega^{l-k}$. For $k = l$ all $n$ terms are 1, and so is their mean. For $k \ne l$,
+# $r \ne 1$, and the geometric sum is $\sum_{u=0}^{n-1} r^u = \frac{1 - r^n}{1 - r} = 0$, since
+# $r^n = \omega^{n(l-k)} = 1$. Hence
 #
 # $$
 # \Phi^* \Phi = I .
@@ -833,13 +827,13 @@ verify.equal(
 # operations and the sum for $\lambda$ is a fast Fourier transform.
 #
 # The eigenvalues tell what a layer does to each frequency: the *gain* $|\lambda_k|$ is how much of it passes, the
-# angle of $\lambda_k$ how far it is moved. With three taps, $\omega^k = \cos\alpha + i \sin\alpha$ and
-# $\omega^{-k} = \cos\alpha - i \sin\alpha$ for $\alpha = 2\pi k / n$, so
+# angle of $\lambda_k$ how far it is moved. With three taps, $\omega^k = \cos\alpha + \mathrm{i} \sin\alpha$ and
+# $\omega^{-k} = \cos\alpha - \mathrm{i} \sin\alpha$ for $\alpha = 2\pi k / n$, so
 #
 # $$
 # \begin{aligned}
 # \lambda_k &= w_0 + w_1 \omega^k + w_{-1} \omega^{-k} \\
-# &= w_0 + (w_1 + w_{-1}) \cos\alpha + i\, (w_1 - w_{-1}) \sin\alpha .
+# &= w_0 + (w_1 + w_{-1}) \cos\alpha + \mathrm{i}\, (w_1 - w_{-1}) \sin\alpha .
 # \end{aligned}
 # $$ (eq-gnn-ellipse)
 
@@ -908,24 +902,20 @@ verify.equal("eq-gnn-ellipse", cases(), atol=1e-12, against="the sum over the ke
 # %% [markdown]
 # ## The convolution theorem
 #
-# Apply {eq}`eq-gnn-diagonalisation` to a signal, from right to left: transform it, multiply each frequency by a number,
-# transform back. With $\odot$ for the entry-wise product,
-# $C(\theta) x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x = \Phi (\lambda \odot \hat x)$. It remains to say $\lambda$
-# through the transform of the kernel, $\hat\theta = \Phi^* \theta$, whose entries are
-# $\hat\theta_k = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{-jk}$. The sum for $\lambda_k$ has the other sign in the
-# exponent and no factor in front. If $\theta$ is real, conjugating $\hat\theta_k$ mends the sign:
+# Read {eq}`eq-gnn-diagonalisation` from right to left: to apply the layer, transform the signal, multiply each
+# frequency by its $\lambda_k$, and transform back. With $\odot$ for the entry-wise product,
+# $C(\theta) x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x = \Phi (\lambda \odot \hat x)$. How does $\lambda$ follow from
+# the transform of the kernel? The entries of $\hat\theta = \Phi^* \theta$ are
+# $\hat\theta_k = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{-jk}$, while $\lambda_k$ has $\omega^{jk}$ and no factor
+# in front. For a real $\theta$ the conjugate mends the sign:
 # $\overline{\hat\theta_k} = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{jk} = \lambda_k / \sqrt n$. So
 #
 # $$
 # C(\theta)\, x = \Phi \big( \sqrt n\; \overline{\hat\theta} \odot \hat x \big) \qquad (\theta \text{ real}) .
 # $$ (eq-gnn-convolution-theorem)
 #
-# For a complex $\theta$ conjugation would reach its entries too. But $\Phi$ is symmetric, so
-# $\sum_j \theta_j \omega^{kj}$ is $\sqrt n$ times entry $k$ of $\Phi \theta$, and that always holds:
-#
-# $$
-# C(\theta)\, x = \Phi \big( \sqrt n\; \Phi \theta \odot \hat x \big) .
-# $$ (eq-gnn-convolution-theorem-complex)
+# For a complex $\theta$ conjugation would reach its entries too; there $\lambda$ is $\sqrt n\, \Phi\theta$, as it
+# always is.
 #
 # And the convolution proper? Transpose {eq}`eq-gnn-shift-polynomial`: $C(\theta)^\top = \sum_j \theta_j S^{-j}$,
 # which multiplies mode $k$ by $\sum_j \theta_j \omega^{-jk} = \sqrt n\, \hat\theta_k$. No conjugate, for real and for
@@ -950,11 +940,6 @@ def product_by_modes(theta, x):  # C(θ) x for a real θ
     return transform_back(spectrum)
 
 
-def complex_product_by_modes(theta, x):  # C(θ) x for any θ
-    spectrum = np.sqrt(len(x)) * transform_back(theta) * transform(x)
-    return transform_back(spectrum)
-
-
 def convolution_by_modes(theta, x):  # θ * x
     spectrum = np.sqrt(len(x)) * transform(theta) * transform(x)
     return transform_back(spectrum)
@@ -969,21 +954,6 @@ def cases():
 
 verify.equal(
     "eq-gnn-convolution-theorem", cases(), atol=1e-12, against="the product with C(θ)"
-)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        theta, x = rng.standard_normal((2, n)) + 1j * rng.standard_normal((2, n))
-        yield complex_product_by_modes(theta, x), circulant(theta) @ x
-
-
-verify.equal(
-    "eq-gnn-convolution-theorem-complex",
-    cases(),
-    atol=1e-12,
-    against="the product with C(θ)",
 )
 
 
@@ -1089,120 +1059,16 @@ def fast_product(theta, x):
 exercises.check("gnn/circulant/fast_product", fast_product)
 
 # %% [markdown]
-# ## What the diagonal form buys
-#
-# A dense product takes $n^2$ multiplications. The spectral one takes three transforms, of $\theta$, of $x$ and back,
-# and the fast Fourier transform {cite}`cooley1965algorithm` does each in a number of steps that grows like $n \log n$.
-# The benchmark times both products; the dense one finds its matrix ready made.
-
-# %% tags=["hide-input"]
-record = records.load("benchmarks", "circulant")
-curves, metrics, settings = record["curves"], record["metrics"], record["parameters"]
-dense_seconds = dict(zip(curves["dense_n"], curves["dense_seconds"], strict=True))
-fft_seconds = dict(zip(curves["fft_n"], curves["fft_seconds"], strict=True))
-largest_dense, largest_fft = max(dense_seconds), max(fft_seconds)
-dense_from, fft_from = settings["dense_fit_from"], settings["fft_fit_from"]
-in_cache = 256  # its matrix takes half a mebibyte
-
-
-def order(name):
-    return f"{metrics[name]:.2f} ± {metrics[name + '_standard_error']:.2f}"
-
-
-def gigabytes_a_second(n):
-    return f"{8e-9 * n**2 / dense_seconds[n]:.0f}"
-
-
-first_win = min(n for n in dense_seconds if fft_seconds[n] < dense_seconds[n])
-speedup = dense_seconds[largest_dense] / fft_seconds[largest_dense]
-processor, date = record["provenance"]["processor"], record["provenance"]["date"][:10]
-for name, text in {
-    "dense-order": order("dense_order"),
-    "fft-order": order("fft_order"),
-    "fft-order-n-log-n": order("fft_order_in_n_log_n"),
-    "dense-fit-from": f"{dense_from:,}",
-    "fft-fit-from": f"{fft_from:,}",
-    "dense-rate-in-cache": gigabytes_a_second(in_cache),
-    "dense-rate": gigabytes_a_second(largest_dense),
-    "in-cache": f"{in_cache}",
-    "fft-speedup": f"{speedup:.0f}",
-    "largest-dense": f"{largest_dense:,}",
-    "largest-fft": f"{largest_fft:,}",
-    "largest-fft-time": f"{1e3 * fft_seconds[largest_fft]:.0f} ms",
-    "largest-fft-dense-size": f"{8 * largest_fft**2 / 2**40:.0f} TiB",
-    "first-win": f"{first_win:,}",
-    "benchmark-machine": f"{processor}, {settings['threads']} thread",
-    "benchmark-date": date,
-}.items():
-    display.glue(f"gnn-{name}", text)
-
-
-# %% tags=["hide-input"]
-def draw_law(ax, name, seconds, style, fit_from, law, work):
-    """A measured curve, and above its fitted range a dotted guide of the law."""
-    ax.loglog(list(seconds), list(seconds.values()), style, label=name)
-    fitted = np.array([n for n in seconds if n >= fit_from])
-    guide = 3 * seconds[fitted[-1]] * work(fitted) / work(fitted[-1])
-    ax.loglog(fitted, guide, color=display.INK, lw=0.9, ls=":", marker="")
-    shifted = {"xytext": (-4, 2), "textcoords": "offset points", "ha": "right"}
-    ax.annotate(law, (fitted[-1], guide[-1]), **shifted)
-
-
-def draw_times():
-    fig, ax = plt.subplots(figsize=(4.2, 3.2))
-    draw_law(ax, "dense", dense_seconds, "s--", dense_from, "$n^2$", np.square)
-    n_log_n = r"$n \log n$", lambda n: n * np.log2(n)
-    draw_law(ax, "FFT", fft_seconds, "o-", fft_from, *n_log_n)
-    ax.set(xlabel="nodes $n$", ylabel="seconds per product")
-    ax.set_xscale("log", base=2)
-    ax.minorticks_off()
-    ax.legend()
-    return fig
-
-
-display.show(
-    draw_times(),
-    alt="Seconds a product against the number of nodes, both axes logarithmic. The "
-    "dense product is the faster one on small rings, then climbs about twice as "
-    "steeply as the FFT product, which goes on to about a million nodes. Dotted "
-    "guides show the slopes of n squared and n log n.",
-    caption=f"From {first_win:,} nodes on the FFT is faster, at {largest_dense:,} it "
-    f"is {speedup:.0f} times as fast.",
-)
-
-# %% [markdown]
-# A straight line through the logarithms over the upper range (dense from $n =$ {glue:text}`gnn-dense-fit-from`, FFT
-# from {glue:text}`gnn-fft-fit-from`) gives the order of growth. The dense product grows like $n$ to the power
-# {glue:text}`gnn-dense-order`, the fast one like $n$ to the power {glue:text}`gnn-fft-order`, or like $n \log n$ to the
-# power {glue:text}`gnn-fft-order-n-log-n`; counting operations gives 2 for the first and 1 for the last. The ± is the
-# standard error of the line: how well one power describes these sizes, on this machine. What the count leaves out is
-# memory. As $n$ grows the data no longer fit into one cache after another, and each next one is slower: the dense
-# product reads its matrix at {glue:text}`gnn-dense-rate-in-cache` GB/s for $n =$ {glue:text}`gnn-in-cache` and at
-# {glue:text}`gnn-dense-rate` GB/s for $n =$ {glue:text}`gnn-largest-dense`.
-#
-# From {glue:text}`gnn-first-win` nodes on the FFT wins, at {glue:text}`gnn-largest-dense` nodes
-# {glue:text}`gnn-fft-speedup` times over, and a ring of {glue:text}`gnn-largest-fft` takes
-# {glue:text}`gnn-largest-fft-time`; as a dense matrix it would fill {glue:text}`gnn-largest-fft-dense-size`. Measured
-# on {glue:text}`gnn-benchmark-date` on {glue:text}`gnn-benchmark-machine`, in double precision.
-#
-# For three taps neither is the way: the sum {eq}`eq-gnn-ring-layer` itself takes $3n$ multiplications. Short kernels
-# are summed, long ones transformed.
-
-# %% [markdown]
 # ## What was shown
 #
-# - On the *directed* ring, message passing with one weight a direction, a circulant matrix, a circular
+# - On the *directed* ring, message passing with one weight per direction, a circulant matrix, a circular
 #   cross-correlation and a `Conv1d` with circular padding are one layer: {eq}`eq-gnn-ring-layer`,
-#   {eq}`eq-gnn-ring-channels`, {eq}`eq-gnn-conv1d`. The undirected ring has reflections, which force $w_1 = w_{-1}$:
-#   {eq}`eq-gnn-reflection`.
-# - Every such layer is a polynomial in the shift $S$, so the Fourier modes diagonalise them all,
-#   {eq}`eq-gnn-diagonalisation`; with a real kernel as the first row the eigenvalues are
-#   $\sqrt n\, \overline{\hat\theta}$, {eq}`eq-gnn-convolution-theorem`.
-# - Translation equivariance is commuting with $S$, and that alone makes a matrix circulant:
-#   {eq}`eq-gnn-shift-equivariance`. Symmetry is what shares weights: {eq}`eq-gnn-free-weights`.
-# - Symmetric kernels are polynomials in the Laplacian, {eq}`eq-gnn-laplacian-polynomial`, and those exist on every
-#   graph. Cut down to degree 1 and one weight, that is the GCN; on the ring it is the average of three,
-#   {eq}`eq-gnn-gcn-ring`.
+#   {eq}`eq-gnn-ring-channels`, {eq}`eq-gnn-conv1d`.
+# - Every such layer is a polynomial in the shift $S$, {eq}`eq-gnn-shift-polynomial`, so the Fourier modes diagonalise
+#   them all, {eq}`eq-gnn-diagonalisation`. The eigenvalues say what becomes of each frequency, {eq}`eq-gnn-ellipse`.
+# - With a real kernel as the first row they are $\sqrt n\, \overline{\hat\theta}$, {eq}`eq-gnn-convolution-theorem`.
+#
+# Why weights are shared at all is asked in {doc}`equivariance`.
 
 # %% [markdown]
 # ## Exercises
@@ -1246,47 +1112,10 @@ def kernel_gradient(x, dL_dy):
 exercises.check("gnn/circulant/kernel_gradient", kernel_gradient)
 
 # %% [markdown]
-# :::{exercise} Undoing a layer
-# :label: ex-gnn-inverse-filter
-# When can $x$ be recovered from $y = C(\theta) x$? Write `inverse_filter(theta, y)` for such a real kernel. For which
-# $n$ does the propagation matrix of the GCN, {eq}`eq-gnn-gcn-ring`, lose information on a ring of $n$ nodes, and
-# which signal does it turn into zero on a ring of 6?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-inverse-filter
-# :class: dropdown
-# :::
-# $C(\theta) = \Phi\,\mathrm{diag}(\lambda)\,\Phi^*$ is invertible exactly when no $\lambda_k$ is zero, and then
-# $C(\theta)^{-1} = \Phi\,\mathrm{diag}(1/\lambda)\,\Phi^*$: divide where the layer multiplied. The inverse of a
-# circulant is again circulant, though its kernel is not short.
-#
-# $\frac13 (1 + 2 \cos\alpha) = 0$ asks for $\cos\alpha = -\frac12$, so $\alpha = 2\pi k/n$ is a third of a full turn
-# or two: $k = n/3$ or $2n/3$. That is a whole number exactly when 3 divides $n$. On a ring of 6, $k = 2$ has the real
-# part $(1, -\frac12, -\frac12, 1, -\frac12, -\frac12)$ up to scale: any three neighbours add up to zero.
-
-
-# %% tags=["solution"]
-def inverse_filter(theta, y):
-    x_hat = np.fft.fft(y) / fast.eigenvalues(theta)
-    return np.fft.ifft(x_hat).real
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/inverse_filter", inverse_filter)
-
-# %% [markdown]
 # ## Further reading
 #
 # - {cite:t}`bamieh2018discovering` discovers the Fourier transform from the shift, at length and with the same
 #   patience for every step.
 # - {cite:t}`gray2006toeplitz` is the classic on circulant matrices, and on the Toeplitz matrices that signals *with*
 #   ends lead to.
-# - {cite:t}`bronstein2021geometric` builds all of deep learning from the idea of {eq}`eq-gnn-free-weights`: grids,
-#   groups, graphs.
-# - {cite:t}`defferrard2016chebnet` and {cite:t}`kipf2017gcn` walk the way of the last two sections on real graphs.
 # - What the sources of this chapter print differently is listed, with a check each, in {doc}`/appendix/errata`.

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -140,6 +141,12 @@ def ring_layer_by_matrix(H, W_minus, W_0, W_plus):
     return H @ W_0 + S @ H @ W_plus + S.T @ H @ W_minus
 
 
+def ring_layer_by_tensors(*args):
+    H, W_minus, W_0, W_plus = map(torch.from_numpy, args)
+    S = torch.eye(len(H), dtype=H.dtype).roll(1, dims=1)
+    return (H @ W_0 + S @ H @ W_plus + S.T @ H @ W_minus).numpy()
+
+
 def ring_layer_of_a_path(H, W_minus, W_0, W_plus):
     padded = np.pad(H, ((1, 1), (0, 0)))
     return padded[:-2] @ W_minus + H @ W_0 + padded[2:] @ W_plus
@@ -154,6 +161,7 @@ def test_a_ring_layer_knows_its_directions_and_needs_neither_loop_nor_matrix():
         (ring_layer_of_a_path, "the ring closes"),
         (ring_layer_by_loop, "np.roll moves all rows at once"),
         (ring_layer_by_matrix, "np.roll moves all rows at once"),
+        (ring_layer_by_tensors, "an n × n array"),
     )
 
 
@@ -192,11 +200,17 @@ def test_a_fast_product_conjugates_scales_and_is_fast():
     tried(
         "gnn/circulant/fast_product",
         lambda theta, x: as_its_argument(ifft(fft(theta.conj()).conj() * fft(x)), theta),
-        (lambda theta, x: as_its_argument(ifft(fft(theta) * fft(x)), theta), "conjugated"),
+        (lambda theta, x: as_its_argument(ifft(fft(theta) * fft(x)), theta), "the convolution of theta and x"),
         (lambda theta, x: as_its_argument(ifft(fft(theta).conj() * fft(x)), theta), "For a complex theta"),
-        (lambda theta, x: as_its_argument(len(x) ** 0.5 * ifft(ifft(theta) * fft(x)), theta), "root of n"),
+        (
+            lambda theta, x: as_its_argument(len(x) ** 0.5 * ifft(ifft(theta) * fft(x)), theta),
+            "0.4472 times C(theta) x",
+        ),
+        (lambda theta, x: as_its_argument(ifft(fft(theta) * fft(x)) / 5**0.5, theta), "0.4472 times the convolution"),
         (lambda theta, x: ifft(fft(theta).conj() * fft(x)), "for real ones it is real"),
-        (lambda theta, x: ifft(len(x) * ifft(theta) * fft(x)).real, "For a complex theta"),
+        (lambda theta, x: ifft(len(x) * ifft(theta) * fft(x)).real, "the product of complex arrays is complex"),
+        (lambda theta, x: theta * x, "Entry 0 is the sum"),
+        (lambda theta, x: theta @ x, "an entry for each node"),
         (correlation, "n × n"),
         (lambda theta, x: np.array([theta @ np.roll(x, -i) for i in range(len(x))]), "three transforms"),
     )
@@ -210,18 +224,4 @@ def test_the_gradient_of_a_kernel_is_summed_over_all_rows_in_the_right_direction
         (lambda x, dL_dy: circulant(x).T @ dL_dy, "in row i it meets x[i + j]"),
         (lambda x, dL_dy: correlation(dL_dy, x) / len(x), "the sum over the rows"),
         (lambda x, dL_dy: x * dL_dy, "stands in every row"),
-    )
-
-
-def test_an_inverse_filter_divides_by_the_eigenvalues_themselves():
-    def filtered(y, factor):
-        return np.fft.ifft(factor * np.fft.fft(y)).real
-
-    tried(
-        "gnn/circulant/inverse_filter",
-        lambda theta, y: np.linalg.solve(circulant(theta), y),
-        (lambda theta, y: filtered(y, 1 / np.fft.fft(theta)), "their conjugates"),
-        (lambda theta, y: filtered(y, 1 / np.fft.ifft(theta)), "n times np.fft.ifft(theta)"),
-        (lambda theta, y: filtered(y, eigenvalues(theta).conj()), "Divide by the eigenvalues"),
-        (lambda theta, y: np.fft.ifft(np.fft.fft(y) / eigenvalues(theta)), "x is real"),
     )
