@@ -12,7 +12,7 @@
 # Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right? Each
 # entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
 # questions are those of the two documents. So far the page covers their sections on graphs; the derivations are in
-# {doc}`/gnn/message_passing`, {doc}`/gnn/circulant` and {doc}`/gnn/molecules`.
+# {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"

@@ -12,29 +12,22 @@
 # A convolution uses the same weights at every place; a graph layer uses the same weights at every node. On which
 # graph are they the same layer, and what does either of them have to do with sines and cosines?
 #
-# The graph is a ring, and you need one weight for each direction along it. This chapter takes that ring apart: the
-# layer, its matrix, the shift that it commutes with, the Fourier modes that diagonalise it. At the end the ring is
-# replaced by any graph, and what can be kept is the layer of {doc}`message_passing`.
-#
-# Two conventions hold throughout. Nodes are counted from 0, and every index is taken modulo $n$: $x_n$ is $x_0$, and
-# $x_{-1}$ is $x_{n-1}$. And $M^*$ is the conjugate transpose of a matrix $M$.
+# The graph is a ring. Each node hears itself and its two neighbours, with one weight per direction. Turn the slider,
+# and the three weights go around.
 
 # %% tags=["parameters"]
 profile = "smoke"
 seed = 0
 
 # %% tags=["set-up"]
-from itertools import permutations
-
 import helpers.gnn.circulant as fast
-from helpers import display, exercises, parameters, records, verify
+from helpers import display, exercises, parameters, verify
 from helpers.gnn import drawing
-from helpers.gnn.layers import gcn_norm
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from torch_geometric.nn import GCNConv, RGCNConv
+from torch_geometric.nn import RGCNConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
@@ -44,7 +37,76 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 sizes = (3, 4, 5, 8, 13)  # the rings on which they are checked
 if profile == "full":
     sizes += (64, 129)
-D_in, D_out = 3, 2  # D and D' of the layers that are checked
+d_in, d_out = 3, 2  # d and d' of the layers that are checked
+
+# %% tags=["hide-input"]
+tap_names = {0: r"$w_0$", 1: r"$w_1$", -1: r"$w_{-1}$"}
+tap_colors = {0: display.COLORS[0], 1: display.COLORS[1], -1: display.COLORS[2]}
+centred = {"ha": "center", "va": "center"}
+ring_x = np.array([0.2, 0.8, 1.0, 0.4, -0.6, -0.2])
+taps = {-1: -0.5, 0: 1.0, 1: 1.0}
+ring_y = sum(w * np.roll(ring_x, -tap) for tap, w in taps.items())
+
+
+def draw_window(i, n=6):
+    figures, (ring, signal) = display.panels((2.6, 2.8), (4.1, 2.8))
+    places = drawing.on_circle(n)
+    drawing.edges(ring, places, [(j, (j + 1) % n) for j in range(n)])
+    drawing.nodes(ring, places, label=str)
+    for tap, name in tap_names.items():
+        j = (i + tap) % n
+        drawing.nodes(ring, places, [j], tap_colors[tap])
+        ring.text(*(1.4 * places[j]), name, **centred)
+    ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
+    ring.axis("off")
+    bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
+    signal.bar(range(i), ring_y[:i], width=0.5, fill=False)
+    signal.bar(i, ring_y[i], **bar)
+    signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
+    signal.axhline(0, color=display.INK, lw=0.8)
+    signal.set(xlim=(-0.5, n - 0.5), ylim=(-1.6, 2.6), xlabel="node")
+    signal.set(xticks=range(n), yticks=(-1, 0, 1, 2))
+    signal.legend(loc="upper right", ncols=2, frameon=False)
+    signal.grid(False)
+    return figures
+
+
+def describe_window(i, n=6):
+    terms = " + ".join(f"({w:g})({ring_x[(i + tap) % n]:g})" for tap, w in taps.items())
+    nodes = f"{(i - 1) % n}, {i} and {(i + 1) % n}"
+    return (
+        f"The taps stand on nodes {nodes} of the ring; "
+        f"output {i} is {terms} = {ring_y[i]:.2f}."
+    )
+
+
+display.slider(
+    draw_window,
+    range(6),
+    label="node i",
+    alt=describe_window,
+    caption="The same three weights at every node, and also across the seam between 5 "
+    "and 0.",
+    start=5,
+)
+
+# %% [markdown]
+# ## Six numbers, by hand
+#
+# Six nodes hold $x = (0.2, 0.8, 1, 0.4, -0.6, -0.2)$. Each adds what the next node holds and takes away half of what
+# the previous one holds; so the weights are $w_0 = 1$ for the node itself, $w_1 = 1$ for the next and
+# $w_{-1} = -\frac12$ for the previous. Node 2 gets $1 + 0.4 - \frac12 \cdot 0.8 = 1$. Node 0 comes after node 5, for
+# the nodes are on a ring: it gets $0.2 + 0.8 - \frac12 \cdot (-0.2) = 1.1$.
+
+# %%
+x = [0.2, 0.8, 1.0, 0.4, -0.6, -0.2]
+print([round(x[i] + x[(i + 1) % 6] - x[i - 1] / 2, 2) for i in range(6)])
+
+# %% [markdown]
+# Nothing special happens at the seam: a ring has no border. From here on nodes are counted from 0 and indices are taken
+# modulo $n$, so that $x_n$ is $x_0$ and $x_{-1}$ is $x_{n-1}$. This chapter takes the layer apart: its matrix, the
+# shift that it is made of, and the waves that it can only make higher, lower or later. What it shares and why is the
+# question of {doc}`equivariance`, what becomes of the waves on other graphs that of {doc}`modes`.
 
 # %% [markdown]
 # ## A ring of nodes
@@ -56,8 +118,8 @@ D_in, D_out = 3, 2  # D and D' of the layers that are checked
 # A_{ij} = \begin{cases} 1 & j - i \equiv 1 \text{ or } {-1} \pmod n , \\ 0 & \text{otherwise.} \end{cases}
 # $$ (def-gnn-ring-adjacency)
 #
-# It depends on the difference of $i$ and $j$ alone. Everything below follows from that. A ring has at least 3
-# nodes in this chapter; the first exercise looks at what happens with fewer.
+# It depends on the difference of $i$ and $j$ alone, and everything below follows from that. A ring has at least 3 nodes
+# in this chapter; the exercise looks at what happens with fewer.
 
 # %% [markdown]
 # :::{exercise} The adjacency matrix of a ring
@@ -107,23 +169,23 @@ def ring_adjacency(n):
 exercises.check("gnn/circulant/ring_adjacency", ring_adjacency)
 
 # %% [markdown]
-# ## One weight a direction
+# ## One weight per direction
 #
-# Each node carries a feature vector $h_i \in \mathbb{R}^D$, a row of $H \in \mathbb{R}^{n \times D}$. Take one number
-# for the node itself, one for the next node and one for the previous node, the same three at every node, and write
-# them as a matrix. It is a {term}`circulant matrix`: each row is the row above it, moved one place to the right. With
-# a first row, or *kernel*, $\theta \in \mathbb{R}^n$,
+# Each node carries a feature vector $h_i \in \mathbb{R}^d$, and $h_i^\top$ is row $i$ of
+# $H \in \mathbb{R}^{n \times d}$. Take one number for the node itself, one for the next node and one for the previous
+# node, the same three at every node, and write them as a matrix. It is a {term}`circulant matrix`: each row is the row
+# above it, moved one place to the right. With a first row, or *kernel*, $\theta \in \mathbb{R}^n$,
 #
 # $$
 # C(\theta)_{ij} = \theta_{(j - i) \bmod n} ,
 # $$ (def-gnn-circulant)
 #
 # and the layer with three weights has $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$: the last entry is $\theta_{n-1}$,
-# that is, $\theta_{-1}$. In row $i$ of the product $C(\theta) H$ only three terms survive, those with $j - i \equiv 0$,
-# $1$ and $-1$:
+# that is, $\theta_{-1}$. In row $i$ of $H' = C(\theta) H$ only three terms survive, those with $j - i \equiv 0$, $1$
+# and $-1$:
 #
 # $$
-# \big( C(\theta) H \big)_i = \underbrace{w_0\, h_i + w_1\, h_{i+1} + w_{-1}\, h_{i-1}}_{\phi(h_i, \mathcal{N}_i)} .
+# h_i' = \underbrace{w_0\, h_i + w_1\, h_{i+1} + w_{-1}\, h_{i-1}}_{\phi(h_i,\, \mathcal{N}(i))} .
 # $$ (eq-gnn-ring-layer)
 
 
@@ -140,11 +202,6 @@ def three_taps(n, w_minus, w_0, w_plus):  # θ [n]
 
 
 # %% tags=["hide-input"]
-tap_names = {0: r"$w_0$", 1: r"$w_1$", -1: r"$w_{-1}$"}
-tap_colors = {0: display.COLORS[0], 1: display.COLORS[1], -1: display.COLORS[2]}
-centred = {"ha": "center", "va": "center"}
-
-
 def draw_layer(n=6):
     figures, (ring, grid) = display.panels((3.2, 3.4), (3.4, 3.4))
     places = drawing.on_circle(n)
@@ -196,19 +253,18 @@ verify.equal("eq-gnn-ring-layer", cases(), atol=1e-12, against="a loop over node
 # %% [markdown]
 # Read by rows, the matrix says what a node *receives*: $\phi$ is a message from each side and one from the node to
 # itself, summed. That is message passing with **two kinds of edges**. Those of kind $+1$ lead from $i + 1$ to $i$,
-# those of kind $-1$ from $i - 1$ to $i$. A layer with one matrix for each kind of edge is known as the relational
-# graph convolution {cite}`schlichtkrull2018rgcn`,
+# those of kind $-1$ from $i - 1$ to $i$. A layer with one matrix per kind of edge is known as the relational graph
+# convolution {cite}`schlichtkrull2018rgcn`,
 #
 # $$
-# h_i' = h_i W_{\text{root}} + \sum_r \frac{1}{|\mathcal{N}_r(i)|} \sum_{j \in \mathcal{N}_r(i)} h_j W_r ,
+# h_i' = W_0^\top h_i + \sum_r \frac{1}{|\mathcal{N}_r(i)|} \sum_{j \in \mathcal{N}_r(i)} W_r^\top h_j ,
 # $$ (def-gnn-relational)
 #
 # where $\mathcal{N}_r(i)$ holds the nodes with an edge of kind $r$ *into* $i$. On the ring each of these sets has one
-# member, so the mean is the message itself. With $W_{\text{root}} = W_0$, the kinds $+1$ and $-1$, and all three
-# matrices of shape $D \times D'$,
+# member, so the mean is the message itself. With the kinds $+1$ and $-1$, and three matrices of shape $d \times d'$,
 #
 # $$
-# h_i' = h_i W_0 + h_{i+1} W_1 + h_{i-1} W_{-1} .
+# h_i' = W_0^\top h_i + W_1^\top h_{i+1} + W_{-1}^\top h_{i-1} .
 # $$ (eq-gnn-ring-channels)
 #
 # The layer with three numbers is the case $W_r = w_r I$. The check compares the sum at each node with the
@@ -216,10 +272,13 @@ verify.equal("eq-gnn-ring-layer", cases(), atol=1e-12, against="a loop over node
 
 
 # %%
-def ring_layer_by_node(H, W_minus, W_0, W_plus):  # [n, D] → [n, D']
+def ring_layer_by_node(H, W_minus, W_0, W_plus):  # [n, d] → [n, d']
     n = len(H)
     return torch.stack(
-        [H[i] @ W_0 + H[(i + 1) % n] @ W_plus + H[i - 1] @ W_minus for i in range(n)]
+        [
+            W_0.T @ H[i] + W_plus.T @ H[(i + 1) % n] + W_minus.T @ H[i - 1]
+            for i in range(n)
+        ]
     )
 
 
@@ -233,9 +292,9 @@ def ring_edges(n):
 # %% tags=["check"]
 def cases():
     for n in sizes:
-        H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)
+        H, W = torch.randn(n, d_in), torch.randn(3, d_in, d_out)
         W_minus, W_0, W_plus = W
-        layer = RGCNConv(D_in, D_out, num_relations=2, bias=False)
+        layer = RGCNConv(d_in, d_out, num_relations=2, bias=False)
         with torch.no_grad():
             layer.root.copy_(W_0)
             layer.weight.copy_(torch.stack([W_plus, W_minus]))
@@ -245,108 +304,34 @@ def cases():
 verify.equal("eq-gnn-ring-channels", cases(), atol=1e-12, against="PyG's RGCNConv")
 
 # %% [markdown]
-# ## Why the ring must be directed
-#
-# Names of nodes mean nothing. Rename them by a permutation $\pi$, with the matrix $P$ that has a 1 in row $i$ at column
-# $\pi(i)$ and zeros elsewhere. Then $(PH)_i = h_{\pi(i)}$ and $(P A P^\top)_{ij} = A_{\pi(i) \pi(j)}$. A layer $F$ that
-# looks at nothing but the graph and the features gives renamed results for renamed nodes,
-# $F(P A P^\top, P H) = P\, F(A, H)$: this is its {term}`equivariance`.
-#
-# Now choose a $\pi$ that leaves the graph as it is, $P A P^\top = A$, an {term}`automorphism`. Then
-# $F(A, PH) = P\,F(A, H)$: *on a graph, a layer must commute with every automorphism of it*. It cannot tell apart what
-# the graph does not.
-#
-# On the undirected ring the reflection $J$, with $(Jx)_i = x_{-i}$, is an automorphism: $j$ is next to $i$ exactly when
-# $-j$ is next to $-i$. Does the layer commute with it? Row $i$ of $CJH$ is
-# $w_0 h_{-i} + w_1 h_{-i-1} + w_{-1} h_{-i+1}$, and row $i$ of $JCH$ is row $-i$ of $CH$, which is
-# $w_0 h_{-i} + w_1 h_{-i+1} + w_{-1} h_{-i-1}$. The difference is
-#
-# $$
-# \big( (CJ - JC) H \big)_i = (w_{-1} - w_1)\,(h_{1-i} - h_{-1-i}) .
-# $$ (eq-gnn-reflection)
-#
-# For $n \ge 3$ the nodes $1 - i$ and $-1 - i$ are different, so this vanishes for all $H$ only if $w_1 = w_{-1}$. A
-# layer that knows the neighbours of $i$ only as a set $\mathcal{N}_i$, in no order, cannot weigh next and previous
-# differently. Ours can, so it does not live on the undirected ring.
-#
-# It lives on the directed one, which keeps the edges from $i + 1$ to $i$ alone; those from $i - 1$ are its edges read
-# backwards. There an automorphism must map the successor of $i$ to the successor of $\pi(i)$, so
-# $\pi(i + 1) = \pi(i) + 1$ and $\pi(i) = \pi(0) + i$: a shift. On the undirected ring $\pi(0)$ is any of $n$ nodes,
-# $\pi(1)$ either of its two neighbours, and the rest follows one by one: $\pi(i) = \pi(0) + i$, or
-# $\pi(i) = \pi(0) - i$, a reflection and then a shift. So for $n \ge 3$
-#
-# $$
-# |\mathrm{Aut}(\text{directed ring})| = n , \qquad |\mathrm{Aut}(\text{undirected ring})| = 2n .
-# $$ (eq-gnn-automorphisms)
-
-
-# %%
-def reflection(n):  # J [n, n]
-    return np.eye(n)[-np.arange(n)]  # row i is the unit vector of node −i
-
-
-def reflection_gap(H, w_minus, w_plus):  # (CJ − JC) H, by the formula
-    n, i = len(H), np.arange(len(H))
-    return (w_minus - w_plus) * (H[(1 - i) % n] - H[(-1 - i) % n])
-
-
-def ring_automorphisms(n):  # [n, n] each: in every row a renaming π
-    start, i = np.arange(n)[:, None], np.arange(n)
-    return (start + i) % n, (start - i) % n  # the shifts; reflections, then shifts
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        H, (w_minus, w_0, w_plus) = rng.standard_normal((n, 2)), rng.standard_normal(3)
-        C, J = circulant(three_taps(n, w_minus, w_0, w_plus)), reflection(n)
-        yield reflection_gap(H, w_minus, w_plus), C @ (J @ H) - J @ (C @ H)
-
-
-verify.equal("eq-gnn-reflection", cases(), atol=1e-12, against="the two products")
-
-
-# %% tags=["check"]
-def automorphisms(A):
-    renamings = (list(pi) for pi in permutations(range(len(A))))  # in order
-    return [pi for pi in renamings if np.array_equal(A[np.ix_(pi, pi)], A)]
-
-
-def cases():
-    for n in (3, 4, 5, 6):
-        A = circulant(three_taps(n, 0, 0, 1))  # the edges from i + 1 to i
-        shifts, reflections = ring_automorphisms(n)
-        yield shifts, automorphisms(A)
-        yield sorted([*shifts.tolist(), *reflections.tolist()]), automorphisms(A + A.T)
-
-
-verify.equal("eq-gnn-automorphisms", cases(), against="a trial of all n! renamings")
-
-# %% [markdown]
-# The $n$ shifts are all the symmetry that there is. They come back below as the cause of the whole layer.
+# The two kinds of edges matter. A layer that knows the neighbours of $i$ only as a set $\mathcal{N}(i)$, in no order,
+# cannot weigh next and previous differently. Ours can, so it does not live on the undirected ring: it lives on the
+# *directed* one, whose edges lead from $i + 1$ to $i$, and reads them backwards for $w_{-1}$. {doc}`equivariance` says
+# what the undirected ring has that forbids it, {eq}`eq-gnn-reflection`.
 
 # %% [markdown]
 # :::{exercise} What a node computes
 # :label: ex-gnn-ring-phi
-# Give $\phi(h_i, \mathcal{N}_i)$ for the layer $C(\theta) H$ with $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$, as a
+# Give $\phi(h_i, \mathcal{N}(i))$ for the layer $C(\theta) H$ with $\theta = (w_0, w_1, 0, \dots, 0, w_{-1})$, as a
 # function of the features. For which weights does it need the features of the neighbours only as a *multiset*, that is,
-# in no order? Then write the layer with matrices, `ring_layer(H, W_minus, W_0, W_plus)` for $H$ $[n, D]$ and weights
-# $[D, D']$, without a loop over nodes and without an $n \times n$ matrix.
+# in no order? Then write the layer with matrices, `ring_layer(H, W_minus, W_0, W_plus)` for $H$ $[n, d]$ and weights
+# $[d, d']$, without a loop over nodes and without an $n \times n$ matrix.
 # :::
 
 # %% [markdown] tags=["solution"]
 # :::{solution-start} ex-gnn-ring-phi
 # :class: dropdown
 # :::
-# $\phi(h_i, \mathcal{N}_i) = w_0 h_i + w_1 h_{i+1} + w_{-1} h_{i-1}$, with indices modulo $n$: row $i$ of $C(\theta)$
+# $\phi(h_i, \mathcal{N}(i)) = w_0 h_i + w_1 h_{i+1} + w_{-1} h_{i-1}$, with indices modulo $n$: row $i$ of $C(\theta)$
 # holds $w_0$ in column $i$, $w_1$ in column $i + 1$, $w_{-1}$ in column $i - 1$.
 #
 # A function of the multiset gives the same value when the two neighbours change places, so
 # $w_1 a + w_{-1} b = w_1 b + w_{-1} a$ for all $a$ and $b$, which is $(w_1 - w_{-1})(a - b) = 0$: the weights must be
-# equal. Then $\phi = w_0 h_i + w_1 \sum_{j \in \mathcal{N}_i} h_j$. Otherwise $\mathcal{N}_i$ must say which neighbour
-# is the next one.
+# equal. Then $\phi = w_0 h_i + w_1 \sum_{j \in \mathcal{N}(i)} h_j$. Otherwise $\mathcal{N}(i)$ must say which
+# neighbour is the next one.
 #
-# Rolling the rows of $H$ by $-1$ puts $h_{i+1}$ into row $i$.
+# Rolling the rows of $H$ by $-1$ puts $h_{i+1}^\top$ into row $i$; and row $i$ of $H W$ is
+# $h_i^\top W = (W^\top h_i)^\top$.
 
 
 # %% tags=["solution"]
@@ -365,7 +350,7 @@ exercises.check("gnn/circulant/ring_layer", ring_layer)
 # %% [markdown]
 # ## The layer is a cross-correlation
 #
-# Take one feature a node, $x \in \mathbb{R}^n$, and any kernel. Write out row $i$ of the product and count the
+# Take one feature per node, $x \in \mathbb{R}^n$, and any kernel. Write out row $i$ of the product and count the
 # columns from the diagonal, $m = i + j$; as $m$ runs once around the ring, so does $j$:
 #
 # $$
@@ -374,7 +359,7 @@ exercises.check("gnn/circulant/ring_layer", ring_layer)
 #
 # The kernel slides along the signal and is not turned around: a {term}`cross-correlation`, with the ends of the
 # signal joined. So is what deep learning calls convolution. `torch.nn.Conv1d` with circular padding computes the same
-# layer, the one with matrices {eq}`eq-gnn-ring-channels` too; its weight, of shape $[D', D, 3]$, holds the taps in
+# layer, the one with matrices {eq}`eq-gnn-ring-channels` too; its weight, of shape $[d', d, 3]$, holds the taps in
 # the order of the window, from the previous node to the next:
 #
 # $$
@@ -391,14 +376,14 @@ def cross_correlation(theta, x):  # [n], [n] → [n]
     return np.array([theta @ x[(i + j) % n] for i in range(n)])
 
 
-def conv1d(H, W):  # [n, D], [3, D, D'] holding W_{−1}, W_0, W_1 → [n, D']
+def conv1d(H, W):  # [n, d], [3, d, d'] holding W_{−1}, W_0, W_1 → [n, d']
     _, in_channels, out_channels = W.shape
     options = {"padding": 1, "padding_mode": "circular", "bias": False}
     layer = torch.nn.Conv1d(in_channels, out_channels, kernel_size=3, **options)
     with torch.no_grad():
         for m in range(3):
             layer.weight[:, :, m] = W[m].T
-    return layer(H.T[None])[0].T  # Conv1d takes [1, D, n]
+    return layer(H.T[None])[0].T  # Conv1d takes [1, d, n]
 
 
 # %% tags=["check"]
@@ -416,63 +401,11 @@ verify.equal(
 # %% tags=["check"]
 def cases():
     for n in sizes:
-        H, W = torch.randn(n, D_in), torch.randn(3, D_in, D_out)
+        H, W = torch.randn(n, d_in), torch.randn(3, d_in, d_out)
         yield conv1d(H, W), ring_layer_by_node(H, *W)
 
 
 verify.equal("eq-gnn-conv1d", cases(), atol=1e-12, against="a loop over nodes")
-
-# %% [markdown]
-# Here the three taps $(w_{-1}, w_0, w_1) = (-\tfrac12, 1, 1)$ travel around a ring of 6, node by node. At $i = 0$
-# and at $i = 5$ the window reaches across the seam, and nothing special happens there: a ring has no border.
-
-# %% tags=["hide-input"]
-ring_x = np.array([0.2, 0.8, 1.0, 0.4, -0.6, -0.2])
-taps = {-1: -0.5, 0: 1.0, 1: 1.0}
-ring_y = circulant(three_taps(6, taps[-1], taps[0], taps[1])) @ ring_x
-
-
-def draw_window(i, n=6):
-    figures, (ring, signal) = display.panels((2.6, 2.8), (4.1, 2.8))
-    places = drawing.on_circle(n)
-    drawing.edges(ring, places, [(j, (j + 1) % n) for j in range(n)])
-    drawing.nodes(ring, places, label=str)
-    for tap, name in tap_names.items():
-        j = (i + tap) % n
-        drawing.nodes(ring, places, [j], tap_colors[tap])
-        ring.text(*(1.4 * places[j]), name, **centred)
-    ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
-    ring.axis("off")
-    bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
-    signal.bar(range(i), ring_y[:i], width=0.5, fill=False)
-    signal.bar(i, ring_y[i], **bar)
-    signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
-    signal.axhline(0, color=display.INK, lw=0.8)
-    signal.set(xlim=(-0.5, n - 0.5), ylim=(-1.6, 2.6), xlabel="node")
-    signal.set(xticks=range(n), yticks=(-1, 0, 1, 2))
-    signal.legend(loc="upper right", ncols=2, frameon=False)
-    signal.grid(False)
-    return figures
-
-
-def describe_window(i, n=6):
-    terms = " + ".join(f"({w:g})({ring_x[(i + tap) % n]:g})" for tap, w in taps.items())
-    nodes = f"{(i - 1) % n}, {i} and {(i + 1) % n}"
-    return (
-        f"The taps stand on nodes {nodes} of the ring; "
-        f"output {i} is {terms} = {ring_y[i]:.2f}."
-    )
-
-
-display.slider(
-    draw_window,
-    range(6),
-    label="node i",
-    alt=describe_window,
-    caption="The same three weights at every node, and also across the seam between 5 "
-    "and 0.",
-    start=5,
-)
 
 # %% [markdown]
 # What mathematics calls the convolution $\theta * x$ turns the kernel around. It is the product with the transpose,
@@ -493,6 +426,32 @@ def wrapped_product(a, b):
     return product[: len(a)] + product[len(a) :]
 
 
+# %% tags=["hide-input"]
+def draw_turned(n=16):
+    theta, x = np.array([1, 0.75, 0.5, 0.25, *np.zeros(n - 4)]), np.eye(n)[8]
+    figures, axes = display.panels((3.3, 2.4), (3.3, 2.4))
+    outputs = {
+        r"$C(\theta)\,x$: slides": circulant(theta) @ x,
+        r"$\theta * x$: turned around": circulant(theta).T @ x,
+    }
+    for ax, (name, y) in zip(axes, outputs.items(), strict=True):
+        ax.vlines(range(n), 0, y, color=display.COLORS[0], lw=2)
+        ax.plot(y, color=display.COLORS[0], ls="", marker="o")
+        ax.axvline(8, color=display.INK, lw=0.8, ls=":")
+        ax.set(title=name, xlabel="node", ylim=(-0.05, 1.15))
+    return figures
+
+
+display.show(
+    draw_turned(),
+    alt="Answers to a pulse at node 8 of a kernel that falls in four steps. The "
+    "cross-correlation rises from node 5 to node 8. The convolution falls from node 8 "
+    "to node 11, as the kernel does.",
+    caption="A kernel of four falling weights, and a pulse at node 8: the convolution "
+    "shows the kernel as it is, the cross-correlation read backwards.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for n in sizes:
@@ -511,7 +470,7 @@ verify.equal(
 # %% [markdown]
 # :::{exercise} Which operation is it?
 # :label: ex-gnn-ring-operation
-# With one feature a node, $H$ is a column. Which operation on signals is the layer $C(\theta) H$: which sum, which
+# With one feature per node, $H$ is a column. Which operation on signals is the layer $C(\theta) H$: which sum, which
 # direction, which boundary? For which kernel $\eta$ is $C(\eta) x = \theta * x$, and for which $\theta$ is there no
 # difference? Write `true_convolution(theta, x)` for arrays $[n]$.
 # :::
@@ -546,17 +505,18 @@ exercises.check("gnn/circulant/true_convolution", true_convolution)
 # %% [markdown]
 # ## The shift
 #
-# The simplest kernel with an effect is $(0, 1, 0, \dots, 0)$. Call its matrix $S$. In
-# {eq}`eq-gnn-cross-correlation` the term with $j = 1$ is left,
+# The simplest kernel with an effect is $(0, 1, 0, \dots, 0)$. Call its matrix $S$. In {eq}`eq-gnn-cross-correlation`
+# the term with $j = 1$ is left,
 #
 # $$
 # S := C\big((0, 1, 0, \dots, 0)\big) , \qquad (S x)_i = x_{i+1} .
 # $$ (eq-gnn-shift)
 #
-# Every value moves one place, from node $i + 1$ to node $i$. $S$ is also the adjacency matrix of the directed ring (row
-# $i$ holds the edges into $i$), and a product with it is one round of messages. Apply it $j$ times and values have come
-# $j$ places: $(S^j x)_i = x_{i+j}$. After $n$ times they are home, $S^n = I$, so $S^{-1} = S^{n-1}$, which moves one
-# place back. $S$ is a permutation matrix, a single 1 in each row and each column, so $S^{-1}$ is also $S^\top$. Compare
+# Every value moves one place, from node $i + 1$ to node $i$. $S$ is also the adjacency matrix of the directed ring: as
+# everywhere in this book, $A_{ij}$ belongs to the edge from $j$ to $i$, so that row $i$ holds what node $i$ hears, and
+# a product with $S$ is one round of messages. Apply it $j$ times and values have come $j$ places:
+# $(S^j x)_i = x_{i+j}$. After $n$ times they are home, $S^n = I$, so $S^{-1} = S^{n-1}$, which moves one place back.
+# $S$ is a permutation matrix, a single 1 in each row and each column, so $S^{-1}$ is also $S^\top$. Compare
 # $(S^j x)_i = x_{i+j}$ with {eq}`eq-gnn-cross-correlation`: it is the sum of such terms, weighted with $\theta_j$.
 #
 # $$
@@ -575,6 +535,38 @@ def powers_of_shift(n):  # [n, n, n]: S⁰ to Sⁿ⁻¹
 
 def shift_polynomial(theta):  # Σ_j θ_j S^j
     return np.einsum("j,jab->ab", theta, powers_of_shift(len(theta)))
+
+
+# %% tags=["hide-input"]
+def draw_powers(n=6):
+    terms = {0: r"$w_0 I$", 1: r"$+\; w_1 S$", -1: r"$+\; w_{-1} S^{-1}$"}
+    figures, axes = display.panels(*[(2.0, 2.2)] * 4)
+    for ax, shown, title in zip(
+        axes,
+        [[0], [1], [-1], [0, 1, -1]],
+        [*terms.values(), r"$=\; C(\theta)$"],
+        strict=True,
+    ):
+        for tap in shown:
+            for i in range(n):
+                tile = {"fc": tap_colors[tap], "alpha": 0.3, "lw": 0}
+                ax.add_patch(plt.Rectangle(((i + tap) % n, i), 1, 1, **tile))
+                name = {0: "0", 1: "1", -1: "−1"}[tap]
+                ax.text((i + tap) % n + 0.5, i + 0.5, name, **centred)
+        ax.set(xlim=(0, n), ylim=(n, 0), aspect="equal", xticks=[], yticks=[])
+        ax.set(title=title)
+        ax.grid(False)
+    return figures
+
+
+display.show(
+    draw_powers(),
+    alt="Three 6 by 6 matrices and their sum. The identity fills the diagonal, S the one "
+    "above it and the lower left corner, its inverse the one below it and the upper "
+    "right corner; together they are the circulant matrix of the layer.",
+    caption="A power of the shift fills one wrapped diagonal, marked with its exponent; "
+    "weighted and summed they make the layer.",
+)
 
 
 # %% tags=["check"]
@@ -614,7 +606,7 @@ verify.equal(
 # :::{solution-start} ex-gnn-ring-shift
 # :class: dropdown
 # :::
-# Here $w_1 = 1$ and the rest is zero, so $\phi(h_i, \mathcal{N}_i) = h_{i+1}$: the whole signal moves by one node,
+# Here $w_1 = 1$ and the rest is zero, so $\phi(h_i, \mathcal{N}(i)) = h_{i+1}$: the whole signal moves by one node,
 # towards lower numbers, $(x_0, x_1, \dots, x_{n-1}) \mapsto (x_1, \dots, x_{n-1}, x_0)$. It is a permutation: nothing
 # is lost, and $n$ of them are the identity. The inverse is the shift the other way, with kernel $(0, \dots, 0, 1)$.
 #
@@ -643,9 +635,9 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 # 1. $v_{i+1} = \mu v_i$ at every node, so $v_i = \mu^i v_0$ for $i = 0, \dots, n - 1$. In particular $v_0 \ne 0$, or
 #    all of $v$ would vanish.
 # 2. The ring closes: at $i = n - 1$ the equation says $v_0 = \mu v_{n-1} = \mu^n v_0$. Divide by $v_0$: $\mu^n = 1$.
-# 3. With the imaginary unit $i$ in the exponent, let $\omega = e^{2\pi i / n}$, an $n$-th of a full turn in the complex
-#    plane. Its powers $\mu = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of $\mu^n = 1$, and an
-#    equation of degree $n$ has no more.
+# 3. With $\mathrm{i}$, upright, for the imaginary unit, let $\omega = e^{2\pi \mathrm{i} / n}$, an $n$-th of a full
+#    turn in the complex plane. Its powers $\mu = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of
+#    $\mu^n = 1$, and an equation of degree $n$ has no more.
 # 4. Conversely each of them works: $v_u = \omega^{ku}$ satisfies the equation at every node, at the seam too as
 #    $\omega^{kn} = 1$.
 #
@@ -653,7 +645,7 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 # $\sqrt n$) and make them the columns of a matrix:
 #
 # $$
-# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi i / n} .
+# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi \mathrm{i} / n} .
 # $$ (def-gnn-dft-matrix)
 #
 # Here $u = 0, \dots, n - 1$ is a node and $k = 0, \dots, n - 1$ a frequency. The four steps say that
@@ -664,10 +656,11 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 #
 # The eigenvalues are all different, and each has one eigenvector up to a factor, because $v_0$ determines $v$.
 #
-# The modes are orthonormal. Entry $(k, l)$ of $\Phi^* \Phi$ is $\frac1n \sum_u \overline{\omega^{uk}}\, \omega^{ul}$,
-# and $\overline{\omega^{uk}} = \omega^{-uk}$, so it is $\frac1n \sum_u r^u$ with $r = \omega^{l-k}$. For $k = l$ all
-# $n$ terms are 1, and so is their mean. For $k \ne l$, $r \ne 1$, and the geometric sum is
-# $\sum_{u=0}^{n-1} r^u = \frac{1 - r^n}{1 - r} = 0$, since $r^n = \omega^{n(l-k)} = 1$. Hence
+# The modes are orthonormal. Write $\Phi^*$ for the conjugate transpose. Entry $(k, l)$ of $\Phi^* \Phi$ is
+# $\frac1n \sum_u \overline{\omega^{uk}}\, \omega^{ul}$, and $\overline{\omega^{uk}} = \omega^{-uk}$, so it is
+# $\frac1n \sum_u r^u$ with $r = \omega^{l-k}$. For $k = l$ all $n$ terms are 1, and so is their mean. For $k \ne l$,
+# $r \ne 1$, and the geometric sum is $\sum_{u=0}^{n-1} r^u = \frac{1 - r^n}{1 - r} = 0$, since
+# $r^n = \omega^{n(l-k)} = 1$. Hence
 #
 # $$
 # \Phi^* \Phi = I .
@@ -834,13 +827,13 @@ verify.equal(
 # operations and the sum for $\lambda$ is a fast Fourier transform.
 #
 # The eigenvalues tell what a layer does to each frequency: the *gain* $|\lambda_k|$ is how much of it passes, the
-# angle of $\lambda_k$ how far it is moved. With three taps, $\omega^k = \cos\alpha + i \sin\alpha$ and
-# $\omega^{-k} = \cos\alpha - i \sin\alpha$ for $\alpha = 2\pi k / n$, so
+# angle of $\lambda_k$ how far it is moved. With three taps, $\omega^k = \cos\alpha + \mathrm{i} \sin\alpha$ and
+# $\omega^{-k} = \cos\alpha - \mathrm{i} \sin\alpha$ for $\alpha = 2\pi k / n$, so
 #
 # $$
 # \begin{aligned}
 # \lambda_k &= w_0 + w_1 \omega^k + w_{-1} \omega^{-k} \\
-# &= w_0 + (w_1 + w_{-1}) \cos\alpha + i\, (w_1 - w_{-1}) \sin\alpha .
+# &= w_0 + (w_1 + w_{-1}) \cos\alpha + \mathrm{i}\, (w_1 - w_{-1}) \sin\alpha .
 # \end{aligned}
 # $$ (eq-gnn-ellipse)
 
@@ -909,24 +902,20 @@ verify.equal("eq-gnn-ellipse", cases(), atol=1e-12, against="the sum over the ke
 # %% [markdown]
 # ## The convolution theorem
 #
-# Apply {eq}`eq-gnn-diagonalisation` to a signal, from right to left: transform it, multiply each frequency by a number,
-# transform back. With $\odot$ for the entry-wise product,
-# $C(\theta) x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x = \Phi (\lambda \odot \hat x)$. It remains to say $\lambda$
-# through the transform of the kernel, $\hat\theta = \Phi^* \theta$, whose entries are
-# $\hat\theta_k = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{-jk}$. The sum for $\lambda_k$ has the other sign in the
-# exponent and no factor in front. If $\theta$ is real, conjugating $\hat\theta_k$ mends the sign:
+# Read {eq}`eq-gnn-diagonalisation` from right to left: to apply the layer, transform the signal, multiply each
+# frequency by its $\lambda_k$, and transform back. With $\odot$ for the entry-wise product,
+# $C(\theta) x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x = \Phi (\lambda \odot \hat x)$. How does $\lambda$ follow from
+# the transform of the kernel? The entries of $\hat\theta = \Phi^* \theta$ are
+# $\hat\theta_k = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{-jk}$, while $\lambda_k$ has $\omega^{jk}$ and no factor
+# in front. For a real $\theta$ the conjugate mends the sign:
 # $\overline{\hat\theta_k} = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{jk} = \lambda_k / \sqrt n$. So
 #
 # $$
 # C(\theta)\, x = \Phi \big( \sqrt n\; \overline{\hat\theta} \odot \hat x \big) \qquad (\theta \text{ real}) .
 # $$ (eq-gnn-convolution-theorem)
 #
-# For a complex $\theta$ conjugation would reach its entries too. But $\Phi$ is symmetric, so
-# $\sum_j \theta_j \omega^{kj}$ is $\sqrt n$ times entry $k$ of $\Phi \theta$, and that always holds:
-#
-# $$
-# C(\theta)\, x = \Phi \big( \sqrt n\; \Phi \theta \odot \hat x \big) .
-# $$ (eq-gnn-convolution-theorem-complex)
+# For a complex $\theta$ conjugation would reach its entries too; there $\lambda$ is $\sqrt n\, \Phi\theta$, as it
+# always is.
 #
 # And the convolution proper? Transpose {eq}`eq-gnn-shift-polynomial`: $C(\theta)^\top = \sum_j \theta_j S^{-j}$,
 # which multiplies mode $k$ by $\sum_j \theta_j \omega^{-jk} = \sqrt n\, \hat\theta_k$. No conjugate, for real and for
@@ -951,11 +940,6 @@ def product_by_modes(theta, x):  # C(θ) x for a real θ
     return transform_back(spectrum)
 
 
-def complex_product_by_modes(theta, x):  # C(θ) x for any θ
-    spectrum = np.sqrt(len(x)) * transform_back(theta) * transform(x)
-    return transform_back(spectrum)
-
-
 def convolution_by_modes(theta, x):  # θ * x
     spectrum = np.sqrt(len(x)) * transform(theta) * transform(x)
     return transform_back(spectrum)
@@ -970,21 +954,6 @@ def cases():
 
 verify.equal(
     "eq-gnn-convolution-theorem", cases(), atol=1e-12, against="the product with C(θ)"
-)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        theta, x = rng.standard_normal((2, n)) + 1j * rng.standard_normal((2, n))
-        yield complex_product_by_modes(theta, x), circulant(theta) @ x
-
-
-verify.equal(
-    "eq-gnn-convolution-theorem-complex",
-    cases(),
-    atol=1e-12,
-    against="the product with C(θ)",
 )
 
 
@@ -1090,603 +1059,16 @@ def fast_product(theta, x):
 exercises.check("gnn/circulant/fast_product", fast_product)
 
 # %% [markdown]
-# ## What commutes with a shift
-#
-# Two matrices with a common basis of eigenvectors commute: each multiplies every basis vector by a number, and
-# numbers may be multiplied in either order. For circulants you can see more. The product of two polynomials in $S$ is
-# a polynomial in $S$, and its coefficients are those of a product of polynomials with $S^n = I$, the convolution of
-# the two kernels:
-#
-# $$
-# C(\theta)\, C(\eta) = C(\theta * \eta) = C(\eta)\, C(\theta) .
-# $$ (eq-gnn-commute)
-#
-# Two layers without a non-linearity between them are one layer with a wider kernel.
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        theta, eta = rng.standard_normal((2, n))
-        A, B = circulant(theta), circulant(eta)
-        wider = circulant(wrapped_product(theta, eta))
-        yield wider, A @ B
-        yield wider, B @ A
-
-
-verify.equal(
-    "eq-gnn-commute", cases(), atol=1e-12, against="the products in both orders"
-)
-
-# %% [markdown]
-# The general statement goes both ways.
-#
-# :::{prf:theorem} Commuting matrices
-# :label: thm-gnn-commuting
-# Two diagonalisable matrices $A, B \in \mathbb{C}^{n \times n}$ have a common basis of eigenvectors if and only if
-# $AB = BA$.
-# :::
-#
-# :::{prf:proof}
-# *A common basis, then they commute.* With the basis as the columns of $V$, $A = V \Lambda V^{-1}$ and
-# $B = V \Gamma V^{-1}$ with diagonal $\Lambda$ and $\Gamma$. Then
-# $AB = V \Lambda \Gamma V^{-1} = V \Gamma \Lambda V^{-1} = BA$, because diagonal matrices commute.
-#
-# *They commute, then there is a common basis.* Let $E = \{ v : Av = \alpha v \}$ be an eigenspace of $A$. For
-# $v \in E$, $A(Bv) = B(Av) = \alpha\, Bv$, so $Bv \in E$: $B$ maps $E$ into itself, and so does every polynomial in
-# $B$. Since $B$ is diagonalisable, $v = \sum_\beta v_\beta$ with $B v_\beta = \beta v_\beta$, the sum over the distinct
-# eigenvalues of $B$. The polynomial $p_\beta(z) = \prod_{\gamma \ne \beta} (z - \gamma)/(\beta - \gamma)$ is 1 at
-# $\beta$ and 0 at the other eigenvalues, so $p_\beta(B)\, v = v_\beta$. Hence $v_\beta \in E$: each $v \in E$ is a sum
-# of vectors that are eigenvectors of $A$ *and* of $B$. Pick a basis of each intersection of an eigenspace of $A$ with
-# one of $B$. Together they span all eigenspaces of $A$, and these span everything; and they are independent, because
-# eigenvectors of different eigenvalues are.
-# :::
-#
-# When one of the two is $S$, look at the entries instead, and you need no eigenvectors at all. Those of $S M S^\top$
-# are $M_{i+1, j+1}$, and since $S^\top = S^{-1}$, $SM = MS$ is the same as $S M S^\top = M$. So $M$ commutes with $S$
-# exactly when $M_{i+1,j+1} = M_{ij}$ for all $i$ and $j$. Take this $i$ steps back, to row 0:
-# $M_{ij} = M_{i-1,j-1} = \dots = M_{0,j-i}$. Those are the entries of a circulant with kernel $\theta_j = M_{0j}$; and
-# the entries of a circulant, which depend on $j - i$ alone, do not change by a step along the diagonal.
-#
-# $$
-# M S = S M \quad \Longleftrightarrow \quad M = C(\theta) \ \text{ for some } \theta .
-# $$ (eq-gnn-shift-equivariance)
-#
-# The check solves the linear equations $MS - SM = 0$ for the $n^2$ unknown entries of $M$, and compares the space of
-# solutions with the span of $I, S, \dots, S^{n-1}$, both as orthogonal projections.
-
-
-# %%
-def commuting(S):  # orthonormal rows [solutions, n²]: all M with M S = S M, flat
-    identity = np.eye(len(S))
-    # Times M.ravel(), this [n², n²] matrix gives (M S − S M).ravel()
-    equations = np.kron(identity, S.T) - np.kron(S, identity)
-    _, singular_values, V = np.linalg.svd(equations)
-    return V[singular_values < 1e-10]
-
-
-# %% tags=["check"]
-def cases():
-    for n in (3, 4, 5, 8):
-        solutions = commuting(shift(n))
-        span = powers_of_shift(n).reshape(n, n * n) / np.sqrt(n)  # orthonormal rows too
-        yield span.T @ span, solutions.T @ solutions
-
-
-verify.equal(
-    "eq-gnn-shift-equivariance",
-    cases(),
-    atol=1e-12,
-    against="the solutions of M S = S M",
-)
-
-# %% [markdown]
-# Read $C(\theta) S x = S\, C(\theta) x$ aloud: *move the input, and the output moves along*. This is what a
-# convolutional layer promises, an edge detector that works wherever the edge is. And now the statement is stronger
-# than a promise: among all linear maps on a ring, those that keep it are the circulants and no others. Nobody has to
-# decide to share weights; whoever asks for the symmetry gets the sharing.
-
-# %% [markdown]
-# :::{exercise} Commuting with a shift
-# :label: ex-gnn-commuting
-# Two matrices are diagonal in the same basis. What follows for their products, and does the converse hold? What does
-# it mean in practice when both are circulant and one is $C\big((0, 1, 0, \dots, 0)\big)$? Use your answer to write
-# `is_circulant(M)`, for a square array, without looking at single entries; allow for rounding.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-commuting
-# :class: dropdown
-# :::
-# They commute: $AB = V\Lambda \Gamma V^{-1} = V \Gamma \Lambda V^{-1} = BA$. Conversely, if two *diagonalisable*
-# matrices commute, a common basis exists ({prf:ref}`thm-gnn-commuting`). Without that word the converse is false:
-# $\begin{bmatrix} 0 & 1 \\ 0 & 0 \end{bmatrix}$ commutes with itself and has no basis of eigenvectors.
-#
-# With the shift as one of the two, $C(\theta) S = S\, C(\theta)$: shifting a signal and then filtering it gives the
-# same as filtering and then shifting. The layer is translation equivariant, as the convolutions of a CNN are: a
-# pattern is found wherever it stands, and its place is passed on. By {eq}`eq-gnn-shift-equivariance` only circulants
-# can do so, which makes it a test.
-
-
-# %% tags=["solution"]
-def is_circulant(M):
-    S = np.roll(np.eye(len(M)), 1, axis=1)
-    return np.allclose(M @ S, S @ M)
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/is_circulant", is_circulant)
-
-# %% [markdown]
-# ## Sharing is symmetry
-#
-# Nothing in the last argument was special to shifts. Let $M$ be any linear layer on $n$ nodes, one number each, and
-# $\pi$ a renaming with the matrix $P$. Then $MP = PM$ is the same as $P M P^\top = M$, or $M_{\pi(i)\pi(j)} = M_{ij}$.
-# Ask it for all $\pi$ in a group (a set of renamings that contains all inverses and compositions of its members). Then
-# $M$ has *one free weight for each class of pairs $(i, j)$ that the group carries into one another*
-# {cite}`ravanbakhsh2017equivariance`. Count the classes:
-#
-# - no symmetry: each pair is a class of its own;
-# - the shifts: a pair can be moved wherever its difference $j - i$ is kept, so a class is a difference;
-# - shifts and reflections: the difference may also change its sign, so the kernel is symmetric;
-# - all permutations: any pair goes to any other, except that $i = j$ stays so:
-#   $M = a I + b\, \mathbf{1}\mathbf{1}^\top$ with the vector $\mathbf{1}$ of ones.
-#
-# $$
-# \text{weights} =
-# \begin{cases}
-# n^2 & \text{no symmetry: dense,} \\
-# n & \text{shifts: a convolution,} \\
-# \lfloor n/2 \rfloor + 1 & \text{shifts, reflections,} \\
-# 2 & \text{all permutations.}
-# \end{cases}
-# $$ (eq-gnn-free-weights)
-#
-# The check counts the solutions of $P M P^\top = M$ numerically; it is enough to ask for some permutations from which
-# the others can be composed.
-
-
-# %%
-def free_weights(n, generators):
-    equations = [np.zeros((1, n * n))]  # no condition yet
-    for P in generators:  # times M.ravel(): (P M Pᵀ − M).ravel()
-        equations.append(np.kron(P, P) - np.eye(n * n))
-    return n * n - np.linalg.matrix_rank(np.concatenate(equations))
-
-
-# %% tags=["check"]
-def cases():
-    for n in (3, 4, 5, 6, 7):
-        # The shifts and one exchange of neighbours compose to all permutations
-        exchange = np.eye(n)[[1, 0, *range(2, n)]]
-        groups = [], [shift(n)], [shift(n), reflection(n)], [shift(n), exchange]
-        counted = [free_weights(n, generators) for generators in groups]
-        yield [n * n, n, n // 2 + 1, 2], counted
-
-
-verify.equal("eq-gnn-free-weights", cases(), against="the rank of P M Pᵀ = M")
-
-# %% [markdown]
-# This is the idea of the book in one equation. A convolution shares weights along shifts in space. A recurrent
-# network shares them along shifts in time. A layer on graphs shares them along renamings of nodes, and how much
-# depends on how symmetric the graph is: on a set without edges only $a$ and $b$ are left {cite}`zaheer2017deepsets`.
-# To look only one hop far is a second, separate restriction, which leaves 3 of the $n$ weights of a convolution.
-
-# %% [markdown]
-# ## What the diagonal form buys
-#
-# A dense product takes $n^2$ multiplications. The spectral one takes three transforms, of $\theta$, of $x$ and back,
-# and the fast Fourier transform {cite}`cooley1965algorithm` does each in a number of steps that grows like $n \log n$.
-# The benchmark times both products; the dense one finds its matrix ready made.
-
-# %% tags=["hide-input"]
-record = records.load("benchmarks", "circulant")
-curves, metrics, settings = record["curves"], record["metrics"], record["parameters"]
-dense_seconds = dict(zip(curves["dense_n"], curves["dense_seconds"], strict=True))
-fft_seconds = dict(zip(curves["fft_n"], curves["fft_seconds"], strict=True))
-largest_dense, largest_fft = max(dense_seconds), max(fft_seconds)
-dense_from, fft_from = settings["dense_fit_from"], settings["fft_fit_from"]
-in_cache = 256  # its matrix takes half a mebibyte
-
-
-def order(name):
-    return f"{metrics[name]:.2f} ± {metrics[name + '_standard_error']:.2f}"
-
-
-def gigabytes_a_second(n):
-    return f"{8e-9 * n**2 / dense_seconds[n]:.0f}"
-
-
-first_win = min(n for n in dense_seconds if fft_seconds[n] < dense_seconds[n])
-speedup = dense_seconds[largest_dense] / fft_seconds[largest_dense]
-processor, date = record["provenance"]["processor"], record["provenance"]["date"][:10]
-for name, text in {
-    "dense-order": order("dense_order"),
-    "fft-order": order("fft_order"),
-    "fft-order-n-log-n": order("fft_order_in_n_log_n"),
-    "dense-fit-from": f"{dense_from:,}",
-    "fft-fit-from": f"{fft_from:,}",
-    "dense-rate-in-cache": gigabytes_a_second(in_cache),
-    "dense-rate": gigabytes_a_second(largest_dense),
-    "in-cache": f"{in_cache}",
-    "fft-speedup": f"{speedup:.0f}",
-    "largest-dense": f"{largest_dense:,}",
-    "largest-fft": f"{largest_fft:,}",
-    "largest-fft-time": f"{1e3 * fft_seconds[largest_fft]:.0f} ms",
-    "largest-fft-dense-size": f"{8 * largest_fft**2 / 2**40:.0f} TiB",
-    "first-win": f"{first_win:,}",
-    "benchmark-machine": f"{processor}, {settings['threads']} thread",
-    "benchmark-date": date,
-}.items():
-    display.glue(f"gnn-{name}", text)
-
-
-# %% tags=["hide-input"]
-def draw_law(ax, name, seconds, style, fit_from, law, work):
-    """A measured curve, and above its fitted range a dotted guide of the law."""
-    ax.loglog(list(seconds), list(seconds.values()), style, label=name)
-    fitted = np.array([n for n in seconds if n >= fit_from])
-    guide = 3 * seconds[fitted[-1]] * work(fitted) / work(fitted[-1])
-    ax.loglog(fitted, guide, color=display.INK, lw=0.9, ls=":", marker="")
-    shifted = {"xytext": (-4, 2), "textcoords": "offset points", "ha": "right"}
-    ax.annotate(law, (fitted[-1], guide[-1]), **shifted)
-
-
-def draw_times():
-    fig, ax = plt.subplots(figsize=(4.2, 3.2))
-    draw_law(ax, "dense", dense_seconds, "s--", dense_from, "$n^2$", np.square)
-    n_log_n = r"$n \log n$", lambda n: n * np.log2(n)
-    draw_law(ax, "FFT", fft_seconds, "o-", fft_from, *n_log_n)
-    ax.set(xlabel="nodes $n$", ylabel="seconds per product")
-    ax.set_xscale("log", base=2)
-    ax.minorticks_off()
-    ax.legend()
-    return fig
-
-
-display.show(
-    draw_times(),
-    alt="Seconds a product against the number of nodes, both axes logarithmic. The "
-    "dense product is the faster one on small rings, then climbs about twice as "
-    "steeply as the FFT product, which goes on to about a million nodes. Dotted "
-    "guides show the slopes of n squared and n log n.",
-    caption=f"From {first_win:,} nodes on the FFT is faster, at {largest_dense:,} it "
-    f"is {speedup:.0f} times as fast.",
-)
-
-# %% [markdown]
-# A straight line through the logarithms over the upper range (dense from $n =$ {glue:text}`gnn-dense-fit-from`, FFT
-# from {glue:text}`gnn-fft-fit-from`) gives the order of growth. The dense product grows like $n$ to the power
-# {glue:text}`gnn-dense-order`, the fast one like $n$ to the power {glue:text}`gnn-fft-order`, or like $n \log n$ to the
-# power {glue:text}`gnn-fft-order-n-log-n`; counting operations gives 2 for the first and 1 for the last. The ± is the
-# standard error of the line: how well one power describes these sizes, on this machine. What the count leaves out is
-# memory. As $n$ grows the data no longer fit into one cache after another, and each next one is slower: the dense
-# product reads its matrix at {glue:text}`gnn-dense-rate-in-cache` GB/s for $n =$ {glue:text}`gnn-in-cache` and at
-# {glue:text}`gnn-dense-rate` GB/s for $n =$ {glue:text}`gnn-largest-dense`.
-#
-# From {glue:text}`gnn-first-win` nodes on the FFT wins, at {glue:text}`gnn-largest-dense` nodes
-# {glue:text}`gnn-fft-speedup` times over, and a ring of {glue:text}`gnn-largest-fft` takes
-# {glue:text}`gnn-largest-fft-time`; as a dense matrix it would fill {glue:text}`gnn-largest-fft-dense-size`. Measured
-# on {glue:text}`gnn-benchmark-date` on {glue:text}`gnn-benchmark-machine`, in double precision.
-#
-# For three taps neither is the way: the sum {eq}`eq-gnn-ring-layer` itself takes $3n$ multiplications. Short kernels
-# are summed, long ones transformed.
-
-# %% [markdown]
-# ## From the ring to any graph
-#
-# On a graph without symmetry there is no shift, so neither $S$ nor its modes. What does carry over? Give up directions
-# first, that is, take a symmetric kernel, $w_1 = w_{-1}$. Then $S$ and $S^\top$ appear only as their sum, which is the
-# adjacency matrix $A$ of the undirected ring, and an adjacency matrix every graph has. It is usual to write things with
-# the {term}`graph Laplacian` $L = D - A$ instead, where $D$ has the degrees on its diagonal, because $x^\top L\, x$ is
-# the sum of $(x_i - x_j)^2$ over the edges: small for signals that vary slowly, on any graph. On the ring all degrees
-# are 2:
-#
-# $$
-# L = 2I - S - S^\top .
-# $$ (def-gnn-ring-laplacian)
-#
-# It is the circulant with kernel $(2, -1, 0, \dots, 0, -1)$, so {eq}`eq-gnn-ellipse` gives its eigenvalues. They grow
-# with the frequency, from 0 to at most 4:
-#
-# $$
-# L\, \Phi_{:,k} = \big( 2 - 2 \cos \tfrac{2 \pi k}{n} \big)\, \Phi_{:,k} .
-# $$ (eq-gnn-laplacian-modes)
-#
-# Solve the definition for $S + S^\top = 2I - L$, and the layer with a symmetric kernel is a polynomial of degree 1 in
-# $L$:
-#
-# $$
-# w_0 I + w_1 (S + S^\top) = (w_0 + 2 w_1)\, I - w_1 L .
-# $$ (eq-gnn-symmetric-kernel)
-
-
-# %%
-def undirected_ring(n):  # A [n, n], by its definition
-    difference = np.subtract.outer(np.arange(n), np.arange(n)) % n
-    return np.isin(difference, (1, n - 1)).astype(float)
-
-
-def laplacian(A):  # L = D − A, of any graph
-    return np.diag(A.sum(axis=1)) - A
-
-
-def laplacian_eigenvalues(n):  # of the ring, [n]
-    return 2 - 2 * np.cos(angles(n))
-
-
-def symmetric_layer(n, w_0, w_1):  # the layer as a polynomial in L, [n, n]
-    return (w_0 + 2 * w_1) * np.eye(n) - w_1 * laplacian(undirected_ring(n))
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        Phi = dft_matrix(n)
-        yield laplacian_eigenvalues(n) * Phi, laplacian(undirected_ring(n)) @ Phi
-
-
-verify.equal(
-    "eq-gnn-laplacian-modes", cases(), atol=1e-12, against="the product with D − A"
-)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        w_0, w_1 = rng.standard_normal(2)
-        yield symmetric_layer(n, w_0, w_1), circulant(three_taps(n, w_1, w_0, w_1))
-
-
-verify.equal(
-    "eq-gnn-symmetric-kernel", cases(), atol=1e-12, against="the entries of C(θ)"
-)
-
-# %% [markdown]
-# Longer symmetric kernels need $S^j + S^{-j}$. Set $M_j = \frac12 (S^j + S^{-j})$. Then $M_0 = I$ and
-# $M_1 = \frac12 (S + S^\top) = I - \frac12 L$. Multiply out $2 M_1 M_j = \frac12 (S + S^{-1})(S^j + S^{-j})$: the four
-# products are $S^{j+1}$, $S^{-(j+1)}$, $S^{j-1}$ and $S^{-(j-1)}$, so it is $M_{j+1} + M_{j-1}$, and
-#
-# $$
-# \begin{gathered}
-# M_0 = I , \qquad M_1 = I - \tfrac12 L , \\
-# M_{j+1} = 2 M_1 M_j - M_{j-1} .
-# \end{gathered}
-# $$ (eq-gnn-chebyshev)
-#
-# This is the recursion of the Chebyshev polynomials $T_j$, those with $T_j(\cos\alpha) = \cos j\alpha$. So
-# $M_j = T_j\big(I - \frac12 L\big)$, a polynomial of degree $j$ in $L$. A kernel with $\theta_j = \theta_{-j}$ gives a
-# symmetric matrix, which is the mean of itself and its transpose, $C(\theta) = \frac12 \sum_j \theta_j (S^j + S^{-j})$.
-# Every undirected convolution on the ring is a polynomial in the Laplacian:
-#
-# $$
-# C(\theta) = \sum_{j=0}^{n-1} \theta_j\, T_j\big( I - \tfrac12 L \big) \qquad (\theta_j = \theta_{-j}) .
-# $$ (eq-gnn-laplacian-polynomial)
-#
-# The converse is clear: $L$ is a symmetric circulant, and so is every polynomial in it. The check takes $T_j$
-# from NumPy and applies it to eigenvalues that NumPy finds from $L$.
-
-
-# %%
-def chebyshev_matrices(n):  # M_0 to M_{n−1}, [n, n, n]
-    M = [np.eye(n), np.eye(n) - laplacian(undirected_ring(n)) / 2]
-    while len(M) < n:
-        M.append(2 * M[1] @ M[-1] - M[-2])
-    return np.stack(M)
-
-
-def laplacian_polynomial(theta):  # Σ_j θ_j T_j(I − L/2)
-    return np.einsum("j,jab->ab", theta, chebyshev_matrices(len(theta)))
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        forward = powers_of_shift(n)
-        yield chebyshev_matrices(n), (forward + forward.transpose(0, 2, 1)) / 2
-
-
-verify.equal("eq-gnn-chebyshev", cases(), atol=1e-12, against="powers of the shift")
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        theta = rng.standard_normal(n)
-        theta = (theta + theta[-np.arange(n)]) / 2  # now θ_j = θ_{−j}
-        eigenvalue, U = np.linalg.eigh(laplacian(undirected_ring(n)))
-        # Σ_j θ_j T_j at the eigenvalues of I − L/2
-        values = np.polynomial.chebyshev.chebval(1 - eigenvalue / 2, theta)
-        by_numpy = U @ np.diag(values) @ U.T
-        yield laplacian_polynomial(theta), by_numpy
-        yield circulant(theta), by_numpy
-
-
-verify.equal(
-    "eq-gnn-laplacian-polynomial",
-    cases(),
-    atol=1e-10,
-    against="NumPy's T_j at the eigenvalues of L",
-)
-
-# %% [markdown]
-# The right-hand side of {eq}`eq-gnn-laplacian-polynomial` mentions no ring any more. With any graph's Laplacian it is
-# a layer that shares one list of coefficients over all nodes. Its degree is the number of hops that it sees, because
-# each product with $L$ reaches one hop further. Up to the scaling of $L$ this is the Chebyshev layer of
-# {cite:t}`defferrard2016chebnet`.
-#
-# ## The step to the GCN
-#
-# Three simplifications lead from there to the graph convolution {cite}`kipf2017gcn`. Follow them on the ring.
-#
-# 1. **Degree 1.** Nodes of different degree are put on one scale by
-#    $L_{\text{sym}} = D^{-1/2} L D^{-1/2} = I - D^{-1/2} A D^{-1/2}$, which is $\frac12 L$ on the ring. Its eigenvalues
-#    lie in $[0, 2]$ on every graph, because $x^\top L_{\text{sym}}\, x$ is the sum of
-#    $(x_i / \sqrt{d_i} - x_j / \sqrt{d_j})^2$ over the edges and each square is at most
-#    $2 x_i^2 / d_i + 2 x_j^2 / d_j$. Keep $T_0$ and $T_1$ of $I - L_{\text{sym}}$: $c_0 I + c_1 D^{-1/2} A D^{-1/2}$.
-#    On the ring, where $D = 2I$, the kernel is $(w_{-1}, w_0, w_1) = (\frac{c_1}{2}, c_0, \frac{c_1}{2})$: two free
-#    weights are left.
-# 2. **One weight.** Tie $c_1 = c_0$: $c_0 (I + D^{-1/2} A D^{-1/2})$. On the ring the kernel is
-#    $c_0 (\frac12, 1, \frac12)$, and its eigenvalues $c_0 (1 + \cos\alpha)$ go up to $2 c_0$: in a stack of $m$ such
-#    layers with $c_0 = 1$, low frequencies grow like $2^m$.
-# 3. **Renormalise.** Count each node among its own neighbours, $\tilde A = A + I$, and divide by the new degrees:
-#    $\hat A = \tilde D^{-1/2} \tilde A \tilde D^{-1/2}$. On the ring $\tilde D = 3I$, and the largest eigenvalue is 1.
-#
-# So the propagation matrix of the GCN is, on a ring, the moving average of three, with eigenvalues by
-# {eq}`eq-gnn-ellipse`:
-#
-# $$
-# \begin{gathered}
-# \hat A = \tfrac13 (I + A) = C\big( \tfrac13 (1, 1, 0, \dots, 0, 1) \big) , \\
-# \lambda_k = \tfrac13 \big( 1 + 2 \cos \tfrac{2\pi k}{n} \big) .
-# \end{gathered}
-# $$ (eq-gnn-gcn-ring)
-#
-# With a matrix $W \in \mathbb{R}^{D \times D'}$ for the channels, the layer $\hat A H W$ is
-# {eq}`eq-gnn-ring-channels` with one matrix three times,
-#
-# $$
-# \begin{gathered}
-# \texttt{GCNConv}(H) = \texttt{Conv1d}(H^\top)^\top \\
-# \text{for} \quad W_{-1} = W_0 = W_1 = \tfrac13 W .
-# \end{gathered}
-# $$ (eq-gnn-gcn-conv)
-
-
-# %%
-def moving_average(n):  # Â on the ring, [n, n]
-    return circulant(three_taps(n, 1, 1, 1) / 3)
-
-
-def response(alpha):  # λ, at the angle α of a frequency
-    return (1 + 2 * np.cos(alpha)) / 3
-
-
-def gcn_by_conv1d(H, W):  # [n, D], [D, D'] → [n, D']
-    return conv1d(H, torch.stack([W, W, W]) / 3)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        by_definition = gcn_norm(torch.from_numpy(undirected_ring(n)))
-        Phi = dft_matrix(n)
-        yield moving_average(n), by_definition
-        yield Phi @ np.diag(response(angles(n))) @ Phi.conj().T, by_definition
-
-
-verify.equal("eq-gnn-gcn-ring", cases(), atol=1e-12, against="the definition of Â")
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        H, W = torch.randn(n, D_in), torch.randn(D_in, D_out)
-        layer = GCNConv(D_in, D_out, bias=False)
-        layer.lin.weight = torch.nn.Parameter(W.T)
-        yield gcn_by_conv1d(H, W), layer(H, ring_edges(n)[0])
-
-
-verify.equal("eq-gnn-gcn-conv", cases(), atol=1e-12, against="PyG's GCNConv")
-
-# %% [markdown]
-# Of the three matrices that a convolution with three taps learns, the GCN learns one. That is the price for a layer
-# that runs on any graph: it tells neither the next node from the previous one, nor a neighbour from the node itself.
-#
-# The frequency response also shows what happens when you stack it. $\hat A^m$ has the eigenvalues $\lambda_k^m$. Mode 0
-# is constant and has $\lambda_0 = 1$; all others have $|\lambda_k| < 1$, since $-1 \le \cos\alpha < 1$ puts
-# $\frac13(1 + 2\cos\alpha)$ into $[-\frac13, 1)$. Write $\bar x$ for the mean of $x$. The difference
-# $x - \bar x \mathbf 1$ is made of the modes $k \ne 0$; each is damped at least by $\rho = \max_{k \ne 0} |\lambda_k|$
-# a layer, and $\Phi$ keeps lengths:
-#
-# $$
-# \big\| \hat A^m x - \bar x\, \mathbf{1} \big\| \le \rho^m\, \big\| x - \bar x\, \mathbf{1} \big\| .
-# $$ (eq-gnn-smoothing)
-
-
-# %%
-def distance_from_mean(x):  # ‖x − x̄ 1‖
-    return np.linalg.norm(x - x.mean())
-
-
-def smoothing_bound(x, m):  # ρᵐ ‖x − x̄ 1‖
-    rho = np.abs(response(angles(len(x)))[1:]).max()
-    return rho**m * distance_from_mean(x)
-
-
-# %% tags=["hide-input"]
-def draw_responses():
-    cycles = np.linspace(0, 0.5, 51)
-    alpha = 2 * np.pi * cycles
-    fig, ax = plt.subplots(figsize=(4.2, 3.4))
-    dotted = {"color": display.INK, "ls": ":", "marker": ""}
-    before = "$I + A / 2$, before step 3"
-    ax.plot(cycles, 1 + np.cos(alpha), **dotted, label=before)
-    ax.set_prop_cycle(plt.rcParams["axes.prop_cycle"])
-    for m in (1, 2, 4, 16):
-        name = rf"$\hat A^{{{m}}}$" if m > 1 else r"$\hat A$"
-        ax.plot(cycles, response(alpha) ** m, markevery=5, label=name)
-    ax.axhline(0, color=display.INK, lw=0.8)
-    ax.set(xlabel="frequency $k/n$, waves per node", ylabel="eigenvalue")
-    ax.set(ylim=(-0.5, 2.1))
-    fig.legend(loc="outside lower center", ncols=3)
-    return fig
-
-
-display.show(
-    draw_responses(),
-    alt="Eigenvalues against frequency. I plus half A falls from 2 to 0. The "
-    "propagation matrix falls from 1 through 0 at one third to minus one "
-    "third; its powers 2, 4 and 16 are ever narrower peaks at frequency 0, "
-    "where they are 1.",
-    caption="The more layers, the fewer waves pass: a stack of 16 keeps only the "
-    "slowest.",
-)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        noise, slowest = rng.standard_normal(n), np.cos(angles(n))
-        for m in (1, 2, 5, 20):
-            A_hat_m = np.linalg.matrix_power(moving_average(n), m)
-            yield (
-                distance_from_mean(A_hat_m @ noise) <= smoothing_bound(noise, m) + 1e-12
-            )
-            # On the slowest wave the bound is tight
-            gap = distance_from_mean(A_hat_m @ slowest) - smoothing_bound(slowest, m)
-            yield abs(gap) <= 1e-12
-
-
-held = list(cases())
-verify.holds(
-    "eq-gnn-smoothing", all(held), against="powers of the matrix", cases=len(held)
-)
-
-# %% [markdown]
-# A stack of GCN layers without non-linearities is a low-pass filter that sharpens with depth: after 16 of them only
-# the slowest waves are left. This is the over-smoothing that you saw on the karate club in {doc}`depth`,
-# here with its cause.
-
-# %% [markdown]
 # ## What was shown
 #
-# - On the *directed* ring, message passing with one weight a direction, a circulant matrix, a circular
+# - On the *directed* ring, message passing with one weight per direction, a circulant matrix, a circular
 #   cross-correlation and a `Conv1d` with circular padding are one layer: {eq}`eq-gnn-ring-layer`,
-#   {eq}`eq-gnn-ring-channels`, {eq}`eq-gnn-conv1d`. The undirected ring has reflections, which force $w_1 = w_{-1}$:
-#   {eq}`eq-gnn-reflection`.
-# - Every such layer is a polynomial in the shift $S$, so the Fourier modes diagonalise them all,
-#   {eq}`eq-gnn-diagonalisation`; with a real kernel as the first row the eigenvalues are
-#   $\sqrt n\, \overline{\hat\theta}$, {eq}`eq-gnn-convolution-theorem`.
-# - Translation equivariance is commuting with $S$, and that alone makes a matrix circulant:
-#   {eq}`eq-gnn-shift-equivariance`. Symmetry is what shares weights: {eq}`eq-gnn-free-weights`.
-# - Symmetric kernels are polynomials in the Laplacian, {eq}`eq-gnn-laplacian-polynomial`, and those exist on every
-#   graph. Cut down to degree 1 and one weight, that is the GCN; on the ring it is the average of three,
-#   {eq}`eq-gnn-gcn-ring`.
+#   {eq}`eq-gnn-ring-channels`, {eq}`eq-gnn-conv1d`.
+# - Every such layer is a polynomial in the shift $S$, {eq}`eq-gnn-shift-polynomial`, so the Fourier modes diagonalise
+#   them all, {eq}`eq-gnn-diagonalisation`. The eigenvalues say what becomes of each frequency, {eq}`eq-gnn-ellipse`.
+# - With a real kernel as the first row they are $\sqrt n\, \overline{\hat\theta}$, {eq}`eq-gnn-convolution-theorem`.
+#
+# Why weights are shared at all is asked in {doc}`equivariance`.
 
 # %% [markdown]
 # ## Exercises
@@ -1730,154 +1112,10 @@ def kernel_gradient(x, dL_dy):
 exercises.check("gnn/circulant/kernel_gradient", kernel_gradient)
 
 # %% [markdown]
-# :::{exercise} Undoing a layer
-# :label: ex-gnn-inverse-filter
-# When can $x$ be recovered from $y = C(\theta) x$? Write `inverse_filter(theta, y)` for such a real kernel. For which
-# $n$ does the propagation matrix of the GCN, {eq}`eq-gnn-gcn-ring`, lose information on a ring of $n$ nodes, and
-# which signal does it turn into zero on a ring of 6?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-inverse-filter
-# :class: dropdown
-# :::
-# $C(\theta) = \Phi\,\mathrm{diag}(\lambda)\,\Phi^*$ is invertible exactly when no $\lambda_k$ is zero, and then
-# $C(\theta)^{-1} = \Phi\,\mathrm{diag}(1/\lambda)\,\Phi^*$: divide where the layer multiplied. The inverse of a
-# circulant is again circulant, though its kernel is not short.
-#
-# $\frac13 (1 + 2 \cos\alpha) = 0$ asks for $\cos\alpha = -\frac12$, so $\alpha = 2\pi k/n$ is a third of a full turn
-# or two: $k = n/3$ or $2n/3$. That is a whole number exactly when 3 divides $n$. On a ring of 6, $k = 2$ has the real
-# part $(1, -\frac12, -\frac12, 1, -\frac12, -\frac12)$ up to scale: any three neighbours add up to zero.
-
-
-# %% tags=["solution"]
-def inverse_filter(theta, y):
-    x_hat = np.fft.fft(y) / fast.eigenvalues(theta)
-    return np.fft.ifft(x_hat).real
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/inverse_filter", inverse_filter)
-
-# %% [markdown]
-# :::{exercise} The modes of the undirected ring
-# :label: ex-gnn-real-modes
-# $L$ and the reflection $J$ commute and both are symmetric, so by {prf:ref}`thm-gnn-commuting` they have a common
-# basis of eigenvectors. The columns of $\Phi$ are not it: what does $J$ do to $\Phi_{:,k}$? Find a real common basis,
-# and write `real_modes(n)`: an orthogonal matrix $[n, n]$ whose columns are eigenvectors of both, for $n \ge 3$, in
-# any order.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-real-modes
-# :class: dropdown
-# :::
-# $(J \Phi_{:,k})_u = \Phi_{-u,k} = \frac{1}{\sqrt n} \omega^{-uk} = \overline{\Phi_{uk}}$: the reflection exchanges
-# mode $k$ and mode $n - k$. Both have the eigenvalue $2 - 2\cos\alpha$ of $L$, so any combination of the two is again
-# an eigenvector of $L$. The sum, a cosine, is even: $J$ keeps it. The difference, a sine, is odd: $J$ changes its
-# sign.
-#
-# Take cosines for $0 \le k \le n/2$ and sines for $0 < k < n/2$, which makes $n$ columns, and scale each to length 1.
-# They are orthogonal: modes of different frequency are combinations of orthogonal columns of $\Phi$, and a cosine and
-# a sine of one frequency are one even and one odd, so their products cancel in pairs $u, -u$.
-
-
-# %% tags=["solution"]
-def real_modes(n):
-    u = 2 * np.pi * np.arange(n) / n
-    cosines = [np.cos(k * u) for k in range(n // 2 + 1)]
-    sines = [np.sin(k * u) for k in range(1, (n + 1) // 2)]
-    Q = np.stack(cosines + sines, axis=1)
-    return Q / np.linalg.norm(Q, axis=0)
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/real_modes", real_modes)
-
-# %% [markdown]
-# :::{exercise} A filter without eigenvectors
-# :label: ex-gnn-laplacian-filter
-# Write `laplacian_filter(c, L, x)`, which returns $\sum_{j=0}^{K-1} c_j\, T_j\big(I - \frac12 L\big)\, x$ for the
-# Laplacian $L$ of *any* graph, using nothing but products of $L$ with vectors. How many of them does it take? Where
-# on the graph can $x_i$ have an influence on the result?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-laplacian-filter
-# :class: dropdown
-# :::
-# Apply {eq}`eq-gnn-chebyshev` to the vectors $t_j = T_j\big(I - \frac12 L\big) x$: $t_0 = x$, $t_1 = x - \frac12 L x$,
-# $t_{j+1} = 2 \big( t_j - \frac12 L t_j \big) - t_{j-1}$. For $K \ge 2$ coefficients that takes $K - 1$ products, and
-# none for $K = 1$. $L$ has entries only on the diagonal and where there are edges, so each product carries a value one
-# hop further: $x_i$ reaches the nodes at most $K - 1$ hops from $i$.
-
-
-# %% tags=["solution"]
-def laplacian_filter(c, L, x):
-    t = [x, x - L @ x / 2]
-    while len(t) < len(c):
-        t.append(2 * t[-1] - L @ t[-1] - t[-2])
-    # With a single coefficient t_1 is left over
-    return sum(c_j * t_j for c_j, t_j in zip(c, t, strict=False))
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/laplacian_filter", laplacian_filter)
-
-# %% [markdown]
-# :::{exercise} Images are rings of rings
-# :label: ex-gnn-torus
-# Join the left edge of an image to its right edge and the top to the bottom: the pixels are nodes of a torus, and there
-# are two shifts, $S_{\text{down}}$ and $S_{\text{right}}$. Which linear maps on images of $h \times w$ pixels commute
-# with both, and how many free weights do they have? What are their common eigenvectors? Write `torus_product(kernel,
-# image)`, both $[h, w]$ and real, with entries $\sum_{a,b} \texttt{kernel}_{ab}\, \texttt{image}_{i+a,\,j+b}$, in
-# $O(hw \log hw)$.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-torus
-# :class: dropdown
-# :::
-# Commuting with both shifts means that the weight between two pixels depends on the difference of their places alone:
-# $hw$ free weights out of $(hw)^2$, one a difference $(a, b)$. That is the layer of a CNN, with circular padding. A
-# product of a mode down and a mode across, $e^{2\pi i (k u / h + l v / w)}$, is multiplied by $e^{2\pi i k/h}$ by the
-# one shift and by $e^{2\pi i l/w}$ by the other, so these $hw$ waves are the common eigenvectors, and the
-# two-dimensional Fourier transform diagonalises all of these maps. For a real kernel the eigenvalues are, as before,
-# the conjugate of its transform in NumPy's scaling.
-
-
-# %% tags=["solution"]
-def torus_product(kernel, image):
-    return np.fft.ifft2(np.fft.fft2(kernel).conj() * np.fft.fft2(image)).real
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/torus_product", torus_product)
-
-# %% [markdown]
 # ## Further reading
 #
 # - {cite:t}`bamieh2018discovering` discovers the Fourier transform from the shift, at length and with the same
 #   patience for every step.
 # - {cite:t}`gray2006toeplitz` is the classic on circulant matrices, and on the Toeplitz matrices that signals *with*
 #   ends lead to.
-# - {cite:t}`bronstein2021geometric` builds all of deep learning from the idea of {eq}`eq-gnn-free-weights`: grids,
-#   groups, graphs.
-# - {cite:t}`defferrard2016chebnet` and {cite:t}`kipf2017gcn` walk the way of the last two sections on real graphs.
 # - What the sources of this chapter print differently is listed, with a check each, in {doc}`/appendix/errata`.

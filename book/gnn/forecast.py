@@ -433,7 +433,7 @@ verify.equal(
 )
 
 # %% [markdown]
-# Each $G_s$ is a function of the Laplacian: a **graph filter**, as in {doc}`circulant`. It is permutation equivariant,
+# Each $G_s$ is a function of the Laplacian: a **graph filter**, as in {doc}`modes`. It is permutation equivariant,
 # and the functions $g_s$ are the same for every net. So this is what to build: something recurrent, made of graph
 # filters, whose weights know no names. Its error, per knot, is the mean of the errors of the masses, with $\Pi$ as it
 # stands before $y_{t+1}$ is seen:

@@ -17,7 +17,8 @@ ASSIGNMENT = {
     "rnn/lstm": ["2.2 (a)", "2.2 (b)", "2.3"],
     "rnn/text_generation": ["2.4 (a)", "2.4 (b)", "2.4 (c)"],
     "gnn/message_passing": ["3.1"],
-    "gnn/circulant": ["3.2", "3.3 (a)", "3.3 (b)", "3.3 (b), second", "3.4 (a)", "3.4 (b)"],
+    "gnn/circulant": ["3.2", "3.3 (a)", "3.3 (b)", "3.3 (b), second", "3.4 (a)"],
+    "gnn/equivariance": ["3.4 (b)"],
     "gnn/attention": ["3.5"],
     "gnn/molecules": ["3.6 (a)", "3.6 (b)", "3.6 (c)", "3.6 (d)"],
 }
