@@ -374,7 +374,7 @@ display.show(
 # $I$, $A$, $A^2$, the degrees $\operatorname{diag}(A \mathbf{1})$, and all sums and products of these. To take
 # $a I + b A$ alone is a choice, twice over: *locality* (nothing passes where there is no edge, so no $A^2$) and *equal
 # edges* (no weights by degree, say). It is a good one, and not the only one; the graph convolution below weighs by
-# degree. The chapter *equivariance* counts on.
+# degree. {doc}`equivariance` counts on.
 # :::
 
 

@@ -972,7 +972,7 @@ verify.holds(
 
 # %% [markdown]
 # A stack of GCN layers without non-linearities is a low-pass filter that sharpens with depth: after 16 of them only
-# the slowest waves are left. This is the over-smoothing that you saw on the karate club in {doc}`message_passing`,
+# the slowest waves are left. This is the over-smoothing that you saw on the karate club in {doc}`depth`,
 # here with its cause.
 
 # %% [markdown]
