@@ -12,9 +12,8 @@
 # In {doc}`message_passing` a member of the karate club listens to all friends by a fixed rule: of two friends, the one
 # with fewer friends counts more, whatever either of them has to say. **Can a node learn whom to listen to?**
 #
-# It can: give each edge a score, computed from the features at its two ends, and turn the scores around a node into
-# shares. The graph still says who may be heard; the features say how much. You will build this layer, find that it
-# ranks its neighbours in one order for everybody, and see what it costs to learn from four labels.
+# It can: the graph still says who may be heard, and the features say how much. You will build this layer, find that it
+# ranks its neighbours in one order for everybody, and see what that is worth with four labels.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -59,6 +58,94 @@ inputs = [(A, torch.randn(len(A), 3)) for A in graphs]  # A and H, for the check
 W, a = torch.randn(3, 5), torch.randn(10)
 
 # %% [markdown]
+# ## Score, share, sum
+#
+# Four nodes know one number each, $z = (1, 3, -1, 2)$. A node hears its neighbours and itself, and listens more to
+# those who have more than it has. What reaches it? The picture goes through it for node 0; slide on to the others.
+
+# %% tags=["hide-input"]
+z_four = [1.0, 3.0, -1.0, 2.0]
+four = nx.Graph([(0, 1), (0, 2), (1, 2), (2, 3)])
+hears = [[*four.neighbors(i), i] for i in range(4)]  # the node itself comes last
+
+
+def by_hand(i):
+    """The scores and shares of those whom node i hears, and the sum."""
+    ahead = [z_four[j] - z_four[i] for j in hears[i]]
+    scores = [x if x > 0 else 0.2 * x for x in ahead]
+    weights = [math.exp(score) for score in scores]
+    shares = [weight / sum(weights) for weight in weights]
+    heard = zip(shares, hears[i], strict=True)
+    return scores, shares, sum(share * z_four[j] for share, j in heard)
+
+
+spots = {0: (0, 1), 1: (0, -1), 2: (1.5, 0), 3: (2.9, 0)}
+
+
+def draw_steps(i):
+    scores, shares, total = by_hand(i)
+    figures, axes = display.panels(*[(2.2, 2.3)] * 3)
+    pairs = zip(shares, hears[i], strict=True)
+    products = [f"{q:.2f}·{z_four[j]:g}".replace("·-1", "·(−1)") for q, j in pairs]
+    texts = [[f"{x:.1f}" for x in scores], [f"{q:.2f}" for q in shares], products]
+    titles = "1. scores", "2. shares", f"3. sum: {total:.2f}"
+    for ax, title, labels in zip(axes, titles, texts, strict=True):
+        others = [j for j in four if j != i]
+        drawing.edges(ax, spots, four.edges, width=0.6, style=":")
+        ways = [(j, i) for j in hears[i][:-1]]
+        widths = 1 if ax is axes[0] else [0.5 + 5 * share for share in shares[:-1]]
+        drawing.arrows(ax, spots, ways, display.COLORS[0], widths, size=20)
+        drawing.nodes(ax, spots, others, label=lambda j: f"{z_four[j]:g}", size=20)
+        drawing.nodes(
+            ax,
+            spots,
+            [i],
+            display.COLORS[1],
+            label=lambda j: f"{z_four[j]:g}",
+            size=20,
+            outline=2.4,
+        )
+        for j, text in zip(hears[i], labels, strict=True):
+            x, y = np.mean([spots[i], spots[j]], axis=0)
+            y += 0.62 * (1 if spots[i][1] >= 0 else -1) if j == i else 0
+            box = dict(boxstyle="round,pad=0.1", facecolor=display.PAPER, linewidth=0)
+            ax.text(x, y, text, ha="center", va="center", bbox=box, zorder=4)
+        ax.set(xlim=(-0.7, 3.3), ylim=(-1.9, 1.9), title=title)
+        ax.set_axis_off()
+    return figures
+
+
+def describe_steps(i):
+    scores, shares, total = by_hand(i)
+    heard = "; ".join(
+        f"node {j}, with {z_four[j]:g}, has score {x:.1f} and share {q:.2f}"
+        for j, x, q in zip(hears[i], scores, shares, strict=True)
+    )
+    return (
+        f"A graph of four nodes, of which {i} listens: {heard}. The sum is {total:.2f}."
+    )
+
+
+display.slider(
+    draw_steps,
+    range(4),
+    label="node who listens",
+    alt=describe_steps,
+    caption="From left to right: a score for each one heard (the listener's own stands "
+    "above or below it), shares, and the sum of shares times numbers.",
+)
+
+# %% [markdown]
+# 1. **Score.** Each one heard gets a number: here $z_j - z_i$, and a fifth of it where it is negative. Node 0 has 1.
+#    It scores node 1 with $3 - 1 = 2$, node 2 with $0.2 \cdot (-1 - 1) = -0.4$, itself with 0. Node 3 gets none: there
+#    is no edge.
+# 2. **Share.** Scores may be negative and sum to anything. Their exponentials are positive, $7.39$, $0.67$ and $1$, and
+#    sum to $9.06$. Divide by that: $0.82$, $0.07$ and $0.11$.
+# 3. **Sum.** $0.82 \cdot 3 + 0.07 \cdot (-1) + 0.11 \cdot 1 = 2.48$. Equal shares would have given 1.
+#
+# That is the whole layer, with one number per node and a score that someone thought of. What is left is to use vectors,
+# and to learn the score.
+#
 # ## From a sum to a choice
 #
 # Take the GCN layer node by node, {eq}`eq-gnn-node-form`, and leave its factors $1/\sqrt{\tilde d_i \tilde d_j}$ out.
@@ -93,6 +180,32 @@ def cases():
 
 
 verify.equal("eq-gnn-plain-sum", cases(), atol=1e-12, against="a loop over nodes")
+
+
+# %% tags=["hide-input"]
+def draw_three_ways():
+    fig, ax = plt.subplots(figsize=(4.2, 2.5))
+    sums = [sum(z_four[j] for j in hears[i]) for i in range(4)]
+    means = [total / len(heard) for total, heard in zip(sums, hears, strict=True)]
+    rows = sums, means, [by_hand(i)[2] for i in range(4)]
+    names = ("plain sum", ""), ("mean", "//"), ("attention", "..")
+    for k, (row, (name, hatch)) in enumerate(zip(rows, names, strict=True)):
+        style = dict(color=display.COLORS[k], hatch=hatch, label=name)
+        ax.bar(np.arange(4) + 0.27 * (k - 1), row, width=0.25, **style)
+    ax.set(xlabel="node", ylabel="what reaches it", ylim=(0, 9))
+    ax.set_xticks(range(4))
+    ax.legend(loc="upper left", ncols=2)
+    return fig
+
+
+display.show(
+    draw_three_ways(),
+    alt="What reaches each of the four nodes of the first picture, by the plain sum, the "
+    "mean and attention. At node 2, which hears four, the sum is 5, the mean 1.25, and "
+    "attention, which prefers the largest, lies between.",
+    caption="The four nodes again. The sum of node 2 is large because it hears many; "
+    "attention says what the largest of them has.",
+)
 
 # %% [markdown]
 # {term}`Attention <attention>` lets some neighbours count more than others. So each message gets an
@@ -138,8 +251,41 @@ def attend_by_node(A, H, W, a, c=None):
     return alpha, out
 
 
+A_four = torch.zeros(4, 4)
+for i, j in ((0, 1), (0, 2), (1, 2), (2, 3)):
+    A_four[i, j] = A_four[j, i] = 1
+H_four, ahead = torch.tensor([[1.0], [3.0], [-1.0], [2.0]]), torch.tensor([-1.0, 1.0])
+alpha, sums = attend_by_node(A_four, H_four, torch.eye(1), ahead)
+print("shares at node 0", [f"{share:.2f}" for share in alpha[0]])
+print("sums            ", [f"{total:.2f}" for total in sums[:, 0]])
+
+
+# %% tags=["hide-input"]
+def draw_sharpness():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    sharpness = torch.linspace(0, 2, 41)
+    shares = [
+        attend_by_node(A_four, H_four, torch.eye(1), t * ahead)[0][2] for t in sharpness
+    ]
+    for j, curve in enumerate(torch.stack(shares).T):
+        ax.plot(sharpness, curve, marker="", label=f"node {j}, with {H_four[j, 0]:g}")
+    ax.set(xlabel="$t$", ylabel="share at node 2", ylim=(0, 1))
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_sharpness(),
+    alt="The shares of the four nodes whom node 2 hears, itself included, by the factor "
+    "t of a. At t = 0 all are a quarter. With t the share of node 1, which has the most, "
+    "rises towards 1, and the others fall.",
+    caption="Node 2 hears all four. Here a is t times (−1, 1): with t = 0 all shares are "
+    "equal, and with a large t the node picks one.",
+)
+
 # %% [markdown]
-# Why a softmax, and not the scores themselves? Three reasons, each a property that you can check.
+# With $W = 1$ and $a = (-1, 1)$ these are the four nodes of the picture. Why a softmax, and not the scores themselves?
+# Three reasons, each a property that you can check.
 #
 # **Shares.** All coefficients of a node are positive, and
 #
@@ -212,6 +358,7 @@ verify.equal(
     against="the least and the largest message at each node, never passed and reached",
 )
 
+
 # %% [markdown]
 # **Competition.** For a number $c_i$ that is the same for all neighbours of $i$,
 #
@@ -235,6 +382,31 @@ def cases():
 
 verify.equal(
     "eq-gnn-softmax-shift", cases(), atol=1e-12, against="the scores without a shift"
+)
+
+
+# %% tags=["hide-input"]
+def draw_scale():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    generator = torch.Generator().manual_seed(0)
+    H, one = torch.rand(N, 1, generator=generator), torch.eye(1)
+    num_heard = 1 + A_club.sum(dim=1)
+    averages = attend_by_node(A_club, H, one, torch.tensor([-1.0, 1.0]))[1]
+    ax.plot(num_heard, plain_sum(A_club, H, one), linestyle="none", label="plain sum")
+    ax.plot(num_heard, averages, linestyle="none", label="attention")
+    ax.axhline(1, color=display.INK, linewidth=0.8, linestyle=":")
+    ax.set(xlabel="members heard, oneself included", ylabel="output", ylim=(0, None))
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_scale(),
+    alt="Outputs at the members of the club by how many each hears, for messages "
+    "between 0 and 1. The plain sum rises in proportion, to about 9; attention stays "
+    "between 0 and 1.",
+    caption="All messages lie between 0 and 1. The plain sum says mostly how many were "
+    "heard; attention stays below the dotted line.",
 )
 
 # %% [markdown]
@@ -361,6 +533,30 @@ def cases():
 
 verify.equal("eq-gnn-attention-dense", cases(), atol=1e-12, against="a loop over nodes")
 
+
+# %% tags=["hide-input"]
+def draw_matrices():
+    figures, axes = display.panels((3.3, 3.4), (3.3, 3.4))
+    alpha = attend_densely(*inputs[-1], W, a_dst, a_src)[0]
+    titles = r"$\hat A$, by degrees", r"$\alpha$, by features"
+    for ax, matrix, title in zip(axes, (gcn_norm(A_club), alpha), titles, strict=True):
+        i, j = A_club.add(torch.eye(N)).nonzero().T
+        area = 45 * matrix[i, j]
+        ax.scatter(j, i, s=area, marker="s", color=display.COLORS[0], linewidth=0)
+        ax.set(xlim=(-1, N), ylim=(N, -1), aspect="equal", title=title)
+        ax.set(xlabel="node $j$", ylabel="node $i$")
+    return figures
+
+
+display.show(
+    draw_matrices(),
+    alt="Two matrices of the karate club as squares, larger for larger entries, at the "
+    "same places. On the left they are of even size and symmetric, on the right a few "
+    "in each row are large and most are tiny.",
+    caption="The same friendships, twice. On the left degrees alone say who counts; on "
+    "the right random features and weights do, and the matrix is not symmetric.",
+)
+
 # %% [markdown]
 # It is the GCN layer with a matrix $\alpha$ that is made from the features, in place of $\hat A$. On an edge list with
 # the loops, edge $m$ runs from node $j_m$ to node $i_m$, for $m = 0, \dots, E + N - 1$. The same then takes two sums by
@@ -447,6 +643,36 @@ verify.equal(
     "eq-gnn-receiver-cancels", cases(), atol=1e-12, against="the scores of both ends"
 )
 
+
+# %% tags=["hide-input"]
+def draw_receiver():
+    fig, ax = plt.subplots(figsize=(4.2, 2.7))
+    r, s = torch.linspace(-4, 4, 81)[:, None], torch.tensor([1.5, 0.5, -0.5, -1.5])
+    bent, straight = leaky_relu(r + s, 0.2).softmax(dim=1), s.softmax(dim=0)
+    for key, value in enumerate(s):
+        ax.plot(r, bent[:, key], color=display.COLORS[0], linestyle="-", marker="")
+        dashes = dict(linestyle="--", linewidth=1, marker="")
+        ax.plot([-4, 4], straight[[key, key]], color=display.COLORS[1], **dashes)
+        ax.annotate(f"$s$ = {value:g}", (4.2, bent[-1, key]), va="center")
+    ax.plot([], color=display.COLORS[0], linestyle="-", marker="", label="LeakyReLU")
+    ax.plot([], color=display.COLORS[1], linestyle="--", marker="", label="without")
+    ax.set(
+        xlabel="$r_i$ of the listener", ylabel="share", ylim=(0, 0.8), xlim=(-4, 5.6)
+    )
+    ax.set_xticks(range(-4, 5, 2))
+    ax.legend(loc="upper left", ncols=2)
+    return fig
+
+
+display.show(
+    draw_receiver(),
+    alt="The shares of four neighbours by the number r of the listener. With LeakyReLU "
+    "they are nearly equal for a very negative r and spread as r rises, in an order "
+    "that never changes. Without it they are four horizontal lines.",
+    caption="What the listener decides, through r, is how sharply it chooses. The four "
+    "curves never cross: their order is that of s.",
+)
+
 # %% [markdown]
 # :::{exercise} A softmax over edges
 # :label: ex-gnn-edge-softmax
@@ -516,54 +742,86 @@ exercises.check("gnn/attention/edge_softmax_gradient", edge_softmax_gradient)
 # ## Several heads
 #
 # A softmax makes one choice. A node may have reasons for several, as an atom whose hydrogens tell one thing and whose
-# oxygens another. So $K$ layers, each with its own $W^k$ and $a^k$, run side by side; their outputs are put one above
+# oxygens another. So $n$ layers, each with its own $W^k$ and $a^k$, run side by side; their outputs are put one above
 # the other or, in a last layer that has to end with one number per class, averaged:
 #
 # $$
 # \begin{gathered}
-# h_i' = \sigma\Bigg( \mathop{\Big\Vert}_{k=1}^{K} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg)
-# \in \mathbb{R}^{K d'} \\
-# \text{or} \qquad h_i' = \sigma\Bigg( \frac1K \sum_{k=1}^{K} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg)
+# h_i' = \sigma\Bigg( \mathop{\Big\Vert}_{k=1}^{n} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg)
+# \in \mathbb{R}^{n d'} \\
+# \text{or} \qquad h_i' = \sigma\Bigg( \frac1n \sum_{k=1}^{n} \sum_j \alpha_{ij}^k\, W^{k\top} h_j \Bigg)
 # \in \mathbb{R}^{d'} .
 # \end{gathered}
 # $$ (def-gnn-heads)
 #
-# On a machine it is one layer: one product with $W = [\, W^1 \;\cdots\; W^K \,] \in \mathbb{R}^{d \times K d'}$ makes
+# On a machine it is one layer: one product with $W = [\, W^1 \;\cdots\; W^n \,] \in \mathbb{R}^{d \times n d'}$ makes
 # the messages of all heads. With $\alpha^k$ for the matrix {eq}`eq-gnn-attention-dense` of head $k$,
 #
 # $$
 # \begin{aligned}
-# \texttt{GraphAttention}(H) = {} & \big[\, \alpha^1 H W^1 \;\cdots\; \alpha^K H W^K \,\big] \\
-# \text{or}\quad & \frac1K \sum_{k=1}^{K} \alpha^k H W^k .
+# \texttt{GraphAttention}(H) = {} & \big[\, \alpha^1 H W^1 \;\cdots\; \alpha^n H W^n \,\big] \\
+# \text{or}\quad & \frac1n \sum_{k=1}^{n} \alpha^k H W^k .
 # \end{aligned}
 # $$ (eq-gnn-heads)
 
 
 # %%
-K = 3
-concatenated = GraphAttention(3, 4, heads=K)
+concatenated = GraphAttention(3, 4, heads=3)
 
 
 def heads_one_by_one(A, H, layer):
     """A list of α H W, one [N, d_out] per head."""
     weights = zip(
-        layer.weight.chunk(K, dim=1), layer.att_dst, layer.att_src, strict=True
+        layer.weight.chunk(layer.heads, dim=1),
+        layer.att_dst,
+        layer.att_src,
+        strict=True,
     )
     return [attend_densely(A, H, *of_head)[1] for of_head in weights]
 
 
 # %% tags=["check"]
 def cases():
-    averaged = GraphAttention(3, 4, heads=K, concat=False)
+    averaged = GraphAttention(3, 4, heads=3, concat=False)
     averaged.load_state_dict(concatenated.state_dict())
     for A, H in inputs:
         heads, edges = heads_one_by_one(A, H, concatenated), A.nonzero().T
         yield torch.cat(heads, dim=1), concatenated(H, edges)
-        yield sum(heads) / K, averaged(H, edges)
+        yield sum(heads) / 3, averaged(H, edges)
 
 
 verify.equal(
     "eq-gnn-heads", cases(), atol=1e-12, against="GraphAttention, all heads at once"
+)
+
+
+# %% tags=["hide-input"]
+def draw_heads():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    A, H = inputs[-1]
+    heard = neighbourhoods(A)[31]
+    edges, shares = concatenated.coefficients(H, A.nonzero().T)
+    rows = torch.stack([shares[(edges[0] == j) & (edges[1] == 31)][0] for j in heard])
+    places = torch.arange(len(heard))
+    for k, (row, hatch) in enumerate(
+        zip(rows.detach().T, ("", "//", ".."), strict=True)
+    ):
+        style = dict(color=display.COLORS[k], hatch=hatch, label=f"head {k + 1}")
+        ax.bar(places + 0.27 * (k - 1), row, width=0.25, **style)
+    ax.axhline(1 / len(heard), color=display.INK, linewidth=0.8, linestyle=":")
+    ax.set_xticks(places, heard)
+    ax.set(xlabel="member whom 31 hears", ylabel="share")
+    ax.set_ylim(0, 1.6 * rows.max().item())
+    ax.legend(loc="upper left", ncols=2)
+    return fig
+
+
+display.show(
+    draw_heads(),
+    alt="For each member whom member 31 of the club hears, itself included, three bars: "
+    "the shares in three heads with random weights. The heads prefer different members.",
+    caption="Three heads of one layer at one listener, with random weights: three "
+    "choices side by side. The dotted line is the equal share.",
 )
 
 # %% [markdown]
@@ -632,36 +890,16 @@ for ours, theirs in cases(torch.float):
 # 2. $r \mathbf{1}^\top + \mathbf{1} s^\top$ becomes $P r \mathbf{1}^\top + \mathbf{1} s^\top P^\top =
 #    P (r \mathbf{1}^\top + \mathbf{1} s^\top) P^\top$, because $P \mathbf{1} = \mathbf{1}$. LeakyReLU acts on each
 #    entry, and $\tilde A$ becomes $P \tilde A P^\top$ as before: scores and holes move together.
-# 3. The softmax treats all rows alike, and within a row a sum does not depend on the order. So
-#
-# $$
-# \alpha(P A P^\top, P H) = P\, \alpha(A, H)\, P^\top .
-# $$ (eq-gnn-coefficients-relabelled)
-
-
-# %% tags=["check"]
-def cases():
-    for A, H in inputs:
-        alpha = coefficients(A, H @ W, a_dst, a_src)  # [N, N]
-        P = torch.eye(len(A))[torch.randperm(len(A))]
-        yield coefficients(P @ A @ P.T, P @ H @ W, a_dst, a_src), P @ alpha @ P.T
-
-
-verify.equal(
-    "eq-gnn-coefficients-relabelled",
-    cases(),
-    atol=1e-12,
-    against="relabelling the coefficients",
-)
-
-# %% [markdown]
+# 3. The softmax treats all rows alike, and within a row a sum does not depend on the order. So $\alpha$ becomes
+#    $P \alpha P^\top$.
 # 4. Then $\alpha Z$ becomes $P \alpha P^\top P Z = P \alpha Z$, and $\sigma$ acts on each entry: the layer is
 #    {term}`permutation equivariant <permutation equivariance>`. Heads are such layers side by side:
 #
 # $$
 # \begin{aligned}
-# & \texttt{GraphAttention}(P A P^\top, P H) \\
-# & \quad = P\; \texttt{GraphAttention}(A, H) .
+# \alpha(P A P^\top, P H) &= P\, \alpha(A, H)\, P^\top , \\
+# \texttt{GraphAttention}(P A P^\top, P H) &= \\
+# P\; \texttt{GraphAttention}&(A, H) .
 # \end{aligned}
 # $$ (eq-gnn-attention-equivariance)
 
@@ -669,8 +907,10 @@ verify.equal(
 # %% tags=["check"]
 def cases():
     for A, H in inputs:
-        out = concatenated(H, A.nonzero().T)  # [N, K d_out]
         P = torch.eye(len(A))[torch.randperm(len(A))]
+        alpha = coefficients(A, H @ W, a_dst, a_src)  # [N, N]
+        yield coefficients(P @ A @ P.T, P @ H @ W, a_dst, a_src), P @ alpha @ P.T
+        out = concatenated(H, A.nonzero().T)  # [N, heads·d_out]
         yield concatenated(P @ H, (P @ A @ P.T).nonzero().T), P @ out
 
 
@@ -678,7 +918,33 @@ verify.equal(
     "eq-gnn-attention-equivariance",
     cases(),
     atol=1e-12,
-    against="relabelling the output",
+    against="relabelling coefficients and output",
+)
+
+
+# %% tags=["hide-input"]
+def draw_relabelled():
+    figures, axes = display.panels((3.3, 3.4), (3.3, 3.4))
+    A, H = inputs[4]
+    generator = torch.Generator().manual_seed(0)
+    P = torch.eye(len(A))[torch.randperm(len(A), generator=generator)]
+    both = (A, H, "before"), (P @ A @ P.T, P @ H, "renamed")
+    for ax, (A, H, title) in zip(axes, both, strict=True):
+        alpha = coefficients(A, H @ W, a_dst, a_src)
+        i, j = alpha.nonzero().T
+        area, blue = 70 * alpha[i, j], display.COLORS[0]
+        ax.scatter(j, i, s=area, marker="s", color=blue, linewidth=0)
+        ax.set(xlim=(-1, len(A)), ylim=(len(A), -1), aspect="equal", title=title)
+        ticks = range(0, len(A), 5)
+        ax.set(xlabel="node $j$", ylabel="node $i$", xticks=ticks, yticks=ticks)
+    return figures
+
+
+display.show(
+    draw_relabelled(),
+    alt="The coefficients of a random graph as squares in a matrix, before and after "
+    "renaming the nodes: the same squares, in rows and columns of another order.",
+    caption="The same coefficients, in rows and columns of another order.",
 )
 
 # %% [markdown]
@@ -736,7 +1002,9 @@ def three_statements(A):
 
 
 # %% tags=["check"]
-named = (nx.cycle_graph(6), nx.petersen_graph(), nx.star_graph(5))
+two_parts = nx.disjoint_union(nx.cycle_graph(5), nx.complete_graph(4))
+one_alone = nx.disjoint_union(nx.empty_graph(1), nx.star_graph(3))
+named = (nx.cycle_graph(6), nx.petersen_graph(), two_parts, one_alone)
 statements = [
     three_statements(A)
     for A in graphs + [torch.from_numpy(nx.to_numpy_array(G)) for G in named]
@@ -747,6 +1015,27 @@ verify.holds(
     and {three[0] for three in statements} == {True, False},
     against="the degrees, edge by edge",
     cases=len(statements),
+)
+
+
+# %% tags=["hide-input"]
+def draw_row_sums():
+    fig, ax = plt.subplots(figsize=(4.2, 2.5))
+    num_heard = 1 + A_club.sum(dim=1)
+    ax.plot(num_heard, gcn_norm(A_club).sum(dim=1), linestyle="none")
+    ax.axhline(1, color=display.INK, linewidth=0.9, linestyle="--")
+    ax.annotate("attention", (13, 1.05))
+    ax.set(xlabel=r"$\tilde d_i$", ylabel=r"row sum of $\hat A$", ylim=(0, None))
+    return fig
+
+
+display.show(
+    draw_row_sums(),
+    alt="The row sums of the GCN's matrix on the club by degree, from below 1 for "
+    "members with few friends to above 2 for the leaders; a dashed line at 1 is what "
+    "attention has.",
+    caption="On the club, members with many friends hear more in sum by the GCN. No "
+    "attention leaves the dashed line.",
 )
 
 # %% [markdown]
@@ -803,24 +1092,39 @@ exercises.check("gnn/attention/hydrogen_share", hydrogen_share)
 
 
 # %%
-def rankings(values, A):
-    """For each node i, the nodes that it hears, in increasing order of values[i]."""
-    return [
-        torch.tensor(sorted(heard, key=lambda j: row[j]))
-        for row, heard in zip(values.tolist(), neighbourhoods(A), strict=True)
-    ]
+def rankings(s, A):
+    """For each node, the nodes that it hears in increasing order of s [N]."""
+    return [sorted(heard, key=lambda j: s[j]) for heard in neighbourhoods(A)]
 
 
 # %% tags=["check"]
 def cases():
     for A, H in inputs:
         alpha, s = coefficients(A, H @ W, a_dst, a_src), H @ W @ a_src
-        yield from zip(
-            rankings(s.expand(len(A), -1), A), rankings(alpha, A), strict=True
-        )
+        for i, ranking in enumerate(rankings(s, A)):
+            yield alpha[i].argsort()[-len(ranking) :], torch.tensor(ranking)
 
 
 verify.equal("eq-gnn-static-ranking", cases(), against="sorting the coefficients")
+
+
+# %% tags=["hide-input"]
+def draw_gat_scores():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    keys = torch.linspace(-3, 3, 61)
+    for r in (-2.0, 0.0, 2.0):
+        ax.plot(keys, leaky_relu(r + keys, 0.2), marker="", label=f"$r_i$ = {r:g}")
+    ax.set(xlabel="$s_j$ of the one heard", ylabel="score")
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_gat_scores(),
+    alt="GAT's scores by s for three listeners: each curve rises all the way, with a bend "
+    "at another place.",
+    caption="Whoever listens, the score rises with s. The listener moves only the bend.",
+)
 
 # %% [markdown]
 # ### The smallest graph where it matters
@@ -891,6 +1195,28 @@ verify.equal(
     against="20,000 random scores, and those described",
 )
 
+
+# %% tags=["hide-input"]
+def draw_bound():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    some = delta[:4001:100]
+    for gamma in (0.05, 0.2, 0.5):
+        curve = 0.5 * softplus(-some) + 0.5 * softplus(gamma * some)
+        ax.plot(some, curve, marker="", label=f"$\\gamma$ = {gamma:g}")
+    ax.axhline(math.log(2), color=display.INK, linewidth=0.8, linestyle=":")
+    ax.set(xlabel=r"lead $\Delta$", ylabel="least loss", ylim=(0, 0.9))
+    ax.legend(loc="lower right")
+    return fig
+
+
+display.show(
+    draw_bound(),
+    alt="The least loss by the lead Δ for three slopes γ. Each curve starts at log 2, "
+    "falls to a minimum and rises again; the smaller γ, the lower the minimum.",
+    caption="A larger lead helps the query that is right and hurts the other one. The "
+    "dotted line is the loss of no choice; none of the curves comes near zero.",
+)
+
 # %% [markdown]
 # The bound is {glue:text}`gnn-att-bound`; not to choose at all costs $\log 2 = $ {glue:text}`gnn-att-coin`.
 #
@@ -940,6 +1266,26 @@ def cases():
 
 verify.equal(
     "eq-gnn-lookup-solved", cases(), atol=1e-12, against="the sigmoid of the lead"
+)
+
+
+# %% tags=["hide-input"]
+def draw_gatv2_scores():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    keys, units = torch.linspace(-3, 3, 61)[:, None], torch.tensor([[1.0, -1.0]])
+    for x in (-1.0, 0.0, 1.0):
+        scores = gatv2_scores(x * units, -keys @ units, -torch.ones(2, 1))[0]
+        ax.plot(keys, scores, marker="", label=f"$x_i$ = {x:g}")
+    ax.set(xlabel="$x_j$ of the key", ylabel="score")
+    ax.legend(loc="lower center")
+    return fig
+
+
+display.show(
+    draw_gatv2_scores(),
+    alt="GATv2's scores by key for three queries: three tents, each with its peak at the "
+    "query's own key.",
+    caption="With the bend inside, each query has its peak at its own key.",
 )
 
 # %% [markdown]
@@ -1127,7 +1473,38 @@ exercises.check("gnn/attention/dot_product_attention", dot_product_attention)
 # itself: the same network, with the same starting weights, but with fixed coefficients. Once these are the mean
 # $\tilde D^{-1} \tilde A$, which is attention with $a = 0$, once the GCN's $\hat A$. The paper trains with dropout on
 # coefficients and features, so give attention that help as well.
-#
+
+# %% tags=["hide-input"]
+graph = nx.from_numpy_array(A_club.numpy())
+layout, shapes = drawing.spread(graph), "os^D"  # one shape for each community
+
+
+def draw_members(ax, named=(), size=9):
+    """The members on ax: shape by community, a thick rim if labelled, some named."""
+    for j, (community, given) in enumerate(zip(club.y, club.train_mask, strict=True)):
+        style = dict(marker=shapes[community], outline=2.6 if given else 0.8, size=size)
+        if j in named:
+            style |= dict(label=str, size=24 if community == 2 else 17)
+        drawing.nodes(ax, layout, [j], display.COLORS[community], **style)
+
+
+def draw_labels():
+    fig, ax = plt.subplots(figsize=(4.2, 3.6))
+    drawing.edges(ax, layout, graph.edges, width=0.5)
+    draw_members(ax, named=club.train_mask.nonzero()[:, 0].tolist())
+    ax.set_axis_off()
+    return fig
+
+
+display.show(
+    draw_labels(),
+    alt="The karate club with its four communities as circles, squares, triangles and "
+    "diamonds, in four regions of the picture. One member of each has a thick rim.",
+    caption="Four communities, and one labelled member of each: those with a thick rim "
+    "and a number.",
+)
+
+# %% [markdown]
 # Fixed and learned coefficients differ in more than one way. Three controls take them apart. *Frozen at the start*: the
 # coefficients that the random weights give, kept while $W$ is trained. *$a$ frozen*: $a$ keeps its random start, and
 # the coefficients still move, because $z$ does. *Frozen at the end*: the coefficients that attention has learned, and
@@ -1255,26 +1632,25 @@ display.glue("gnn-att-members", f"{N}")
 # {glue:text}`gnn-att-attention-loss-240`. It is ahead by some steps. Which of them fits better is not a question that
 # a loss still on its way to zero can answer.
 #
-# What do the controls say? Frozen at the start, the same kind of coefficients cost nothing:
+# What do the controls say? Frozen at the start, random coefficients do about as well as the mean:
 # {glue:text}`gnn-att-frozen-at-the-start`. They are nearly a mean, as spread as equal shares among
 # {glue:text}`gnn-att-equal-start` of those heard; when attention has been trained it is {glue:text}`gnn-att-equal-end`.
 # With $a$ frozen and $W$ trained, accuracy is as low as when $a$ is learned, {glue:text}`gnn-att-a-frozen`. So it is
 # not the training of $a$ that costs accuracy here, but that coefficients *move* with $z$ while four labels are fitted.
 # Where they end is enough: frozen at the end they give {glue:text}`gnn-att-frozen-at-the-end`, though all else starts
-# anew. The features are names, so there is nothing in them that could tell a good friend from a lucky one. That is one
-# graph of {glue:text}`gnn-att-members` nodes with one set of labels, and no more than that.
+# anew. That is one graph of {glue:text}`gnn-att-members`
+# nodes with one set of labels, and no more.
 #
-# Look at what one network learned, from the place of a member who listens. Lines and bars are the coefficients in the
-# last layer of the first seed (the listener's own has a bar only); the dashed line is the equal share. The bars stand
-# in the order of $s_j$, the same ranking for everybody; so, whoever listens, they fall from top to bottom.
+# Look at what one network learned, from the place of a member who listens. A shape is a community, a thick rim a label
+# that was given. Widths of lines and lengths of bars are the coefficients in the last layer of the first start (the
+# listener's own has a bar only); the dashed line is the equal share. Bars stand in the order of $s_j$, the same ranking
+# for everybody; so, whoever listens, they fall from top to bottom. Do they prefer the listener's own community?
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 (_, (_, alpha), s), _ = trained["attention"]
 ranks = s.argsort(dim=1).argsort(dim=1).double()  # [seeds, N]
 between_seeds = np.corrcoef(ranks)[np.triu_indices(club_seeds, k=1)].mean()
-graph = nx.from_numpy_array(A_club.numpy())
-heard_by = neighbourhoods(A_club)
-layout = drawing.spread(graph)
+heard_by, signs = neighbourhoods(A_club), "●■▲◆"
 looked_from = [0, 1, 5, 8, 13, 16, 31, 33]
 most_heard = max(len(heard_by[i]) for i in looked_from)
 
@@ -1285,20 +1661,21 @@ def in_order(i):
 
 
 def draw_attention(i):
-    figures, (ax, bars) = display.panels((3.9, 4), (2.8, 4))
-    drawing.edges(ax, layout, graph.edges, width=0.5)
+    figures, (ax, bars) = display.panels((4.1, 4.2), (2.6, 4.2))
     heard = in_order(i)
-    share = alpha[0, i, heard]
     friends = [j for j in heard if j != i]
-    widths = 12 * alpha[0, i, friends]
-    drawing.edges(ax, layout, [(i, j) for j in friends], widths, alpha=0.7)
-    drawing.nodes(ax, layout, sorted(set(graph) - set(heard)), size=5, outline=0.6)
-    drawing.nodes(ax, layout, friends, display.COLORS[0], label=str)
-    drawing.nodes(ax, layout, [i], display.COLORS[1], label=str, outline=2.4)
+    drawing.edges(ax, layout, graph.edges, width=0.4)
+    ways = [(i, j) for j in friends]
+    drawing.edges(ax, layout, ways, 12 * alpha[0, i, friends], alpha=0.7)
+    draw_members(ax, named=heard)
+    ax.annotate("listens", layout[i], (0, 14), textcoords="offset points", ha="center")
     ax.set_axis_off()
-    bars.barh(range(len(heard)), share, color=display.COLORS[0])
+    hues = [display.COLORS[y[j]] for j in heard]
+    bars.barh(range(len(heard)), alpha[0, i, heard], color=hues)
     bars.axvline(1 / len(heard), color=display.INK, linewidth=0.9, linestyle="--")
-    bars.set_yticks(range(len(heard)), heard, fontsize=9)
+    bars.set_yticks(
+        range(len(heard)), [f"{j} {signs[y[j]]}" for j in heard], fontsize=9
+    )
     bars.grid(visible=False)
     bars.set(xlim=(0, 1), ylim=(most_heard - 0.4, -0.6))
     bars.set(xlabel=f"$\\alpha_{{ij}}$ of $i$ = {i}", ylabel="member $j$, by $s_j$")
@@ -1308,10 +1685,13 @@ def draw_attention(i):
 def describe(i):
     heard = in_order(i)
     shares = ", ".join(f"{j}: {alpha[0, i, j]:.0%}" for j in heard[:3])
+    own = alpha[0, i, y == y[i]].sum()
+    equal = (y[heard] == y[i]).double().mean()
     return (
         f"The karate club, looked at from member {i}, who hears {len(heard)} members, "
         f"itself included. An equal share is {1 / len(heard):.0%}; the largest three "
-        f"coefficients are {shares}. The bars fall from top to bottom."
+        f"coefficients are {shares}; {own:.0%} go to its own community, where equal shares "
+        f"would give {equal:.0%}. The bars fall from top to bottom."
     )
 
 
@@ -1321,16 +1701,20 @@ display.slider(
     label="member who listens",
     alt=describe,
     caption="Whoever listens, the bars fall: all members rank whom they hear in one "
-    "order.",
+    "order. Shapes are communities, thick rims the four labels given.",
     start=31,
 )
 display.glue("gnn-att-between-seeds", f"{between_seeds:.2f}")
+same = (y[:, None] == y).double()  # [N, N]
+for name, matrix in (("learned", alpha), ("equal", mean_matrix(A_club))):
+    display.glue(f"gnn-att-own-{name}", f"{(matrix * same).sum(dim=-1).mean():.0%}")
 
 # %% [markdown]
-# It is tempting to read friendship into such a picture. Train from another start before you do: the rank correlation
-# of $s$ between two seeds is {glue:text}`gnn-att-between-seeds` on average. What you see is *a* way to fit four labels,
-# not a property of the club. Attention coefficients say what a network uses, not why, and not what it must use
-# {cite}`jain2019attention`.
+# On average over all members and starts {glue:text}`gnn-att-own-learned` of the shares go to the listener's own
+# community; equal shares would give {glue:text}`gnn-att-own-equal`. It is tempting to read friendship into such a
+# picture. Train from another start before you do: the rank correlation of $s$ between two seeds is
+# {glue:text}`gnn-att-between-seeds` on average. What you see is *a* way to fit four labels, not a property of the club.
+# Attention coefficients say what a network uses, not why, and not what it must use {cite}`jain2019attention`.
 #
 # Where does it pay? Where features say whom to hear, and data suffice to learn it. One ranking for all is enough if
 # there is one: sensors, say, that report whether they are broken. "Those whose taste is like mine" takes GATv2.
@@ -1340,6 +1724,7 @@ display.glue("gnn-att-between-seeds", f"{between_seeds:.2f}")
 #
 # - Attention puts a computed coefficient before each message: a score from the features of both ends, a softmax over
 #   the neighbourhood. Coefficients are shares, so the output is a true average, on one scale for all degrees.
+# - A layer of attention is score, share, sum: four nodes and one number each show all of it.
 # - The score splits into $r_i + s_j$: two numbers per node, one addition per edge, $O(E + N)$ in all. Node by node,
 #   dense and on edges it is the same layer, with one head or several, and PyG's `GATConv` on every graph: loops are
 #   replaced by one, edges count at their target and as often as they stand.

@@ -183,6 +183,7 @@ def test_attending_takes_the_node_itself_the_halves_of_a_in_their_order_and_the_
         (partial(attend, slope=0.01), "slope 0.2"),
         (partial(attend, with_itself=False), "hears itself"),
         (partial(attend, swap=True), "first half of a"),
+        (lambda i, neighbours, H, W, a: (H[[*neighbours, i]] @ W).mean(dim=0), "one softmax over the scores"),
     )
 
 

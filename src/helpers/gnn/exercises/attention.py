@@ -16,6 +16,7 @@ def attend(candidate):
         for i, desired in enumerate(oracle(H, edge_index).detach()):
             args = i, edge_index[0, edge_index[1] == i].tolist(), H, W, a
             says = "Node i hears itself, too; the first half of a is for i; LeakyReLU has the slope 0.2 below zero"
+            says += "; one softmax over the scores, then the sum of shares times messages W^T h"
             expect(candidate, args, desired, atol=1e-12, says=says)
 
 
