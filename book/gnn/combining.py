@@ -250,6 +250,30 @@ def cases():
 
 verify.equal("eq-gnn-rnn-shift", cases(), atol=1e-12, against="shifting the states")
 
+
+# %% tags=["hide-input"]
+def draw_bent():
+    figures, axes = display.panels((3.3, 1.7), (2.2, 1.7))
+    path, circle = {i: (i, 0) for i in range(6)}, drawing.on_circle(6)
+    drawing.arrows(axes[0], path, itertools.pairwise(range(6)))
+    drawing.arrows(axes[1], circle, directed_ring(6).T.tolist())
+    drawing.nodes(axes[0], path, fill=display.COLORS[0], label=str)
+    drawing.nodes(axes[1], circle, fill=display.COLORS[0], label=str)
+    axes[0].set(title="one renaming fits", ylim=(-1, 1))
+    axes[1].set(title="six renamings fit", aspect="equal")
+    for ax in axes:
+        ax.set_axis_off()
+    return figures
+
+
+display.show(
+    draw_bent(),
+    alt="Left, a directed path of nodes 0 to 5. Right, the same six nodes as a "
+    "directed ring, with one more arrow, from the last to the first.",
+    caption="On the path only the identity keeps all edges. With one more edge, every "
+    "shift does.",
+)
+
 # %% [markdown]
 # ### Both directions
 #
@@ -471,7 +495,32 @@ exercises.check("gnn/combining/sweep", sweep)
 # with $\operatorname{sigm}(a) = 1 / (1 + e^{-a})$. Where $z \approx 1$, a state survives as it is, for many rounds,
 # and so does its gradient. This is the form of `torch.nn.GRUCell`. Papers often exchange the roles of $z$ and $1 - z$,
 # and apply $r$ to $h$ *before* the matrix: $W_{hn} (r \odot h)$ is another function than $r \odot (W_{hn} h)$.
-#
+
+
+# %% tags=["hide-input"]
+def draw_gate():
+    (figure,), (ax,) = display.panels((4.2, 2.5))
+    for z, candidate in ((0, 0.2), (0.8, 0.2), (0.98, 0.2)):
+        h = [1.0]
+        for _ in range(20):
+            h.append((1 - z) * candidate + z * h[-1])
+        ax.plot(h, label=f"z = {z}", markevery=2)
+    ax.axhline(0.2, color=display.INK, lw=0.8, linestyle=":")
+    ax.set(xlabel="step", ylabel="state", ylim=(0, 1.1), xticks=range(0, 21, 5))
+    ax.legend(loc="center right")
+    return figure
+
+
+display.show(
+    draw_gate(),
+    alt="A state that starts at 1 while the candidate is 0.2. With z = 0 it is 0.2 "
+    "after one step, with z = 0.8 it comes near within ten, and with z = 0.98 it is "
+    "still closer to 1 than to 0.2 after 20 steps.",
+    caption="The update gate says how long a state stays as it is. The dotted line is "
+    "the candidate.",
+)
+
+# %% [markdown]
 # A **gated graph network** {cite}`li2016ggnn` gives each node such a unit. What the neighbours say is the input, what
 # the node knew is the state. Let node $i$ start from its features, filled up with zeros to the size $d$ of the state,
 # and repeat for $k = 1, \dots, K$:
@@ -622,7 +671,34 @@ exercises.check("gnn/combining/typed_messages", typed_messages)
 # Now let time be time. Take a net of knots and threads. Each thread is a spring, each knot moves up and down, and gusts
 # of wind push it. A camera looks on: it sees where each knot is, blurred, and it does not see how fast it moves.
 # **Where will each knot be in the next frame?**
-#
+
+# %% tags=["hide-input"]
+train_nets, test_nets = wind.nets(seed)  # 20 knots each, and 30
+places, L = test_nets[0]
+threads = np.argwhere(np.triu(L.numpy(), 1) < 0)  # [E, 2]
+shown = np.argsort(places[:, 0])[[0, len(L) // 2, -1]]
+looks = [*zip(shown, "os^", ("-", "--", "-."), display.COLORS[:3], strict=True)]
+
+
+def draw_net():
+    (figure,), (ax,) = display.panels((2.7, 2.7))
+    drawing.edges(ax, places, threads)
+    drawing.nodes(ax, places, size=5)
+    for node, marker, _, hue in looks:
+        ax.plot(*places[node], marker, ms=9, color=hue)
+    ax.set(aspect="equal")
+    ax.set_axis_off()
+    return figure
+
+
+display.show(
+    draw_net(),
+    alt="A triangulated net of 30 knots, seen from above, three of them marked by a "
+    "disc, a square and a triangle.",
+    caption="A net from above. Each knot moves up and down; three will be followed.",
+)
+
+# %% [markdown]
 # With heights $x_t \in \mathbb{R}^N$, velocities $v_t$, the graph Laplacian $L = D - A$, and gusts
 # $\varepsilon_t$ and blur $\eta_t$ of independent standard normal numbers,
 #
@@ -653,43 +729,27 @@ def film(L, gusts, blur):
 
 
 frames = 20
-train_nets, test_nets = wind.nets(seed)  # 20 knots each, and 30
-places, L = test_nets[0]
 gusts, blur = torch.randn(wind.UNSEEN + 21, len(L)), torch.randn(21, len(L))
 x, y = film(L, gusts, blur)
 helper = wind.film(L, gusts, blur)  # the same, for threads that tear too
 print("helpers.gnn.wind agrees:", torch.allclose(torch.stack(helper)[1], y))
 
+
 # %% tags=["hide-input"]
-threads = np.argwhere(np.triu(L.numpy(), 1) < 0)  # [E, 2]
-
-
-def draw_net():
-    figures, axes = display.panels((2.7, 2.9), (4, 2.9))
-    drawing.edges(axes[0], places, threads)
-    drawing.nodes(axes[0], places, size=5)
-    shown = np.argsort(places[:, 0])[[0, len(L) // 2, -1]]
-    looks = zip(shown, "os^", ("-", "--", "-."), display.COLORS[:3], strict=True)
+def draw_film():
+    (figure,), (ax,) = display.panels((4.2, 2.9))
     for node, marker, dashes, hue in looks:
-        axes[0].plot(*places[node], marker, ms=9, color=hue)
-        axes[1].plot(x[:, node], dashes, marker="", color=hue)
-        axes[1].plot(y[:, node], marker, linestyle="none", color=hue)
-    axes[0].set(title="a net, seen from above", aspect="equal")
-    axes[0].set_axis_off()
-    axes[1].set(
-        xlabel="frame",
-        ylabel="height",
-        xticks=range(0, frames + 1, 5),
-        title="three knots: lines true, markers seen",
-    )
-    return figures
+        ax.plot(x[:, node], dashes, marker="", color=hue)
+        ax.plot(y[:, node], marker, linestyle="none", color=hue)
+    ax.set(xlabel="frame", ylabel="height", xticks=range(0, frames + 1, 5))
+    ax.set(title="lines true, markers seen")
+    return figure
 
 
 display.show(
-    draw_net(),
-    alt="Left, a triangulated net of 30 knots, three of them marked. Right, the "
-    "heights of these three over 21 frames: smooth swings, each with scattered "
-    "markers around it where the camera saw the knot.",
+    draw_film(),
+    alt="The heights of the three knots over 21 frames: smooth swings, each with "
+    "scattered markers around it where the camera saw the knot.",
     caption="What the camera sees is blurred: from one frame, a knot's velocity "
     "cannot be read.",
 )
@@ -774,6 +834,31 @@ def cases():
 
 
 verify.equal("eq-gnn-chebyshev-filter", cases(), atol=1e-12, against="PyG's ChebConv")
+
+
+# %% tags=["hide-input"]
+def draw_filter():
+    figures, axes = display.panels((2.7, 2.7), (2.7, 2.7))
+    only = torch.zeros(len(L), 1)
+    only[shown[1]] = 1
+    for ax, X, title in zip(axes, (only, L @ only), ("x", "L x"), strict=True):
+        drawing.edges(ax, places, threads)
+        up, down = (np.flatnonzero(sign * X[:, 0] > 0) for sign in (1, -1))
+        drawing.nodes(ax, places, size=5)
+        drawing.nodes(ax, places, up, fill=display.COLORS[1], marker="s", size=12)
+        drawing.nodes(ax, places, down, fill=display.COLORS[0], size=12)
+        ax.set(title=title, aspect="equal")
+        ax.set_axis_off()
+    return figures
+
+
+display.show(
+    draw_filter(),
+    alt="The net twice. Left, one knot is marked by a square: x is 1 there and 0 at "
+    "all others. Right, L x: the same knot, and all of its neighbours as discs.",
+    caption="What one knot says stays with Θ₀ where it is, and with Θ₁ gets to its "
+    "neighbours. Squares are positive, discs negative, small nodes 0.",
+)
 
 # %% [markdown]
 # Now take the GRU and replace each product with a matrix by such a filter {cite}`seo2018structured`. With features
@@ -991,20 +1076,6 @@ display.glue("gnn-comb-lead-least", f"{lead.min():.2f}")
 display.glue("gnn-comb-starts", f"{networks.STARTS}")
 display.glue("gnn-comb-films", f"{num_films}")
 
-# %% [markdown]
-# | a forecast that uses | network | mean squared error | luck of the films |
-# |---|---|---|---|
-# | the last frame, carried forward | none | {glue:text}`gnn-comb-last` | |
-# | a knot's present | MLP | {glue:text}`gnn-comb-neither` | {glue:text}`gnn-comb-luck-neither` |
-# | all knots' present | graph network | {glue:text}`gnn-comb-edges-only` | {glue:text}`gnn-comb-luck-edges-only` |
-# | a knot's past | recurrent network | {glue:text}`gnn-comb-memory-only` | {glue:text}`gnn-comb-luck-memory-only` |
-# | all knots' past | graph GRU | {glue:text}`gnn-comb-both` | {glue:text}`gnn-comb-luck-both` |
-#
-# Mean and standard deviation over {glue:text}`gnn-comb-starts` starts, after six frames and more of
-# {glue:text}`gnn-comb-films` films of the test nets. The last column is the standard error over films: other films
-# would move a whole row by about as much, more than another start does. But all rows are scored on the same films, so
-# compare them film by film.
-
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_scores():
@@ -1034,6 +1105,7 @@ def draw_scores():
         xticks=range(4),
         xticklabels=[name.replace(" ", "\n") for name in networks.KINDS],
         ylabel="mean squared error",
+        xlim=(-0.5, 3.5),
         ylim=ylim,
         title="each film by itself",
     )
@@ -1059,6 +1131,19 @@ display.show(
 )
 
 # %% [markdown]
+# | a forecast that uses | network | mean squared error | luck of the films |
+# |---|---|---|---|
+# | the last frame, carried forward | none | {glue:text}`gnn-comb-last` | |
+# | a knot's present | MLP | {glue:text}`gnn-comb-neither` | {glue:text}`gnn-comb-luck-neither` |
+# | all knots' present | graph network | {glue:text}`gnn-comb-edges-only` | {glue:text}`gnn-comb-luck-edges-only` |
+# | a knot's past | recurrent network | {glue:text}`gnn-comb-memory-only` | {glue:text}`gnn-comb-luck-memory-only` |
+# | all knots' past | graph GRU | {glue:text}`gnn-comb-both` | {glue:text}`gnn-comb-luck-both` |
+#
+# Mean and standard deviation over {glue:text}`gnn-comb-starts` starts, after six frames and more of
+# {glue:text}`gnn-comb-films` films of the test nets. The last column is the standard error over films: other films
+# would move a whole row by about as much, more than another start does. But all rows are scored on the same films, so
+# compare them film by film.
+#
 # In each of its starts the network with both beats the last frame, the graph network and the recurrent network. Film by
 # film it is ahead of each of the others by {glue:text}`gnn-comb-lead-least` at least, and by
 # {glue:text}`gnn-comb-lead` or more on average. The nets in this test have more knots than any in training, and other

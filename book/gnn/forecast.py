@@ -410,8 +410,8 @@ def draw_weights():
 display.show(
     draw_weights(),
     alt="Weights of the past frames in the best forecast, for three eigenvalues. For 0 "
-    "they fall smoothly over about five frames. For 2 and 8 they swing about "
-    "zero, the larger the eigenvalue the faster.",
+    "they fall from near 1 within two frames, dip below zero and fade. For 2 and 8 "
+    "they swing about zero, the larger the eigenvalue the faster.",
     caption="A slow mass asks for a mean over frames with the trend drawn on, a fast "
     "one for weights of both signs: its own swing, read backwards.",
 )
@@ -642,7 +642,8 @@ def draw_against_best():
 display.show(
     draw_against_best(),
     alt="Left, errors of the networks against those of the best forecast on the same "
-    "film, all just above the diagonal or on it, in four clusters. Right, errors of "
+    "film, on the diagonal or above it, "
+    "in four clusters, farthest above for memory only. Right, errors of "
     "the networks by frames seen, close to their four floors, which are thin lines.",
     caption="A film that is hard for the best forecast is hard for the network. What "
     "is the network's own fault is the small distance to the diagonal.",
