@@ -313,6 +313,32 @@ def ring_edges(n):
     return torch.stack([sources, targets]), torch.arange(2).repeat_interleave(n)
 
 
+# %% tags=["hide-input"]
+def draw_messages():
+    fig, ax = plt.subplots(figsize=(4.2, 1.7))
+    places = np.array([(-1.0, 0.0), (0.0, 0.0), (1.0, 0.0)])
+    names = "$h_{i-1}$", "$h_i$", "$h_{i+1}$"
+    drawing.nodes(ax, places, label=lambda node: names[node], size=34)
+    for source, tap, style in ((0, -1, "--"), (2, 1, "-")):
+        drawing.arrows(ax, places, [(source, 1)], tap_colors[tap], 1.6, style, size=34)
+    ax.text(-0.5, 0.22, r"$W_{-1}^T$", **centred)
+    ax.text(0.5, 0.22, "$W_1^T$", **centred)
+    ax.text(0, 0.55, "$W_0^T$", **centred)
+    ax.set(xlim=(-1.4, 1.4), ylim=(-0.4, 0.7))
+    ax.axis("off")
+    return fig
+
+
+display.show(
+    draw_messages(),
+    alt="Node i between its two neighbours. A dashed arrow with the matrix of kind minus "
+    "1 comes from the left, a solid one with that of kind 1 from the right, and a third "
+    "matrix stands above node i itself.",
+    caption="What node i receives: each kind of edge has a matrix of its own, and so has "
+    "the node itself.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for n in sizes:
