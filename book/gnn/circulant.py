@@ -59,7 +59,7 @@ def draw_window(i, n=6):
         ring.text(*(1.4 * places[j]), name, **centred)
     ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     ring.axis("off")
-    bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
+    bar = {"width": 0.5, "color": display.COLORS[0], "label": "output"}
     signal.bar(range(i), ring_y[:i], width=0.5, fill=False)
     signal.bar(i, ring_y[i], **bar)
     signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
