@@ -59,7 +59,7 @@ def draw_window(i, n=6):
         ring.text(*(1.4 * places[j]), name, **centred)
     ring.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
     ring.axis("off")
-    bar = {"width": 0.5, "color": display.COLORS[0], "label": r"output $C(\theta)\,x$"}
+    bar = {"width": 0.5, "color": display.COLORS[0], "label": "output"}
     signal.bar(range(i), ring_y[:i], width=0.5, fill=False)
     signal.bar(i, ring_y[i], **bar)
     signal.plot(ring_x, color=display.INK, ls="", marker="D", ms=5, label="input $x$")
@@ -74,10 +74,7 @@ def draw_window(i, n=6):
 def describe_window(i, n=6):
     terms = " + ".join(f"({w:g})({ring_x[(i + tap) % n]:g})" for tap, w in taps.items())
     nodes = f"{(i - 1) % n}, {i} and {(i + 1) % n}"
-    return (
-        f"The taps stand on nodes {nodes} of the ring; "
-        f"output {i} is {terms} = {ring_y[i]:.2f}."
-    )
+    return f"The taps stand on nodes {nodes} of the ring; output {i} is {terms} = {ring_y[i]:.2f}."
 
 
 display.slider(
@@ -85,8 +82,7 @@ display.slider(
     range(6),
     label="node i",
     alt=describe_window,
-    caption="The same three weights at every node, and also across the seam between 5 "
-    "and 0.",
+    caption="The same three weights at every node, and also across the seam between 5 and 0.",
     start=5,
 )
 
@@ -120,6 +116,35 @@ print([round(x[i] + x[(i + 1) % 6] - x[i - 1] / 2, 2) for i in range(6)])
 #
 # It depends on the difference of $i$ and $j$ alone, and everything below follows from that. A ring has at least 3 nodes
 # in this chapter; the exercise looks at what happens with fewer.
+
+
+# %% tags=["hide-input"]
+def draw_adjacency(n=6):
+    figures, (ring, grid) = display.panels((2.6, 2.8), (2.6, 2.8))
+    places = drawing.on_circle(n)
+    drawing.edges(ring, places, [(i, (i + 1) % n) for i in range(n)])
+    drawing.nodes(ring, places, label=str)
+    ring.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
+    ring.axis("off")
+    for i in range(n):
+        for j in range(n):
+            joined = (j - i) % n in (1, n - 1)
+            tile = {"fc": display.COLORS[0], "alpha": 0.3 * joined, "lw": 0}
+            grid.add_patch(plt.Rectangle((j, i), 1, 1, **tile))
+            grid.text(j + 0.5, i + 0.5, str(int(joined)), **centred)
+    grid.set(xlim=(0, n), ylim=(n, 0), aspect="equal", title="$A$")
+    grid.set_xticks(np.arange(n) + 0.5, range(n))
+    grid.set_yticks(np.arange(n) + 0.5, range(n))
+    grid.grid(False)
+    return figures
+
+
+display.show(
+    draw_adjacency(),
+    alt="A ring of six nodes, and its adjacency matrix: ones right above the diagonal, "
+    "right below it, and in the upper right and lower left corners.",
+    caption="The two ones in the corners are the edge that closes the ring.",
+)
 
 # %% [markdown]
 # :::{exercise} The adjacency matrix of a ring
@@ -232,8 +257,7 @@ display.show(
     "previous one. Right, the 6 by 6 matrix of the layer: w0 on the diagonal, "
     "w1 right above it, w minus 1 right below it, and one weight in each of "
     "the two corners where the diagonals wrap around.",
-    caption="One layer, drawn twice: each kind of arrow carries one weight, and fills "
-    "one diagonal of the matrix.",
+    caption="One layer, drawn twice: each kind of arrow carries one weight, and fills one diagonal of the matrix.",
 )
 
 
@@ -287,6 +311,32 @@ def ring_edges(n):
     i = torch.arange(n)
     sources, targets = torch.cat([(i + 1) % n, (i - 1) % n]), torch.cat([i, i])
     return torch.stack([sources, targets]), torch.arange(2).repeat_interleave(n)
+
+
+# %% tags=["hide-input"]
+def draw_messages():
+    fig, ax = plt.subplots(figsize=(4.2, 1.7))
+    places = np.array([(-1.0, 0.0), (0.0, 0.0), (1.0, 0.0)])
+    names = "$h_{i-1}$", "$h_i$", "$h_{i+1}$"
+    drawing.nodes(ax, places, label=lambda node: names[node], size=34)
+    for source, tap, style in ((0, -1, "--"), (2, 1, "-")):
+        drawing.arrows(ax, places, [(source, 1)], tap_colors[tap], 1.6, style, size=34)
+    ax.text(-0.5, 0.22, r"$W_{-1}^T$", **centred)
+    ax.text(0.5, 0.22, "$W_1^T$", **centred)
+    ax.text(0, 0.55, "$W_0^T$", **centred)
+    ax.set(xlim=(-1.4, 1.4), ylim=(-0.4, 0.7))
+    ax.axis("off")
+    return fig
+
+
+display.show(
+    draw_messages(),
+    alt="Node i between its two neighbours. A dashed arrow with the matrix of kind minus "
+    "1 comes from the left, a solid one with that of kind 1 from the right, and a third "
+    "matrix stands above node i itself.",
+    caption="What node i receives: each kind of edge has a matrix of its own, and so has "
+    "the node itself.",
+)
 
 
 # %% tags=["check"]
@@ -384,6 +434,34 @@ def conv1d(H, W):  # [n, d], [3, d, d'] holding W_{−1}, W_0, W_1 → [n, d']
         for m in range(3):
             layer.weight[:, :, m] = W[m].T
     return layer(H.T[None])[0].T  # Conv1d takes [1, d, n]
+
+
+# %% tags=["hide-input"]
+def draw_unrolled(n=6):
+    fig, ax = plt.subplots(figsize=(4.2, 2.4))
+    place = np.arange(-2, n + 2)
+    inside = (place >= 0) & (place < n)
+    dots = {"ls": "", "marker": "D", "ms": 5, "color": display.INK}
+    ax.plot(place[inside], ring_x[place[inside]], **dots)
+    ax.plot(place[~inside], ring_x[place[~inside] % n], **dots | {"mfc": "none"})
+    for tap, name in tap_names.items():
+        at = n - 1 + tap
+        ax.axvspan(at - 0.4, at + 0.4, color=tap_colors[tap], alpha=0.25, lw=0)
+        ax.text(at, 1.35, name, **centred)
+    for seam in (-0.5, n - 0.5):
+        ax.axvline(seam, color=display.INK, lw=0.8, ls=":")
+    ax.set(xlabel="place", ylabel="$x$", xticks=place, ylim=(-0.9, 1.6))
+    ax.grid(False)
+    return fig
+
+
+display.show(
+    draw_unrolled(),
+    alt="The six values of the signal, filled, with two of them repeated, hollow, beyond "
+    "each end. The window of three taps stands on nodes 4, 5 and the repeated node 0.",
+    caption="Cut the ring open and repeat it at both ends, and the three weights are a "
+    "window that slides: here it computes node 5.",
+)
 
 
 # %% tags=["check"]
@@ -640,7 +718,32 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 #    $\mu^n = 1$, and an equation of degree $n$ has no more.
 # 4. Conversely each of them works: $v_u = \omega^{ku}$ satisfies the equation at every node, at the seam too as
 #    $\omega^{kn} = 1$.
-#
+
+
+# %% tags=["hide-input"]
+def draw_roots():
+    figures, axes = display.panels(*[(2.1, 2.3)] * 3)
+    for ax, n in zip(axes, (3, 4, 8), strict=True):
+        ax.add_patch(plt.Circle((0, 0), 1, fill=False, lw=0.8, alpha=0.6))
+        turn = 2 * np.pi * np.arange(n) / n
+        style = {"ls": "", "marker": "o", "ms": 6, "color": display.COLORS[0]}
+        ax.plot(np.cos(turn), np.sin(turn), **style)
+        for k in range(n):
+            where = 1.35 * np.cos(turn[k]), 1.35 * np.sin(turn[k])
+            ax.text(*where, rf"$\omega^{{{k}}}$" if k else "1", **centred)
+        ax.set(xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect="equal", title=f"$n = {n}$")
+        ax.axis("off")
+    return figures
+
+
+display.show(
+    draw_roots(),
+    alt="The unit circle in the complex plane with 3, 4 and 8 points on it at equal "
+    "distances, from 1 on counter-clockwise: the powers of omega.",
+    caption="The numbers with μⁿ = 1 stand on the unit circle, an n-th of a turn apart.",
+)
+
+# %% [markdown]
 # These are the {term}`Fourier mode`s. Scale them to length 1 (each entry has modulus 1, so the length of $v$ is
 # $\sqrt n$) and make them the columns of a matrix:
 #
@@ -761,8 +864,7 @@ display.slider(
     range(8),
     label="mode k",
     alt=describe_mode,
-    caption="A mode, and the number on the unit circle by which one shift multiplies "
-    "it.",
+    caption="A mode, and the number on the unit circle by which one shift multiplies it.",
     start=1,
 )
 
@@ -880,8 +982,7 @@ display.show(
     "to 0. Right, their eigenvalues in the complex plane: the shift's lie on the unit "
     "circle, the average's on the real axis, the difference's on the imaginary axis, "
     "the lopsided kernel's on an ellipse.",
-    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave "
-    "the real axis: they move waves.",
+    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave the real axis: they move waves.",
 )
 
 

@@ -454,44 +454,12 @@ verify.equal("eq-gnn-free-weights", cases(), against="the rank of P M Pᵀ = M")
 # For $n \ge 3$ the nodes $1 - i$ and $-1 - i$ are different, so this vanishes for all $x$ only if $w_1 = w_{-1}$. A
 # layer that knows the neighbours of $i$ only as a set $\mathcal{N}(i)$, in no order, cannot weigh next and previous
 # differently.
-#
-# The directed ring keeps the edges from $i + 1$ to $i$ alone. There an automorphism must map the successor of $i$ to
-# the successor of $\pi(i)$, so $\pi(i + 1) = \pi(i) + 1$ and $\pi(i) = \pi(0) + i$: a shift. On the undirected ring
-# $\pi(0)$ is any of $n$ nodes, $\pi(1)$ either of its two neighbours, and the rest follows one by one:
-# $\pi(i) = \pi(0) + i$, or $\pi(i) = \pi(0) - i$, a reflection and then a shift. So for $n \ge 3$
-#
-# $$
-# |\mathrm{Aut}(\text{directed ring})| = n , \qquad |\mathrm{Aut}(\text{undirected ring})| = 2n .
-# $$ (eq-gnn-automorphisms)
-#
-# How many weights does a group leave free? Count the pairs $(i, j)$ that a renaming leaves where they are. The group
-# carries a pair to all $c$ pairs of its class equally often, so $|G| / c$ of its members leave it in place; added up
-# over the $c$ pairs of the class, that makes $|G|$. So the number of classes is the number of pairs left in place,
-# added up over the group and divided by $|G|$. And $\pi$ leaves a pair in place when it does so with both of its nodes.
-# With $\mathrm{fix}(\pi)$ for the number of nodes that $\pi$ leaves in place,
-#
-# $$
-# \text{weights} = \frac{1}{|G|} \sum_{\pi \in G} \mathrm{fix}(\pi)^2 .
-# $$ (eq-gnn-weights-of-a-group)
-#
-# By hand, for all permutations of three nodes: the identity fixes 3, each of three exchanges fixes 1, the two
-# rotations none; $(9 + 3 \cdot 1 + 0) / 6 = 2$. For the shifts only the identity fixes anything: $n^2 / n = n$.
 
 
 # %%
 def reflection_gap(x, w_minus, w_plus):  # (CJ − JC) x, by the formula
     n, i = len(x), np.arange(len(x))
     return (w_minus - w_plus) * (x[(1 - i) % n] - x[(-1 - i) % n])
-
-
-def automorphisms(A):  # all renamings π with P A Pᵀ = A, in order
-    renamings = map(list, permutations(range(len(A))))
-    return [pi for pi in renamings if np.array_equal(A[np.ix_(pi, pi)], A)]
-
-
-def weights_of(group):
-    fixed = [np.sum(np.equal(pi, range(len(pi)))) for pi in group]
-    return np.mean(np.square(fixed))
 
 
 # %% tags=["hide-input"]
@@ -530,6 +498,40 @@ def cases():
 
 
 verify.equal("eq-gnn-reflection", cases(), atol=1e-12, against="the two products")
+
+# %% [markdown]
+# The directed ring keeps the edges from $i + 1$ to $i$ alone. There an automorphism must map the successor of $i$ to
+# the successor of $\pi(i)$, so $\pi(i + 1) = \pi(i) + 1$ and $\pi(i) = \pi(0) + i$: a shift. On the undirected ring
+# $\pi(0)$ is any of $n$ nodes, $\pi(1)$ either of its two neighbours, and the rest follows one by one:
+# $\pi(i) = \pi(0) + i$, or $\pi(i) = \pi(0) - i$, a reflection and then a shift. So for $n \ge 3$
+#
+# $$
+# |\mathrm{Aut}(\text{directed ring})| = n , \qquad |\mathrm{Aut}(\text{undirected ring})| = 2n .
+# $$ (eq-gnn-automorphisms)
+#
+# How many weights does a group leave free? Count the pairs $(i, j)$ that a renaming leaves where they are. The group
+# carries a pair to all $c$ pairs of its class equally often, so $|G| / c$ of its members leave it in place; added up
+# over the $c$ pairs of the class, that makes $|G|$. So the number of classes is the number of pairs left in place,
+# added up over the group and divided by $|G|$. And $\pi$ leaves a pair in place when it does so with both of its nodes.
+# With $\mathrm{fix}(\pi)$ for the number of nodes that $\pi$ leaves in place,
+#
+# $$
+# \text{weights} = \frac{1}{|G|} \sum_{\pi \in G} \mathrm{fix}(\pi)^2 .
+# $$ (eq-gnn-weights-of-a-group)
+#
+# By hand, for all permutations of three nodes: the identity fixes 3, each of three exchanges fixes 1, the two
+# rotations none; $(9 + 3 \cdot 1 + 0) / 6 = 2$. For the shifts only the identity fixes anything: $n^2 / n = n$.
+
+
+# %%
+def automorphisms(A):  # all renamings π with P A Pᵀ = A, in order
+    renamings = map(list, permutations(range(len(A))))
+    return [pi for pi in renamings if np.array_equal(A[np.ix_(pi, pi)], A)]
+
+
+def weights_of(group):
+    fixed = [np.sum(np.equal(pi, range(len(pi)))) for pi in group]
+    return np.mean(np.square(fixed))
 
 
 # %% tags=["check"]
