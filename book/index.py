@@ -194,8 +194,8 @@ display.slider(
 # to build so.
 #
 # You need linear algebra, the chain rule and some Python. You see each network derived by hand, run line by line, and
-# checked: [{verified}`book` equations](appendix/ledger), those of the {doc}`errata <appendix/errata>` included, were
-# verified when these pages were made.
+# checked: [{verified}`book` equations](appendix/ledger), those of the {doc}`errata <appendix/errata>` and of
+# {doc}`PyG's conventions <appendix/pyg>` included, were verified when these pages were made.
 #
 # ## The parts
 #

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-RICH = "gnn/circulant"  # a theorem with its proof, exercises, sliders, links of all kinds
+RICH = "gnn/circulant"  # proofs, exercises, sliders, links of all kinds
 CHAPTERS = [page for page in contents.pages() if page.startswith(("cnn/", "rnn/", "gnn/"))]
 every_page = pytest.mark.parametrize("page", contents.pages())
 every_chapter = pytest.mark.parametrize("page", CHAPTERS)

@@ -102,7 +102,7 @@ print(counts(edges, 4))
 
 
 def random_edges(num_nodes, num_edges):
-    """Random edges [2, E] with direction: the last node alone, one edge and one loop twice."""
+    """Random directed edges [2, E]: the last node alone, an edge and a loop twice."""
     some = torch.randint(max(num_nodes - 1, 1), (2, num_edges))
     loops = torch.zeros(2, 2, dtype=torch.long)
     return torch.cat([some, some[:, :1], loops], dim=1)

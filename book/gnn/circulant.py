@@ -12,8 +12,8 @@
 # A convolution uses the same weights at every place; a graph layer uses the same weights at every node. On which
 # graph are they the same layer, and what does either of them have to do with sines and cosines?
 #
-# The graph is a ring. Each node hears itself and its two neighbours, with one weight per direction. Turn the slider,
-# and the three weights go around.
+# The graph is a ring. Each node hears itself and its two neighbours, with one weight per direction: the
+# same three weights go around.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -74,7 +74,8 @@ def draw_window(i, n=6):
 def describe_window(i, n=6):
     terms = " + ".join(f"({w:g})({ring_x[(i + tap) % n]:g})" for tap, w in taps.items())
     nodes = f"{(i - 1) % n}, {i} and {(i + 1) % n}"
-    return f"The taps stand on nodes {nodes} of the ring; output {i} is {terms} = {ring_y[i]:.2f}."
+    output = f"output {i} is {terms} = {ring_y[i]:.2f}"
+    return f"The taps stand on nodes {nodes} of the ring; {output}."
 
 
 display.slider(
@@ -257,7 +258,8 @@ display.show(
     "previous one. Right, the 6 by 6 matrix of the layer: w0 on the diagonal, "
     "w1 right above it, w minus 1 right below it, and one weight in each of "
     "the two corners where the diagonals wrap around.",
-    caption="One layer, drawn twice: each kind of arrow carries one weight, and fills one diagonal of the matrix.",
+    caption="One layer, drawn twice: each kind of arrow carries one weight, and fills "
+    "one diagonal of the matrix.",
 )
 
 
@@ -982,7 +984,8 @@ display.show(
     "to 0. Right, their eigenvalues in the complex plane: the shift's lie on the unit "
     "circle, the average's on the real axis, the difference's on the imaginary axis, "
     "the lopsided kernel's on an ellipse.",
-    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave the real axis: they move waves.",
+    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave the "
+    "real axis: they move waves.",
 )
 
 

@@ -10,7 +10,7 @@
 # # How far, how deep
 #
 # A layer of {doc}`message_passing` lets each member of the club hear from friends, and a second layer from friends of
-# friends. Turn the slider below: so far does one member see. With enough layers everyone hears of everyone. **Why not
+# friends. Below you see how far one member hears. With enough layers everyone hears of everyone. **Why not
 # stack as many as you like?**
 
 # %% tags=["parameters"]

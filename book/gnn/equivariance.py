@@ -12,7 +12,7 @@
 # A convolution has one weight per distance, a graph convolution one for all neighbours. Did somebody have to decide
 # that, or does it follow from something simpler? And a graph that has no symmetry at all: what can it share?
 #
-# Turn the slider. The input moves around a ring, and two linear layers answer. The answer of the convolution moves
+# An input moves around a ring, and two linear layers answer. The answer of the convolution moves
 # along; the answer of a layer with a weight of its own for each pair of nodes does something else at every place.
 
 # %% tags=["parameters"]
@@ -71,7 +71,8 @@ display.slider(
         "convolution: moving before the layer and after it give the same points. Right, "
         + ("a dense layer, at its start." if m == 0 else "a dense layer: they differ.")
     ),
-    caption="Move by m nodes (S to the power m) first or last: for a convolution it makes no difference, for a layer "
+    caption="Move by m nodes (S to the power m) first or last: for a convolution it makes "
+    "no difference, for a layer "
     "of free weights it does.",
     start=4,
 )
@@ -595,9 +596,8 @@ def draw_symmetries():
         drawing.nodes(ax, xy, size=11)
         group = automorphisms(A)
         ax.set(xlim=(-1.3, 1.3), ylim=(-1.5, 1.3), aspect="equal")
-        ax.set(
-            title=f"{name}\n{len(group)} renaming{'s' * (len(group) > 1)}\n{weights_of(group):.0f} weights"
-        )
+        renamings = f"{len(group)} renaming{'s' * (len(group) > 1)}"
+        ax.set(title=f"{name}\n{renamings}\n{weights_of(group):.0f} weights")
         ax.axis("off")
     return figures
 

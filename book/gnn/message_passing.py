@@ -816,14 +816,14 @@ def loss(scores):
 
 
 def first_gradient(A_hat, width):
-    """Of the loss with respect to W⁽⁰⁾, at random weights: a row per node, [N, width]."""
+    """Of the loss by W⁽⁰⁾, at random weights: a row per node, [N, width]."""
     weights = [glorot(N, width).requires_grad_(), glorot(width, num_classes)]
     (gradient,) = torch.autograd.grad(loss(network(A_hat, weights)), weights[0])
     return gradient
 
 
 def train(A_hat, num_seeds, steps=200, lr=0.01):
-    """Two layers from ``num_seeds`` random starts, all at once: scores [S, N, classes]."""
+    """Two layers from so many random starts at once: scores [S, N, classes]."""
     shapes = (N, hidden), (hidden, num_classes)
     weights = [glorot(num_seeds, *shape).requires_grad_() for shape in shapes]
     optimizer = torch.optim.Adam(weights, lr=lr)  # it treats each entry by itself

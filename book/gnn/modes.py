@@ -11,8 +11,8 @@
 #
 # A karate club has quarrelled, and each of its members took one of two sides ({doc}`message_passing` tells the story).
 # You measured the sides, $+1$ or $-1$, with as much noise as signal. Who stands where? Friends mostly took the same
-# side, so what changes slowly along the friendships is signal, and what jumps from friend to friend is noise. Turn the
-# slider, and watch the fast part go.
+# side, so what changes slowly along the friendships is signal, and what jumps from friend to friend is noise. Smooth it
+# more and more, and watch the fast part go.
 #
 # Fast and slow are words of signals on a line or a ring. A graph has no order, no direction and no shift. What survives
 # of the Fourier modes there?
@@ -477,7 +477,7 @@ verify.equal("eq-gnn-low-pass", cases(), atol=1e-10, against="np.linalg.lstsq")
 # %% [markdown]
 # The noise has variance 1, so the mean squared error per member is {glue:text}`gnn-denoise-raw` as it comes. After the
 # filter with $\tau =$ {glue:text}`gnn-denoise-tau` it is {glue:text}`gnn-denoise-filtered` (mean and standard deviation
-# of 500 trials; $\tau$ is the best of the slider's values on 500 others). The control: give the same sides to members
+# of 500 trials; $\tau$ is the best of the values above on 500 others). The control: give the same sides to members
 # at random, and the same filter leaves {glue:text}`gnn-denoise-shuffled`. Such a signal is not slow, its $x^\top L x$
 # is {glue:text}`gnn-denoise-rough-shuffled` on average in place of {glue:text}`gnn-denoise-rough`, and the filter takes
 # it away with the noise. A low-pass helps where friends are alike.

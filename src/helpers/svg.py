@@ -61,6 +61,9 @@ def _element(fig, box):
     for pattern, replacement in _SLIMMER:
         svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
     svg = _in_tags(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is finer than any screen
+    # Along a line a tenth is fine enough, and of several L in a row one will do.
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\d\.\d)\d", r"\1", path[0]), svg)
+    svg = re.sub(r"(?<= L )[^a-zA-KM-Z\"]*", lambda points: points[0].replace(" L", ""), svg)
     for stand_in, colour in _PAGE.items():
         svg = _in_tags(stand_in, colour, svg)
     width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()

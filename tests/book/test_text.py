@@ -72,7 +72,7 @@ def test_a_proof_ends_with_its_mark(site, page):
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-@a_rich_page
+@pytest.mark.parametrize("page", ["gnn/equivariance"])
 def test_theorem_proof_and_exercise_look_different(visit, page, mode):
     visit.turn(DESK, mode)
     boxes = (".proof.theorem", ".proof-of", ".exercise")
