@@ -1373,7 +1373,7 @@ def draw_lookup():
         lookup.items(), ("-", "--"), display.COLORS[:2], strict=True
     ):
         line = dict(color=hue, linestyle=dashes, marker="")
-        ax.plot(range(0, 80, 4), losses[:80:4, :20], linewidth=0.9, **line)
+        ax.plot(range(0, 80, 4), losses[:80:4, :10], linewidth=0.9, **line)
         ax.plot([], label=name, **line)
     for height, label in ((math.log(2), "no choice"), (bound, "bound")):
         ax.axhline(height, color=display.INK, linewidth=0.8, linestyle=":")
@@ -1390,7 +1390,7 @@ reached = {
 above = lookup["GATv2"][0][:, :20].amax(dim=1) > 0.05  # [steps]
 display.show(
     draw_lookup(),
-    alt="The lookup loss of 20 seeds by step of Adam. All curves of GAT level out "
+    alt="The lookup loss of 10 of the seeds by step of Adam. Curves of GAT level out "
     f"between the bound {bound:.2f} and {math.log(2):.2f}, the loss of no choice; all "
     f"of GATv2 are below 0.05 after {above.sum()} steps.",
     caption=f"Of 20 random starts, {reached['GAT']} of GAT get below the bound, and "

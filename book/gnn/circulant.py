@@ -83,7 +83,8 @@ display.slider(
     range(6),
     label="node i",
     alt=describe_window,
-    caption="The same three weights at every node, and also across the seam between 5 and 0.",
+    caption="The same three weights at every node, and also across the seam between 5 "
+    "and 0.",
     start=5,
 )
 
