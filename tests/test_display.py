@@ -296,3 +296,15 @@ def test_glue_is_that_of_myst_nb(monkeypatch):
         myst_glue.glue("gnn-toy", text, display=False)
         ours, theirs = sent[-2:]
         assert ours == theirs
+
+
+def test_lines_are_written_briefly_and_words_are_left_alone(shown):
+    words = "from L 1.234 L 5.678"
+    fig, ax = plt.subplots()
+    ax.plot([0, 1, 2, 3], [0, 5, 1, 9], marker="")
+    ax.set_title(words)
+    display.show(fig, alt="A line.", caption="Up and down.")
+    page = BeautifulSoup(shown[0]["text/html"], "html.parser")
+    assert words in page.get_text()
+    (line,) = (path["d"] for path in page.find_all("path") if len(re.findall(r"\d+\.\d+", path["d"])) == 8)
+    assert re.fullmatch(r"M( -?\d+\.\d){8} ?", line), line

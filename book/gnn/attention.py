@@ -1383,15 +1383,15 @@ def draw_lookup():
     return fig
 
 
-reached = {
-    name: (losses[:, :20].amin(dim=0) < bound).sum()
+reached = {  # a bound found on a grid of leads is good to 1e-9, as its check says
+    name: (losses[:, :20].amin(dim=0) < bound - 1e-9).sum()
     for name, (losses, _) in lookup.items()
 }
-above = lookup["GATv2"][0][:, :20].amax(dim=1) > 0.05  # [steps]
+above = lookup["GATv2"][0][:, :10].amax(dim=1) > 0.05  # [steps]
 display.show(
     draw_lookup(),
-    alt="The lookup loss of 10 of the seeds by step of Adam. Curves of GAT level out "
-    f"between the bound {bound:.2f} and {math.log(2):.2f}, the loss of no choice; all "
+    alt="The lookup loss of 10 of the seeds by step of Adam. Those of GAT level out at "
+    f"the bound, {bound:.2f}, or at {math.log(2):.2f}, the loss of no choice; all "
     f"of GATv2 are below 0.05 after {above.sum()} steps.",
     caption=f"Of 20 random starts, {reached['GAT']} of GAT get below the bound, and "
     f"{reached['GATv2']} of GATv2.",

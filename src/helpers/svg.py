@@ -61,9 +61,7 @@ def _element(fig, box):
     for pattern, replacement in _SLIMMER:
         svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
     svg = _in_tags(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is finer than any screen
-    # Along a line a tenth is fine enough, and of several L in a row one will do.
-    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\d\.\d)\d", r"\1", path[0]), svg)
-    svg = re.sub(r"(?<= L )[^a-zA-KM-Z\"]*", lambda points: points[0].replace(" L", ""), svg)
+    svg = re.sub(r'(?<=<path d=")[^"]*', _slim_path, svg)
     for stand_in, colour in _PAGE.items():
         svg = _in_tags(stand_in, colour, svg)
     width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg).groups()
@@ -72,6 +70,12 @@ def _element(fig, box):
         'style="font-family: DejaVu Sans, Verdana, sans-serif; stroke-linejoin: round"'
     )
     return svg.replace(f'width="{width}pt" height="{height}pt"', attributes)
+
+
+def _slim_path(path):
+    """A path to a tenth of a point, in which lines that follow a line or a move do not say so again."""
+    data = re.sub(r"(\d\.\d)\d", r"\1", path[0])
+    return re.sub(r"[ML][^A-KN-Za-z]*", lambda run: run[0][0] + run[0][1:].replace(" L", ""), data)
 
 
 def _in_tags(pattern, replacement, svg):
