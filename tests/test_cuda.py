@@ -8,6 +8,7 @@ from helpers import runs, training
 from helpers.cnn import architectures
 from helpers.gnn.layers import GraphAttention, GraphConvolution
 from helpers.gnn.molecule_models import NUM_BONDS, NUM_ELEMENTS, MoleculeGNN, MoleculeMLP
+from helpers.rnn import cells, text
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -60,6 +61,40 @@ def test_layers_on_graphs(make):
     x = torch.randn(8, 3, generator=torch.Generator().manual_seed(1)).double()
     for here, there in on_both(lambda: make(3, 4), x, ring()):
         torch.testing.assert_close(there, here, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", [cells.VanillaRNN, cells.LSTM])
+def test_recurrent_layers(make):
+    class States(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = make(3, 4)
+
+        def forward(self, x):
+            return self.cell(x)[0]
+
+    x = torch.randn(6, 2, 3, generator=torch.Generator().manual_seed(1)).double()
+    for here, there in on_both(States, x):
+        torch.testing.assert_close(there, here, rtol=1e-9, atol=1e-9)
+
+
+def test_a_layer_under_autocast():
+    torch.manual_seed(0)
+    cell = cells.LSTM(64, 32).cuda()
+    x = torch.randn(6, 2, 64, device="cuda")
+    with torch.autocast("cuda", torch.bfloat16):
+        h, _ = cell(x)
+    h.float().square().sum().backward()
+    assert h.dtype == torch.bfloat16 and cell.W_x.grad.dtype == torch.float32
+    torch.testing.assert_close(h.float(), cell(x)[0], rtol=0.05, atol=0.05)
+
+
+def test_generated_text():
+    torch.manual_seed(0)
+    vocabulary = text.Vocabulary("the raven said nothing")
+    model = text.TextGenerationModel(len(vocabulary), 8, 16)
+    here = text.generate(model, vocabulary, 40, "the", 1.0)
+    assert text.generate(model.cuda(), vocabulary, 40, "the", 1.0) == here
 
 
 @pytest.mark.parametrize("name", architectures.NAMES)

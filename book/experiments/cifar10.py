@@ -39,7 +39,7 @@ export = True  # keep the weights for other pages
 # %% tags=["set-up"]
 import hashlib
 
-from helpers import data, display, files, parameters, records, runs, training
+from helpers import data, devices, display, files, parameters, records, runs, training
 from helpers.cnn import architectures, robustness
 from helpers.cnn.corruptions import CORRUPTIONS, corrupt
 
@@ -72,12 +72,7 @@ settings = parameters.check(
 )
 display.use_book_style()
 this_run = runs.Run("cifar10", settings)
-if device == "auto":
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-if precision == "auto":
-    able = {"cuda": True} if device == "cuda" else torch.cpu.get_capabilities()
-    able = any(able.get(name) for name in ("cuda", "avx512_bf16", "amx_bf16"))
-    precision = "bfloat16" if able else "float32"
+device, precision = devices.choose(device, precision)
 amp = precision == "bfloat16"
 training.seed_everything(seed)
 

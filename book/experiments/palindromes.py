@@ -32,10 +32,20 @@ batch_size = 128
 steps = 300
 learning_rate = 1e-3
 clip = 10.0  # of the gradient's global norm
+device = "auto"  # a GPU where there is one
 export = False  # keep the weights of the best seed for other pages
 
 # %% tags=["set-up"]
-from helpers import display, experiments, files, parameters, records, runs, training
+from helpers import (
+    devices,
+    display,
+    experiments,
+    files,
+    parameters,
+    records,
+    runs,
+    training,
+)
 from helpers.rnn import palindromes
 
 import numpy as np
@@ -59,10 +69,12 @@ settings = parameters.check(
     steps=range(1, 1_000_001),
     learning_rate=parameters.Between(1e-6, 1.0),
     clip=parameters.Between(1e-6, 1e6),
+    device=("auto", "cpu", "cuda"),
     export=bool,
 )
 display.use_book_style()
 this_run = runs.Run("palindromes", settings)
+device, _ = devices.choose(device)
 
 # %% [markdown]
 # ## What the full runs gave
@@ -126,7 +138,9 @@ def draw(number, *key):
     return palindromes.sample(length, number, torch.Generator().manual_seed(state))
 
 
-VALIDATION, TEST = draw(10_000, 0, length), draw(10_000, 1, length)
+VALIDATION, TEST = (
+    training.to_device(draw(10_000, key, length), device) for key in (0, 1)
+)
 for each in VALIDATION[0].T[:3].tolist():
     print(*each, "?")
 
@@ -217,6 +231,7 @@ def train(part):
     training.seed_everything(part.seed)
     network = Network()
     network.start()
+    network.to(device)
     at_start = {f"{name}_at_start": told for name, told in probe(network).items()}
     trained = training.fit(
         part,
@@ -249,10 +264,10 @@ def train(part):
 # %%
 def told_by(state, digit):
     """How often least squares on half of the `state` [B, H] tell the `digit` [B] of the rest."""
-    ones = torch.ones(len(state), 1, dtype=torch.float64)
+    ones = torch.ones(len(state), 1, dtype=torch.float64, device=state.device)
     fitted, scored = torch.cat([state.double(), ones], dim=1).chunk(2)
     fitted_digit, scored_digit = digit.chunk(2)
-    ridge = 1e-6 * len(fitted) * torch.eye(fitted.shape[1], dtype=torch.float64)
+    ridge = 1e-6 * len(fitted) * torch.eye(fitted.shape[1]).to(fitted)
     one_hot = F.one_hot(fitted_digit, 10).double()
     W = torch.linalg.solve(fitted.T @ fitted + ridge, fitted.T @ one_hot)
     return ((scored @ W).argmax(1) == scored_digit).double().mean().item()
