@@ -1,5 +1,8 @@
-"""Behaviour and properties of helpers.cnn.robustness."""
+"""Behaviour and properties of helpers.cnn.robustness, and the oracles of the exercises on it."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 
 from helpers.cnn.architectures import build
 from helpers.cnn.robustness import corruption_error, logits, relative_corruption_error, standardize
+from oracles import tried
 
 errors = st.lists(st.floats(0.1, 1), min_size=5, max_size=5)
 
@@ -66,3 +70,87 @@ def test_logits_are_the_network_s_whatever_the_batch():
     said = logits(network, images, mean, std, amp=True)
     assert said.dtype == torch.float32 and not said.requires_grad
     torch.testing.assert_close(said, expected, rtol=0, atol=0.05)
+
+
+def test_accuracies_start_clean_and_spoil_clean_images():
+    def right(classify, images, labels, spoil):
+        said = [classify(images), *(classify(spoil(images, s)) for s in range(1, 6))]
+        return [float((answer == labels).mean()) for answer in said]
+
+    def again_and_again(classify, images, labels, spoil):
+        rates = [float((classify(images) == labels).mean())]
+        for severity in range(1, 6):
+            images = spoil(images, severity)
+            rates.append(float((classify(images) == labels).mean()))
+        return rates
+
+    def errors(*args):
+        return [1 - rate for rate in right(*args)]
+
+    def in_percent(*args):
+        return [100 * rate for rate in right(*args)]
+
+    tried(
+        "cnn/robustness/accuracies",
+        right,
+        (again_and_again, "once each, on clean images"),
+        (errors, "a fraction of right answers"),
+        (in_percent, "a fraction of right answers"),
+        (lambda *args: right(*args)[1:], "must have shape (6,)"),
+    )
+
+
+def test_ce_and_rce_are_ratios_of_means():
+    def ratios(clean_errors):
+        def candidate(E, B):
+            b = np.mean(B, axis=0)
+            above = [rates[1:].sum() - clean_errors * rates[0] for rates in (E, b)]
+            return E[1:].sum() / b[1:].sum(), above[0] / above[1]
+
+        return candidate
+
+    def mean_of_ratios(E, B):
+        pairs = [ratios(5)(E, row[None]) for row in B]
+        return tuple(np.mean(pairs, axis=0))
+
+    def with_clean(E, B):
+        return E.sum() / np.mean(B, axis=0).sum(), ratios(5)(E, B)[1]
+
+    tried(
+        "cnn/robustness/ce_and_rce",
+        ratios(5),
+        (ratios(1), "once for each of the five severities"),
+        (mean_of_ratios, "taken before the ratio"),
+        (with_clean, "severity 0 is in neither sum"),
+        (lambda E, B: ratios(5)(E, B)[::-1], "value 0"),
+    )
+
+
+def test_break_even_weighs_both_kinds_of_images():
+    hint = "The clean images weigh"
+    tried(
+        "cnn/robustness/break_even",
+        lambda a, b, c, d: (c - a) / (c - a + b - d),
+        (lambda a, b, c, d: (c - a) / (b - d), hint),
+        (lambda a, b, c, d: (b - d) / (c - a + b - d), hint),
+        (lambda a, b, c, d: (c - a) / (b - a), hint),
+    )
+
+
+def test_images_needed_are_whole_and_of_both_networks():
+    def needed(factor, whole=math.ceil, both=True):
+        def candidate(E, F):
+            variances = E * (1 - E) + both * F * (1 - F)
+            return whole(round(factor * variances / (E - F) ** 2, 9))
+
+        return candidate
+
+    hint = "the two variances"
+    tried(
+        "cnn/robustness/images_needed",
+        needed(4),
+        (needed(2), hint),
+        (needed(4, both=False), hint),
+        (needed(4, whole=int), "the first that does"),
+        (needed(4, whole=float), "whole numbers"),
+    )
