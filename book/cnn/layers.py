@@ -1,0 +1,1315 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One kernel for every place
+#
+# An edge is an edge wherever it stands in a picture. So nine numbers that find it in one place should find it
+# everywhere. How does a layer use the same few weights at every pixel? And when the network is wrong, how does each
+# weight, and each pixel, learn its share?
+#
+# Here is an image of five by five pixels and a {term}`kernel` of three by three. Lay the kernel on the image, multiply
+# what lies on one another, add up; then move on.
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 0
+
+# %% tags=["set-up"]
+from itertools import pairwise
+
+from helpers import display, exercises, parameters, records, verify
+from helpers.cnn import layers
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.path import Path
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import convolve2d
+from sklearn.datasets import load_digits
+from torch.nn import functional as F
+
+parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
+display.use_book_style()
+rng = np.random.default_rng(seed)
+
+# %%
+image = np.array(
+    [
+        [0, 0, 0, 1, 2],
+        [0, 0, 1, 2, 2],
+        [0, 1, 2, 2, 2],
+        [0, 1, 2, 2, 2],
+        [0, 0, 1, 2, 2],
+    ]
+)
+kernel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+
+
+# %% tags=["hide-input"]
+def write_numbers(ax, array, title, around=None, small=False):
+    """Numbers in a grid; those within the slices ``around`` stand in a frame."""
+    rows, columns = array.shape
+    for r, q in np.ndindex(array.shape):
+        text = array[r, q] if isinstance(array[r, q], str) else f"{array[r, q]:g}"
+        text = text.replace("-", "−")
+        ax.text(q, r, text, ha="center", va="center", fontsize=9 if small else 10)
+    for line in np.arange(rows + 1) - 0.5:
+        ax.hlines(line, -0.5, columns - 0.5, color=display.INK, lw=0.5, alpha=0.25)
+    for line in np.arange(columns + 1) - 0.5:
+        ax.vlines(line, -0.5, rows - 0.5, color=display.INK, lw=0.5, alpha=0.25)
+    if around is not None:
+        (top, bottom), (left, right) = around
+        corner, size = (left - 0.5, top - 0.5), (right - left, bottom - top)
+        look = {"fc": (display.COLORS[1], 0.15), "ec": display.COLORS[1], "lw": 2}
+        ax.add_patch(plt.Rectangle(corner, *size, **look))
+    ax.set(xlim=(-0.6, columns - 0.4), ylim=(rows - 0.4, -0.6), aspect="equal")
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def draw_window(place):
+    u, v = places[place]
+    window = image[u : u + 3, v : v + 3]
+    terms = np.array(
+        [[f"{a}·{x}" for a, x in zip(*rows)] for rows in zip(kernel, window)]
+    )
+    figures, axes = display.panels((2.2, 2.5), (2.2, 2.5), (2.2, 2.5))
+    write_numbers(axes[0], image, "image $x$", ((u, u + 3), (v, v + 3)))
+    total = np.sum(kernel * window)
+    write_numbers(axes[1], terms, f"kernel · window, sum {total}".replace("-", "−"))
+    write_numbers(axes[2], responses, "output $z$", ((u, u + 1), (v, v + 1)))
+    return figures
+
+
+def describe_window(place):
+    u, v = places[place]
+    total = responses[u, v]
+    return (
+        f"The kernel lies on rows {u} to {u + 2} and columns {v} to {v + 2} of the "
+        f"image; the nine products are written out, and their sum {total} is entry "
+        f"{u}, {v} of the output."
+    )
+
+
+places = {f"{u}, {v}": (u, v) for u in range(3) for v in range(3)}
+responses = np.array(
+    [[np.sum(kernel * image[u : u + 3, v : v + 3]) for v in range(3)] for u in range(3)]
+)
+display.slider(
+    draw_window,
+    list(places),
+    label="row, column of the output",
+    alt=describe_window,
+    caption="Nine products and a sum for each place. The sum is large where the image "
+    "gets brighter from left to right, and 0 where nothing changes.",
+    start="0, 1",
+)
+
+# %% [markdown]
+# ## Nine windows, by hand
+#
+# The first window holds rows 0 to 2 and columns 0 to 2. Its products, row by row, are
+# $(-1) \cdot 0 + 0 \cdot 0 + 1 \cdot 0$, then $(-2) \cdot 0 + 0 \cdot 0 + 2 \cdot 1$, then
+# $(-1) \cdot 0 + 0 \cdot 1 + 1 \cdot 2$. They add up to $0 + 2 + 2 = 4$. Here are all windows, with every product:
+
+# %%
+for u, v in np.ndindex(3, 3):
+    products = kernel * image[u : u + 3, v : v + 3]
+    terms = " ".join(f"{term:+d}" for term in products.ravel())
+    print(f"z[{u}, {v}] = {terms} = {products.sum()}")
+
+# %% [markdown]
+# A dense layer from 25 pixels to 9 numbers has 225 weights. This one has nine, and uses each of them nine times.
+#
+# ## The layer
+#
+# Images have channels: red, green and blue at first, later whatever the layer before has found. A *filter* is a kernel
+# for each channel, and a layer has many filters. With the image $x_{c,r,q}$ (channel, row, column), the weights
+# $w_{f,c,i,j}$ of filter $f$, its bias $b_f$, and a {term}`stride` $s$, the number of pixels from one window to the
+# next,
+#
+# $$
+# z_{f,u,v} = b_f + \sum_{c} \sum_{i,j} w_{f,c,i,j}\; x_{c,\,su+i,\,sv+j} .
+# $$ (def-cnn-convolution)
+#
+# Before that, {term}`padding` may put $p$ rows and columns of zeros on each side of the image, so that windows may reach
+# over its rim. How many windows fit? Look along one axis, at $n$ pixels and a kernel of $k$. Window $u$ covers the
+# pixels $su$ to $su + k - 1$ of $n + 2p$, so the last one has $su + k \le n + 2p$, or $u \le (n + 2p - k) / s$. With
+# number 0 that makes
+#
+# $$
+# m = \left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1 , \qquad k \le n + 2p .
+# $$ (eq-cnn-output-size)
+#
+# Pixels that are left over at the far side are in no window.
+
+
+# %%
+def output_size(n, k, s, p):
+    return (n + 2 * p - k) // s + 1
+
+
+def pad(x, p):  # [C, H, W] → [C, H + 2p, W + 2p]
+    return np.pad(x, ((0, 0), (p, p), (p, p)))
+
+
+def convolve(x, w, b, s=1, p=0):  # [C, H, W], [F, C, k, l], [F] → [F, H', W']
+    k, l = w.shape[2:]
+    m = [output_size(*axis, s, p) for axis in zip(x.shape[1:], (k, l), strict=True)]
+    x, z = pad(x, p), np.empty((len(w), *m))
+    for f, u, v in np.ndindex(z.shape):
+        window = x[:, s * u : s * u + k, s * v : s * v + l]  # [C, k, l]
+        z[f, u, v] = b[f] + np.sum(w[f] * window)
+    return z
+
+
+print(convolve(image[None], kernel[None, None], np.zeros(1))[0])
+
+
+# %% tags=["check"]
+def cases():
+    for n in range(1, 12):
+        for k in range(1, 5):
+            for s in range(1, 6):
+                for p in range(3):
+                    if k <= n + 2 * p:
+                        x, w = torch.empty(1, 1, n, device="meta"), torch.empty(1, 1, k)
+                        z = F.conv1d(x, w.to("meta"), stride=s, padding=p)
+                        yield output_size(n, k, s, p), z.shape[-1]
+
+
+verify.equal("eq-cnn-output-size", cases(), against="torch")
+
+# %% [markdown]
+# These loops are {eq}`def-cnn-convolution` as it stands. They are slow, and you can trust them.
+#
+# ### Not quite a convolution
+#
+# The kernel lies on the image as it is. In mathematics this is a {term}`cross-correlation`; a convolution turns the
+# kernel by half a turn first, $(w * x)_{u,v} = \sum_{i,j} w_{i,j}\, x_{u-i,\,v-j}$. Write $\bar w_{i,j} =
+# w_{k-1-i,\,l-1-j}$ for the turned kernel, of $k \times l$. In $\sum_{i,j} w_{i,j}\, x_{u+i,\,v+j}$ put $i = k - 1 - i'$
+# and $j = l - 1 - j'$: it becomes $\sum_{i',j'} \bar w_{i',j'}\, x_{(u+k-1)-i',\,(v+l-1)-j'}$, the convolution with
+# $\bar w$, read $k - 1$ rows and $l - 1$ columns further on:
+#
+# $$
+# \sum_{i,j} w_{i,j}\, x_{u+i,\,v+j} = (\bar w * x)_{u+k-1,\;v+l-1} .
+# $$ (eq-cnn-turned-kernel)
+#
+# Learned weights do not mind: a network that wants the other one learns the turned kernel. So the field says
+# "convolution" and computes a cross-correlation, and this book does too. The turn comes back in earnest in the backward
+# pass.
+
+
+# %%
+def turned(w):  # by half a turn, in its last two axes
+    return w[..., ::-1, ::-1]
+
+
+print("as it is:", convolve(image[None], kernel[None, None], [0])[0, 0])
+print("turned:  ", convolve(image[None], turned(kernel)[None, None], [0])[0, 0])
+
+
+# %% tags=["check"]
+def cases():
+    for (k, l), size in (((3, 3), (5, 5)), ((2, 4), (6, 5)), ((1, 3), (4, 7))):
+        w, x = rng.standard_normal((k, l)), rng.standard_normal(size)
+        whole = convolve2d(x, turned(w), mode="full")
+        inside = whole[k - 1 : size[0], l - 1 : size[1]]
+        yield convolve(x[None], w[None, None], [0])[0], inside
+
+
+verify.equal("eq-cnn-turned-kernel", cases(), atol=1e-12, against="scipy.signal")
+
+# %% [markdown]
+# ## Move the image
+#
+# Why this layer and no other? {doc}`/gnn/equivariance` shows that on a ring it is the only linear one that moves its
+# output along with its input. Here is the easy half, for images. Let $x'$ be the image $x$ moved down by $sa$ pixels and
+# right by $sa'$, $x'_{c,r,q} = x_{c,\,r-sa,\,q-sa'}$, so by whole strides. Window $(u, v)$ of $x'$ reads
+# $x'_{c,\,su+i,\,sv+j} = x_{c,\,s(u-a)+i,\,s(v-a')+j}$, which is what window $(u - a, v - a')$ of $x$ reads:
+#
+# $$
+# z'_{f,u,v} = z_{f,\,u-a,\,v-a'} \qquad \text{for all } u \ge a,\ v \ge a' .
+# $$ (eq-cnn-equivariance)
+#
+# Each new window reads pixels that were in the old image. That is {term}`equivariance <equivariance>`: the output *moves
+# along*. It is not invariance, which would be an output that *stays*. And it holds for moves by whole strides only, and
+# away from the rim where padding has put its zeros.
+
+
+# %%
+def moved(x, down, right):  # zeros come in at the top and at the left
+    rows, columns = x.shape[1] - down, x.shape[2] - right
+    x_moved = np.zeros_like(x)
+    x_moved[:, down:, right:] = x[:, :rows, :columns]
+    return x_moved
+
+
+# %% tags=["hide-input"]
+def draw_squares(ax, array, largest, title):
+    """The size of a square is the size of a number; squares of negative ones are hollow."""
+    corners = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1)])
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    for sign, look in (
+        (1, {"fc": display.COLORS[0], "ec": display.COLORS[0], "lw": 0.8}),
+        (-1, {"fc": "none", "ec": display.COLORS[1], "lw": 1.2}),
+    ):
+        some = [
+            Path(
+                corners * 0.47 * np.sqrt(min(abs(array[r, q]) / largest, 1)) + (q, r),
+                codes,
+            )
+            for r, q in np.argwhere(sign * array > 0.02 * largest)
+        ]
+        if some:
+            path = Path.make_compound_path(*some)
+            ax.add_patch(plt.matplotlib.patches.PathPatch(path, **look))
+    rows, columns = array.shape
+    frame = {"fc": "none", "ec": display.INK, "lw": 0.5, "alpha": 0.5}
+    ax.add_patch(plt.Rectangle((-0.5, -0.5), columns, rows, **frame))
+    ax.set(xlim=(-0.7, columns - 0.3), ylim=(rows - 0.3, -0.7), aspect="equal")
+    ax.set(title=title, xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def draw_moves(m):
+    canvas = np.zeros((1, 16, 16))
+    canvas[:, 4:12, 1:9] = load_digits().images[0] / 16
+    x = moved(canvas, 0, m)
+    figures, axes = display.panels(*[(2.2, 2.5)] * 3)
+    draw_squares(axes[0], x[0], 1, "image")
+    for ax, s in zip(axes[1:], (1, 2), strict=True):
+        z = convolve(x, kernel[None, None], [0], s=s, p=1)[0]
+        draw_squares(ax, z, 4, f"output, stride {s}")
+    return figures
+
+
+display.slider(
+    draw_moves,
+    range(7),
+    label="pixels to the right",
+    alt=lambda m: (
+        f"A handwritten zero, moved right by {m} pixels. The output of stride 1, which "
+        f"shows its left and right edges, has moved by {m}. The output of stride 2 "
+        + (
+            f"has moved by {m // 2} and looks as it did."
+            if m % 2 == 0
+            else "looks different: its windows have hit other pixels of the digit."
+        )
+    ),
+    caption="With stride 1 the output moves along, whatever the move. With stride 2 it "
+    "moves along when the image moves by 2, 4 or 6; in between it is another picture. "
+    "(Filled squares are positive, hollow ones negative.)",
+    start=3,
+)
+
+
+# %% tags=["check"]
+def cases():
+    for s, a, b in ((1, 1, 2), (2, 1, 0), (3, 2, 1)):
+        x, w = rng.standard_normal((2, 12, 14)), rng.standard_normal((3, 2, 3, 2))
+        x_moved = moved(x, s * a, s * b)
+        z, z_moved = (
+            F.conv2d(torch.tensor(y)[None], torch.tensor(w), stride=s)[0]
+            for y in (x, x_moved)
+        )
+        rows, columns = z.shape[1] - a, z.shape[2] - b
+        yield z_moved[:, a:, b:], z[:, :rows, :columns].clone()
+
+
+verify.equal("eq-cnn-equivariance", cases(), atol=1e-12, against="torch")
+
+# %% [markdown]
+# What says *whether* there is an edge, and not *where*, forgets the place: the sum of $z$ over all $(u, v)$. With stride
+# 1, as long as nothing leaves the image, it is invariant.
+
+# %%
+canvas = np.zeros((1, 16, 16))
+canvas[:, 4:12, 2:8] = rng.random((1, 8, 6))
+for s in (1, 2):
+    outputs = [
+        convolve(moved(canvas, 0, m), kernel[None, None], [0], s) for m in (0, 3)
+    ]
+    sums = [np.square(z).sum() for z in outputs]  # of z², as the sum of z is 0 here
+    print(f"stride {s}: the sum of the squares stays: {np.isclose(*sums)}")
+
+# %% [markdown]
+# :::{exercise} Two strides
+# :label: ex-cnn-moves
+# Two layers of stride 2 follow one another, without padding. By how many pixels must an image move, at least, for the
+# output to move along by whole places, whatever the weights are? And is a network of convolutions, pooling and a linear
+# layer at its end invariant under moves? Write `smallest_move(strides)` for a list of strides.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-moves
+# :class: dropdown
+# :::
+# A move by $s$ pixels moves the output of a layer of stride $s$ by one place, {eq}`eq-cnn-equivariance`. So for the
+# second layer to move along by one place, its input must move by its stride, and the image by the product of both: 4.
+# A smaller move makes some layer read its input off the grid of its stride, and with general weights that gives other
+# numbers.
+#
+# Such a network is not invariant. Its convolutions are equivariant at best. The linear layer at the end has a weight for
+# each place; if it does not happen to give the same weight to all places, it sees a move. Only pooling over *all* places
+# forgets them, and what networks learn from moved copies is approximate.
+
+
+# %% tags=["solution"]
+def smallest_move(strides):
+    return int(np.prod(strides))
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/smallest_move", smallest_move)
+
+# %% [markdown]
+# ## Backward: one output, nine weights, nine pixels
+#
+# Now the network has an output, and the output a loss $L$. All that this layer hears of it is how $L$ changes with each
+# of its own outputs: the {term}`upstream gradient` $g_{f,u,v} = \partial L / \partial z_{f,u,v}$, of the shape of $z$.
+# From it we want the gradients of $w$ and $b$, to learn, and that of $x$, to hand on to the layer before.
+#
+# By hand first. Say that of the nine outputs above three matter: $g_{0,0} = 1$, $g_{1,2} = -1$, $g_{2,1} = 2$. The
+# weight $w_{0,0}$ multiplies pixel $x_{u,v}$ in window $(u, v)$. So
+# $\partial L / \partial w_{0,0} = 1 \cdot x_{0,0} - 1 \cdot x_{1,2} + 2 \cdot x_{2,1} = 0 - 1 + 2 = 1$. And the pixel in
+# the middle, $x_{2,2}$, is in all nine windows: in the lower right corner of window $(0, 0)$, at the left of $(1, 2)$,
+# at the top of $(2, 1)$. So
+# $\partial L / \partial x_{2,2} = 1 \cdot w_{2,2} - 1 \cdot w_{1,0} + 2 \cdot w_{0,1} = 1 + 2 + 0 = 3$.
+#
+# Now in general. $L$ depends on a weight through every place where it was used, so the chain rule adds up over places;
+# and $\partial z_{f,u,v} / \partial w_{f,c,i,j} = x_{c,su+i,sv+j}$, and $\partial z_{f,u,v} / \partial b_f = 1$, by
+# {eq}`def-cnn-convolution`. Here $x$ is the padded image, and in a batch the images add up too.
+#
+# $$
+# \frac{\partial L}{\partial b_f} = \sum_{u,v} g_{f,u,v}
+# $$ (eq-cnn-bias-gradient)
+#
+# $$
+# \frac{\partial L}{\partial w_{f,c,i,j}} = \sum_{u,v} g_{f,u,v}\; x_{c,\,su+i,\,sv+j}
+# $$ (eq-cnn-weight-gradient)
+#
+# For a pixel, the places that count are those whose window it is in: it is $x_{c,r,q}$ of window $(u, v)$ with
+# $i = r - su$ and $j = q - sv$, if these are rows and columns of the kernel.
+#
+# $$
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{u,v} g_{f,u,v}\; w_{f,c,\,r-su,\,q-sv} ,
+# \qquad 0 \le r - su < k,\; 0 \le q - sv < l
+# $$ (eq-cnn-scattered-gradient)
+#
+# The loop over places says all three at once. Each place takes its window times $g$ into $w$, and puts the kernel times
+# $g$ back where the window was:
+
+
+# %%
+def convolve_backward(g, x, w, s=1):  # [F, H', W'], x and w as above, x padded
+    k, l = w.shape[2:]
+    dL_dx, dL_dw, dL_db = np.zeros(x.shape), np.zeros(w.shape), np.zeros(len(w))
+    for f, u, v in np.ndindex(g.shape):
+        window = np.s_[:, s * u : s * u + k, s * v : s * v + l]
+        dL_db[f] += g[f, u, v]
+        dL_dw[f] += g[f, u, v] * x[window]
+        dL_dx[window] += g[f, u, v] * w[f]
+    return dL_dx, dL_dw, dL_db
+
+
+g = np.zeros((3, 3))
+g[0, 0], g[1, 2], g[2, 1] = 1, -1, 2
+dL_dx, dL_dw, dL_db = convolve_backward(g[None], image[None], kernel[None, None])
+print(f"dL/dw[0, 0] = {dL_dw[0, 0, 0, 0]:g}   dL/dx[2, 2] = {dL_dx[0, 2, 2]:g}")
+
+
+# %%
+def random_layers():  # x [C, H, W], w, b, s, p: no two sizes alike, windows that leave pixels
+    for (C, H, W), (n_filters, k, l), s, p in (
+        ((1, 5, 5), (1, 3, 3), 1, 0),
+        ((2, 7, 6), (3, 3, 2), 1, 1),
+        ((2, 8, 6), (3, 2, 3), 2, 0),
+        ((3, 9, 7), (2, 3, 4), 2, 2),
+        ((2, 9, 10), (2, 2, 1), 3, 1),
+        ((1, 11, 8), (2, 2, 2), 4, 0),
+    ):
+        w = rng.standard_normal((n_filters, C, k, l))
+        yield rng.standard_normal((C, H, W)), w, rng.standard_normal(n_filters), s, p
+
+
+def by_torch(x, w, b, s, p):  # a random g, and the gradients that torch finds
+    x, w, b = (torch.tensor(array, requires_grad=True) for array in (x[None], w, b))
+    z = F.conv2d(x, w, b, stride=s, padding=p)
+    g = torch.tensor(rng.standard_normal(z.shape))
+    dx, dw, db = torch.autograd.grad(z, (x, w, b), g)
+    return g[0].numpy(), dx[0].numpy(), dw.numpy(), db.numpy()
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, p in random_layers():
+        g, _, _, db = by_torch(x, w, b, s, p)
+        yield convolve_backward(g, pad(x, p), w, s)[2], db
+
+
+verify.equal("eq-cnn-bias-gradient", cases(), atol=1e-12, against="autograd")
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, p in random_layers():
+        g, _, dw, _ = by_torch(x, w, b, s, p)
+        yield convolve_backward(g, pad(x, p), w, s)[1], dw
+
+
+verify.equal("eq-cnn-weight-gradient", cases(), atol=1e-12, against="autograd")
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, p in random_layers():
+        g, _, _, _ = by_torch(x, w, b, s, p)
+        x = pad(x, p)
+
+        def loss(x, w=w, b=b, s=s, g=g):
+            return np.sum(g * convolve(x, w, b, s))
+
+        slopes = np.zeros(x.shape)
+        for place in np.ndindex(x.shape):
+            step = np.zeros(x.shape)
+            step[place] = 0.5  # L is linear in x: any step is small enough
+            slopes[place] = loss(x + step) - loss(x - step)
+        yield convolve_backward(g, x, w, s)[0], slopes
+
+
+verify.equal(
+    "eq-cnn-scattered-gradient", cases(), atol=1e-11, against="central differences"
+)
+
+# %% [markdown]
+# Read {eq}`eq-cnn-weight-gradient` once more: with $s = 1$ it is a cross-correlation of the image with $g$ as the
+# kernel. And the gradient of the pixels? It hides a convolution, too.
+#
+# ## The gradient of the image is a convolution
+#
+# Take $s = 1$ and no padding. In {eq}`eq-cnn-scattered-gradient` put $i = r - u$ and $j = q - v$, and sum over $i$ and
+# $j$ instead. With $g = 0$ outside of its places,
+#
+# $$
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{i,j} w_{f,c,i,j}\; g_{f,\,r-i,\,q-j} .
+# $$ (eq-cnn-input-gradient)
+#
+# The signs are those of a convolution proper. As a cross-correlation, in $i' = k - 1 - i$ and $j' = l - 1 - j$, it is
+# $\sum \bar w_{f,c,i',j'}\, g_{f,\,r-(k-1)+i',\,q-(l-1)+j'}$: *surround $g$ with $k - 1$ rows and $l - 1$ columns of
+# zeros, and slide the turned kernel over it*. This is the {term}`full correlation`. It is the same layer once more, with
+# filters and channels in each other's place. The picture has the $g$ from above; check the 3 in the middle.
+
+
+# %%
+def input_gradient(g, w):  # [F, H', W'], [F, C, k, l] → [C, H, W], for s = 1, p = 0
+    k, l = w.shape[2:]
+    surrounded = np.pad(g, ((0, 0), (k - 1, k - 1), (l - 1, l - 1)))
+    turned_w = turned(w).swapaxes(0, 1)  # [C, F, k, l]
+    return convolve(surrounded, turned_w, np.zeros(len(turned_w)))
+
+
+# %% tags=["hide-input"]
+def draw_full(pixel):
+    r, q = map(int, pixel.split(","))
+    figures, axes = display.panels((2.5, 2.8), (1.8, 2.8), (2.2, 2.8))
+    window = (r, r + 3), (q, q + 3)
+    write_numbers(axes[0], np.pad(g, 2), "$g$, surrounded by zeros", window)
+    write_numbers(axes[1], turned(kernel), "kernel, turned")
+    gradient = input_gradient(g[None], kernel[None, None])[0]
+    title = r"$\partial L / \partial x$"
+    write_numbers(axes[2], gradient, title, ((r, r + 1), (q, q + 1)))
+    return figures
+
+
+display.slider(
+    draw_full,
+    [f"{r}, {q}" for r, q in ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (3, 1), (1, 3))],
+    label="pixel",
+    alt=lambda pixel: (
+        "The three by three upstream gradient inside a seven by seven grid of zeros, the "
+        "turned kernel, and the five by five gradient of the image. For pixel "
+        f"{pixel} a window of three by three is framed in the first, and its entry in "
+        "the last."
+    ),
+    caption="The turned kernel slides over g with two rows and columns of zeros around "
+    "it. A pixel at a corner of the image hears of one place, the one in the middle of "
+    "nine.",
+    start="2, 2",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, p in random_layers():
+        if s == 1:
+            x = pad(x, p)
+            g, dx, _, _ = by_torch(x, w, b, 1, 0)
+            yield input_gradient(g, w), dx
+
+
+verify.equal("eq-cnn-input-gradient", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# ### With a stride, and with padding
+#
+# With a stride, {eq}`eq-cnn-scattered-gradient` asks for $r = su + i$. Spread $g$ out first: put it on a grid with a
+# place for each pixel, at every $s$-th of them, and zeros between,
+#
+# $$
+# g^{\uparrow s}_{f,\,r,\,q} = \begin{cases} g_{f,\,r/s,\,q/s} & \text{if } s \text{ divides } r \text{ and } q , \\
+# 0 & \text{else.} \end{cases}
+# $$ (def-cnn-dilated)
+#
+# Then $\sum_u g_u\, w_{r-su} = \sum_i w_i\, g^{\uparrow s}_{r-i}$ along each axis: the terms on the right in which $s$
+# does not divide $r - i$ are zero, and those that are left are the terms on the left, with $r - i = su$. The full
+# correlation of $g^{\uparrow s}$ has $s(m - 1) + k$ rows, and the padded image has $n + 2p$. Those that are missing
+# belong to pixels that no window reaches; their gradient is 0.
+#
+# Padding is a layer of its own, and a simple one: pixel $(r, q)$ becomes pixel $(r + p, q + p)$, and the zeros around
+# it depend on nothing. So backward it cuts them off. Together,
+#
+# $$
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{i,j} w_{f,c,i,j}\; g^{\uparrow s}_{f,\,r+p-i,\,q+p-j} .
+# $$ (eq-cnn-input-gradient-stride)
+#
+# As a layer for its own sake, which makes a larger image of a smaller one, this is called a *transposed convolution*
+# {cite}`dumoulin2016guide`.
+
+
+# %%
+def dilated(g, s):  # [F, m, m'] → [F, s(m − 1) + 1, s(m' − 1) + 1]
+    spread = np.zeros((len(g), *(s * (m - 1) + 1 for m in g.shape[1:])))
+    spread[:, ::s, ::s] = g
+    return spread
+
+
+def input_gradient_of_any(g, w, shape, s, p):  # → [C, H, W], the shape of the image
+    C, H, W = shape
+    full = input_gradient(dilated(g, s), w)
+    dL_dx = np.zeros((C, H + 2 * p, W + 2 * p))
+    dL_dx[:, : full.shape[1], : full.shape[2]] = full
+    return dL_dx[:, p : p + H, p : p + W]
+
+
+print(dilated(np.array([[[1, 2], [3, 4]]]), 3)[0].astype(int))
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, p in random_layers():
+        g, dx, _, _ = by_torch(x, w, b, s, p)
+        yield input_gradient_of_any(g, w, x.shape, s, p), dx
+
+
+verify.equal("eq-cnn-input-gradient-stride", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# :::{exercise} Loops over the kernel
+# :label: ex-cnn-kernel-loops
+# Write the layer and its backward pass for a batch of images, in NumPy: `convolution(x, w, b, s, p)` and
+# `convolution_backward(g, x, w, s, p)`, which returns the gradients of $x$, $w$ and $b$. Shapes are
+# $[N, C, H, W]$, $[F, C, k, l]$, $[F]$ and $[N, F, H', W']$. You may write the loops over images, filters and places
+# from above. Better, and much faster: loop over the $k \cdot l$ places of the kernel alone. What does weight
+# $w_{f,c,i,j}$ multiply, in all windows together?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-kernel-loops
+# :class: dropdown
+# :::
+# In window $(u, v)$ weight $(i, j)$ lies on pixel $(su + i, sv + j)$. Over all windows that is every $s$-th row from
+# row $i$ on and every $s$-th column from $j$ on: a slice of $x$, of the shape of the output. It is mixed over channels
+# by the matrix $w_{:,:,i,j}$, and the results are added. Backward, the same slices take what
+# {eq}`eq-cnn-weight-gradient` and {eq}`eq-cnn-scattered-gradient` say.
+
+
+# %% tags=["solution"]
+def slices(size, w, s):  # for each (i, j), the pixels it lies on
+    for i, j in np.ndindex(w.shape[2:]):
+        rows = slice(i, i + s * (size[0] - 1) + 1, s)
+        yield i, j, np.s_[:, :, rows, j : j + s * (size[1] - 1) + 1 : s]
+
+
+def padded_batch(x, p):
+    return np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+
+
+def convolution(x, w, b, s, p):
+    k, l = w.shape[2:]
+    size = output_size(x.shape[2], k, s, p), output_size(x.shape[3], l, s, p)
+    x, z = padded_batch(x, p), b[:, None, None]
+    for i, j, part in slices(size, w, s):
+        z = z + np.einsum("fc,nchw->nfhw", w[:, :, i, j], x[part])
+    return z
+
+
+def convolution_backward(g, x, w, s, p):
+    x, dL_dw = padded_batch(x, p), np.zeros_like(w)
+    dL_dx = np.zeros_like(x)
+    for i, j, part in slices(g.shape[2:], w, s):
+        dL_dw[:, :, i, j] = np.einsum("nfhw,nchw->fc", g, x[part])
+        dL_dx[part] += np.einsum("fc,nfhw->nchw", w[:, :, i, j], g)
+    rows, columns = x.shape[2] - p, x.shape[3] - p
+    return dL_dx[:, :, p:rows, p:columns], dL_dw, g.sum(axis=(0, 2, 3))
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/convolution", convolution)
+
+# %%
+exercises.check("cnn/layers/convolution_backward", convolution_backward)
+
+# %% [markdown]
+# ## One product of matrices
+#
+# Processors are fast at one thing, products of large matrices. So make the layer one. Write each window of the padded
+# image as a column: $\mathcal{X}$ has a row for each $(c, i, j)$ and a column for each $(u, v)$, with entry
+# $x_{c,su+i,sv+j}$. Write the weights as a matrix $\mathcal{W}$, a row for each filter, a column for each $(c, i, j)$;
+# and $z$ and $g$ as matrices $\mathcal{Z}$ and $\mathcal{G}$, a row for each filter and a column for each $(u, v)$. The sum
+# in {eq}`def-cnn-convolution` runs over $(c, i, j)$, and that in {eq}`eq-cnn-weight-gradient` over $(u, v)$, so both are
+# products of matrices:
+#
+# $$
+# \mathcal{Z} = \mathcal{W} \mathcal{X} + b\, \mathbf{1}^\top , \qquad
+# \frac{\partial L}{\partial \mathcal{W}} = \mathcal{G} \mathcal{X}^\top , \qquad
+# \frac{\partial L}{\partial \mathcal{X}} = \mathcal{W}^\top \mathcal{G} .
+# $$ (eq-cnn-product)
+#
+# The third one gives a gradient for each pixel *of each window*. A pixel that is in several windows gets the sum, which
+# is {eq}`eq-cnn-scattered-gradient` once more: $\partial L / \partial x$ adds up, for each $(i, j)$, row $(c, i, j)$ of
+# $\mathcal{W}^\top \mathcal{G}$ into the pixels that it came from.
+
+
+# %% tags=["hide-input"]
+def draw_columns():
+    figures, (ax,) = display.panels((4.2, 3.7))
+    X = columns(image[None], (3, 3), 1)
+    write_numbers(ax, X, "", small=True)
+    for u, v in np.ndindex(3, 3):
+        row, column = 3 * (2 - u) + (2 - v), 3 * u + v  # where pixel 2, 2 stands
+        ring = {"fc": "none", "ec": display.COLORS[1], "lw": 1.8}
+        ax.add_patch(plt.Circle((column, row), 0.4, **ring))
+    ax.set_xticks(range(9), [f"{u},{v}" for u in range(3) for v in range(3)])
+    ax.set_yticks(
+        range(9),
+        [
+            f"{f'{kernel[i, j]}'.replace('-', '−')} · "
+            for i in range(3)
+            for j in range(3)
+        ],
+    )
+    ax.tick_params(length=0, labelsize=9)
+    ax.set(xlabel="window $u, v$", ylabel="weight")
+    return figures
+
+
+def columns(x, kernel, s):  # [C, H, W], (k, l) → 𝒳 [C k l, H' W']
+    windows = sliding_window_view(x, kernel, axis=(1, 2))[:, ::s, ::s]  # no copy
+    C, rows, cols, k, l = windows.shape
+    return windows.transpose(0, 3, 4, 1, 2).reshape(C * k * l, rows * cols)  # one copy
+
+
+display.show(
+    draw_columns(),
+    alt="A nine by nine matrix: a column for each window of the five by five image, a row "
+    "for each of the nine weights, which stand at its left. The pixel in the middle of the "
+    "image occurs once in each column and once in each row, on a diagonal that rises to "
+    "the right.",
+    caption="The image from above as a matrix of its windows: nine times as many numbers "
+    "for the same pixels. The one in the middle is ringed.",
+)
+
+
+# %%
+def convolve_by_product(x, w, b, s=1, p=0):
+    k, l = w.shape[2:]
+    size = output_size(x.shape[1], k, s, p), output_size(x.shape[2], l, s, p)
+    Z = w.reshape(len(w), -1) @ columns(pad(x, p), (k, l), s) + b[:, None]
+    return Z.reshape(len(w), *size)
+
+
+def convolve_by_product_backward(g, x, w, s=1, p=0):
+    C, (n_filters, size) = len(x), (len(w), g.shape[1:])
+    G, x = g.reshape(n_filters, -1), pad(x, p)
+    dL_dW = G @ columns(x, w.shape[2:], s).T
+    dL_dX = (w.reshape(n_filters, -1).T @ G).reshape(C, *w.shape[2:], *size)
+    dL_dx = np.zeros(x.shape)
+    for i, j in np.ndindex(w.shape[2:]):
+        rows = slice(i, i + s * (size[0] - 1) + 1, s)
+        dL_dx[:, rows, j : j + s * (size[1] - 1) + 1 : s] += dL_dX[:, i, j]
+    (_, H, W), db = x.shape, G.sum(axis=1)
+    return dL_dx[:, p : H - p, p : W - p], dL_dW.reshape(w.shape), db
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, p in random_layers():
+        z = F.conv2d(*map(torch.tensor, (x[None], w, b)), stride=s, padding=p)[0]
+        yield convolve_by_product(x, w, b, s, p), z
+        g, *gradients = by_torch(x, w, b, s, p)
+        ours = convolve_by_product_backward(g, x, w, s, p)
+        yield from zip(ours, gradients, strict=True)
+
+
+verify.equal(
+    "eq-cnn-product", cases(), atol=1e-12, against="torch's layer and autograd"
+)
+
+# %% [markdown]
+# The windows themselves cost nothing: NumPy shows the same memory under other strides. The copy that makes a matrix of
+# them does, and it pays. `helpers.cnn.layers` does the same for a batch, with a pair for stride and padding where you
+# want one for rows and one for columns. Here it is beside the loops:
+
+# %%
+x, w, b = (rng.standard_normal(shape) for shape in ((2, 3, 12, 9), (4, 3, 3, 2), (4,)))
+z = layers.conv2d(x, w, b, stride=2, padding=1)  # [2, 4, 6, 5]
+g = rng.standard_normal(z.shape)
+dL_dx, dL_dw, dL_db = layers.conv2d_backward(g, x, w, stride=2, padding=1)
+looped = [convolve(one, w, b, s=2, p=1) for one in x]
+looped_dw = sum(
+    convolve_backward(*pair, w, s=2)[1] for pair in zip(g, layers.zero_pad(x, 1))
+)
+print("the same outputs: ", np.allclose(z, looped))
+print("the same gradient:", np.allclose(dL_dw, looped_dw))
+
+# %% [markdown]
+# What is it worth? The benchmark takes a layer of {glue:text}`cnn-bench-filters` filters of 3 × 3 on
+# {glue:text}`cnn-bench-images` images of {glue:text}`cnn-bench-side` × {glue:text}`cnn-bench-side` pixels with
+# {glue:text}`cnn-bench-channels` channels, forward and backward, in single precision on one thread.
+
+# %% tags=["hide-input"]
+record = records.load("benchmarks", "layers")
+timed, settings = record["metrics"], record["parameters"]
+RUNGS = {
+    "loops over places": "loops",
+    "loops over the kernel": "kernel",
+    "one product": "product",
+    "torch": "torch",
+}
+
+
+def draw_ladder():
+    fig, ax = plt.subplots(figsize=(4.2, 2.2))
+    for place, (name, key) in enumerate(RUNGS.items()):
+        seconds = timed[f"{key}_seconds"]
+        ax.barh(place, 1e3 * seconds, left=1, color=display.COLORS[0], height=0.5)
+        text = f"{seconds:.0f} s" if seconds > 1 else f"{1e3 * seconds:.0f} ms"
+        ax.text(1.2e3 * seconds, place, text, va="center")
+    ax.set_yticks(range(len(RUNGS)), list(RUNGS))
+    ax.set(xscale="log", xlabel="milliseconds, forward and backward")
+    ax.set(xlim=(1, 4e3 * timed["loops_seconds"]), ylim=(3.6, -0.6))
+    ax.grid(False)
+    return fig
+
+
+for name, text in {
+    **{name: f"{settings[name]}" for name in ("images", "channels", "side", "filters")},
+    "loops": f"{timed['faster_than_loops']:.0f}",
+    "kernel": f"{timed['faster_than_kernel']:.1f}",
+    "torch": f"{timed['times_torch']:.1f}",
+    "torch-forward": f"{timed['times_torch_forward']:.1f}",
+    "machine": record["provenance"]["processor"],
+    "date": record["provenance"]["date"][:10],
+}.items():
+    display.glue(f"cnn-bench-{name}", text)
+
+display.show(
+    draw_ladder(),
+    alt="Four bars on a logarithmic axis, each shorter than the one above it: loops over "
+    "images, filters and places; loops over the places of the kernel; one product of "
+    "matrices; torch.",
+    caption="The same layer, forward and backward, written in four ways. Most of the way "
+    "is from the loops over places to whole arrays.",
+)
+
+# %% [markdown]
+# The product is {glue:text}`cnn-bench-loops` times as fast as the loops over images, filters and places, and
+# {glue:text}`cnn-bench-kernel` times as fast as the loops over the kernel, those of the exercise above. Torch takes one
+# {glue:text}`cnn-bench-torch`th of its time; for the forward pass alone, one {glue:text}`cnn-bench-torch-forward`th.
+# (Measured on {glue:text}`cnn-bench-date` on {glue:text}`cnn-bench-machine`; the best of several times each, which took
+# turns; the loops were timed on one image and their time multiplied.) Libraries for graphics processors began with this
+# very matrix, without ever writing all of it into memory {cite}`chetlur2014cudnn`.
+
+# %% [markdown]
+# ## Pooling
+#
+# {term}`Pooling <pooling>` makes an image smaller: one number for each window, channel by channel. *Max pooling* takes
+# the largest. A change of the largest pixel changes the output one to one, a small change of any other does not. So
+# backward, each window hands its $g$ to the pixel that won, at $(i^*, j^*)$ of window $(u, v)$:
+#
+# $$
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{u,v} g_{c,u,v}\, \big[\, r = su + i^*_{c,u,v} \text{ and }
+# q = sv + j^*_{c,u,v} \,\big] .
+# $$ (eq-cnn-max-pool-gradient)
+#
+# Where windows overlap, a pixel can win several, and gets the sum. And when two pixels tie? There the maximum has no
+# derivative: raise either and it rises, lower either and it stays. Any share of $g$ would do. Torch gives all of it to
+# the *first* one, row by row, and so do we. After a ReLU ties are common: all pixels of a window may be 0.
+#
+# *Average pooling* takes the mean of $k \cdot l$ pixels, so each has the same share:
+#
+# $$
+# \frac{\partial L}{\partial x_{c,r,q}} = \frac{1}{k\,l} \sum_{u,v} g_{c,u,v}\, \big[\, 0 \le r - su < k \text{ and }
+# 0 \le q - sv < l \,\big] .
+# $$ (eq-cnn-average-pool-gradient)
+
+
+# %%
+def max_pool_backward(g, x, k, s):  # [C, H', W'], [C, H, W] → [C, H, W]
+    dL_dx = np.zeros(x.shape)
+    for c, u, v in np.ndindex(g.shape):
+        window = x[c, s * u : s * u + k, s * v : s * v + k]
+        i, j = divmod(window.argmax(), k)  # the first of the largest, row by row
+        dL_dx[c, s * u + i, s * v + j] += g[c, u, v]
+    return dL_dx
+
+
+def average_pool_backward(g, x, k, s):
+    dL_dx = np.zeros(x.shape)
+    for c, u, v in np.ndindex(g.shape):
+        dL_dx[c, s * u : s * u + k, s * v : s * v + k] += g[c, u, v] / k**2
+    return dL_dx
+
+
+# %% tags=["hide-input"]
+def draw_pooling():
+    figures, axes = display.panels(*[(2.2, 2.5)] * 3)
+    x, g = image[None, :4, :4], np.array([[[1, 2], [3, 4]]])
+    write_numbers(axes[0], x[0], "image")
+    write_numbers(axes[1], max_pool_backward(g, x, 2, 2)[0], "max: gradient")
+    write_numbers(axes[2], average_pool_backward(g, x, 2, 2)[0], "average: gradient")
+    for ax in axes:
+        for u, v in np.ndindex(2, 2):
+            corner = (2 * v - 0.5, 2 * u - 0.5)
+            frame = {"fc": "none", "ec": display.COLORS[1], "lw": 1.8}
+            ax.add_patch(plt.Rectangle(corner, 2, 2, **frame))
+    return figures
+
+
+display.show(
+    draw_pooling(),
+    alt="Three grids of four by four in four windows of two by two. The image: the upper "
+    "left window is all 0, the lower right one all 2. The gradient of max pooling: in each "
+    "window one pixel has 1, 2, 3 or 4, in those of equal pixels the upper left one. That "
+    "of average pooling: each pixel has a quarter of that number.",
+    caption="Four windows with the upstream gradients 1, 2, 3, 4. Max pooling hands each "
+    "to the winner, and of equal pixels to the first; average pooling gives each pixel a "
+    "quarter.",
+)
+
+
+# %% tags=["check"]
+def pool_cases(ours, pool):
+    for (C, H, W), k, s in (
+        ((1, 4, 4), 2, 2),
+        ((2, 7, 6), 3, 2),
+        ((2, 6, 5), 2, 1),
+        ((3, 9, 8), 2, 3),
+    ):
+        x = rng.integers(0, 4, (C, H, W)).astype(float)  # with many ties
+        t = torch.tensor(x, requires_grad=True)
+        z = pool(t[None], k, s)[0]
+        g = rng.standard_normal(z.shape)
+        yield ours(g, x, k, s), torch.autograd.grad(z, t, torch.tensor(g))[0]
+
+
+verify.equal(
+    "eq-cnn-max-pool-gradient",
+    pool_cases(max_pool_backward, F.max_pool2d),
+    atol=1e-12,
+    against="autograd",
+)
+
+
+# %% tags=["check"]
+def pool_cases(ours, pool):
+    for (C, H, W), k, s in (((1, 4, 4), 2, 2), ((2, 7, 6), 3, 2), ((3, 9, 8), 2, 3)):
+        x = rng.standard_normal((C, H, W))
+        t = torch.tensor(x, requires_grad=True)
+        z = pool(t[None], k, s)[0]
+        g = rng.standard_normal(z.shape)
+        yield ours(g, x, k, s), torch.autograd.grad(z, t, torch.tensor(g))[0]
+
+
+verify.equal(
+    "eq-cnn-average-pool-gradient",
+    pool_cases(average_pool_backward, F.avg_pool2d),
+    atol=1e-12,
+    against="autograd",
+)
+
+# %% [markdown]
+# ## From the last image to a loss
+#
+# Three layers are left. ReLU, $\max(0, x)$, passes its gradient on where its input was positive. A linear layer
+# $z = W x + b$ for each row $x$ of a batch has one use of each weight per image; with the rows as a matrix $X$ and those
+# of the upstream gradient as $G$, $Z = X W^\top + \mathbf{1} b^\top$, and by the chain rule entry by entry,
+#
+# $$
+# \frac{\partial L}{\partial x} = g \odot [\, x > 0 \,] \ \ \text{(ReLU)} ,
+# $$ (eq-cnn-relu-gradient)
+#
+# $$
+# \frac{\partial L}{\partial X} = G W , \qquad \frac{\partial L}{\partial W} = G^\top X , \qquad
+# \frac{\partial L}{\partial b} = G^\top \mathbf{1} \ \ \text{(linear)} .
+# $$ (eq-cnn-linear-gradient)
+#
+# Last comes the loss. The scores $z$ of $K$ classes become probabilities $\hat y = \operatorname{softmax}(z)$, with
+# $\hat y_k = e^{z_k} / \sum_j e^{z_j}$, and the loss of one image is $-\log \hat y_t = -z_t + \log \sum_j e^{z_j}$ for its
+# class $t$. The derivative of the first term is $-[k = t]$, that of the second $e^{z_k} / \sum_j e^{z_j} = \hat y_k$.
+# For the mean over $N$ images, with the rows $y$ that are 1 at the class and 0 elsewhere,
+#
+# $$
+# \frac{\partial L}{\partial z_{n,k}} = \frac{\hat y_{n,k} - y_{n,k}}{N} \ \ \text{(softmax and cross-entropy)} .
+# $$ (eq-cnn-cross-entropy-gradient)
+#
+# One thing must be done with care: $e^{1000}$ is no number for a computer. Subtract the largest score from all of them
+# first; the probabilities stay what they were.
+
+
+# %%
+def relu_backward(g, x):
+    return g * (x > 0)
+
+
+def linear_backward(G, X, W):  # [N, K], [N, D], [K, D]
+    return G @ W, G.T @ X, G.T @ np.ones(len(G))
+
+
+def cross_entropy_backward(z, target):  # [N, K], [N]
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    y = np.eye(z.shape[1])[target]
+    return (e / e.sum(axis=1, keepdims=True) - y) / len(z)
+
+
+z = np.array([[2.0, 1.0, 0.0]])
+print("scores 2, 1, 0 and class 1:", cross_entropy_backward(z, [1])[0].round(2))
+
+
+# %% tags=["check"]
+def cases():
+    for shape in ((4,), (2, 3), (2, 3, 4)):
+        x, g = np.round(rng.standard_normal((2, *shape)), 1)
+        x.flat[0] = 0.0
+        t = torch.tensor(x, requires_grad=True)
+        (by_autograd,) = torch.autograd.grad(t.relu(), t, torch.tensor(g))
+        yield relu_backward(g, x), by_autograd
+
+
+verify.equal("eq-cnn-relu-gradient", cases(), against="autograd")
+
+
+# %% tags=["check"]
+def cases():
+    for N, D, K in ((1, 3, 2), (4, 2, 5), (5, 6, 3)):
+        X, W, b = (rng.standard_normal(shape) for shape in ((N, D), (K, D), (K,)))
+        inputs = [torch.tensor(array, requires_grad=True) for array in (X, W, b)]
+        G = rng.standard_normal((N, K))
+        gradients = torch.autograd.grad(F.linear(*inputs), inputs, torch.tensor(G))
+        yield from zip(linear_backward(G, X, W), gradients, strict=True)
+
+
+verify.equal("eq-cnn-linear-gradient", cases(), atol=1e-12, against="autograd")
+
+
+# %% tags=["check"]
+def cases():
+    for N, K, scale in ((1, 3, 1), (5, 4, 3), (6, 10, 1000)):
+        z, target = scale * rng.standard_normal((N, K)), rng.integers(0, K, N)
+        t = torch.tensor(z, requires_grad=True)
+        loss = F.cross_entropy(t, torch.tensor(target))
+        yield cross_entropy_backward(z, target), torch.autograd.grad(loss, t)[0]
+
+
+verify.equal("eq-cnn-cross-entropy-gradient", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# With these the list is complete. Every one is in `helpers.cnn.layers`, for batches and without a loop over pixels.
+#
+# ## They learn
+#
+# Now build a network from these layers and nothing else: two convolutions, each with a ReLU and a max pooling, and a
+# linear layer to ten scores. It is to read scikit-learn's 1,797 handwritten digits, of 8 × 8 pixels. We draw 500 of them
+# for the test. (The draw is by digit, not by writer, so the same hands wrote both parts.) The backward pass is the
+# forward pass read from the bottom: each layer takes the gradient of its output and needs the input that it had.
+
+
+# %%
+def forward(x, P):  # x [N, 1, 8, 8] → what each layer made
+    z1 = layers.conv2d(x, P["w1"], P["b1"], padding=2)  # [N, 8, 8, 8]
+    a1 = layers.max_pool2d(layers.relu(z1), 2)  # [N, 8, 4, 4]
+    z2 = layers.conv2d(a1, P["w2"], P["b2"], padding=1)  # [N, 16, 4, 4]
+    a2 = layers.max_pool2d(layers.relu(z2), 2)  # [N, 16, 2, 2]
+    return z1, a1, z2, a2, layers.linear(a2.reshape(len(x), -1), P["w3"], P["b3"])
+
+
+def gradients(x, target, P):
+    z1, a1, z2, a2, scores = forward(x, P)
+    d = layers.cross_entropy_backward(scores, target)  # [N, 10]
+    d, dw3, db3 = layers.linear_backward(d, a2.reshape(len(x), -1), P["w3"])
+    d = layers.max_pool2d_backward(d.reshape(a2.shape), layers.relu(z2), 2)
+    d = layers.relu_backward(d, z2)
+    d, dw2, db2 = layers.conv2d_backward(d, a1, P["w2"], padding=1)
+    d = layers.max_pool2d_backward(d, layers.relu(z1), 2)
+    d = layers.relu_backward(d, z1)
+    _, dw1, db1 = layers.conv2d_backward(d, x, P["w1"], padding=2)
+    return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2, "w3": dw3, "b3": db3}
+
+
+# %% [markdown]
+# The weights start at random, with a variance of 2 over the number of inputs of a unit, which keeps the size of what a
+# ReLU hands on {cite}`he2015delving`. Each step takes 64 digits and moves the weights against their gradient, with
+# momentum: the move is 0.9 of the last one, less 0.1 times the gradient.
+
+
+# %%
+def start(generator, shapes):
+    sizes = {name: np.prod(shape[1:]) for name, shape in shapes.items()}
+    draw = generator.standard_normal
+    P = {name: draw(s) * np.sqrt(2 / sizes[name]) for name, s in shapes.items()}
+    P |= {f"b{name[1:]}": np.zeros(shape[0]) for name, shape in shapes.items()}
+    return {name: value.astype(np.float32) for name, value in P.items()}
+
+
+def train(x, target, P, gradients, generator, steps=300):  # yields the weights
+    velocity = {name: np.zeros_like(value) for name, value in P.items()}
+    yield P
+    for _ in range(steps):
+        batch = generator.choice(len(x), 64, replace=False)
+        dL = gradients(x[batch], target[batch], P)
+        velocity = {name: 0.9 * velocity[name] - 0.1 * dL[name] for name in P}
+        P = {name: P[name] + velocity[name] for name in P}
+        yield P
+
+
+digits = load_digits()
+pixels = (digits.images[:, None] / 16).astype(np.float32)  # [1797, 1, 8, 8]
+SHAPES = {"w1": (8, 1, 5, 5), "w2": (16, 8, 3, 3), "w3": (10, 64)}
+
+
+def split(generator):  # numbers of the digits to train on, and of those to test on
+    order = generator.permutation(len(pixels))
+    return order[500:], order[:500]
+
+
+def accuracy(scores, target):
+    return np.mean(scores.argmax(axis=1) == target)
+
+
+generator = np.random.default_rng(seed)
+seen, unseen = split(generator)
+P = start(generator, SHAPES)
+run = list(train(pixels[seen], digits.target[seen], P, gradients, generator))
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+STEPS = [0, 5, 10, 20, 30, 40, 60, 80, 100, 150, 200, 250, 300]
+curve = [
+    accuracy(forward(pixels[unseen], P)[-1], digits.target[unseen]) for P in run[::5]
+]
+
+
+def draw_filters(step):
+    figures, (left, right) = display.panels((4.1, 2.5), (2.7, 2.5))
+    w = run[step]["w1"][:, 0]  # [8, 5, 5]
+    sheet = np.zeros((11, 23))
+    for number, kernel in enumerate(w):
+        top, at = 6 * (number // 4), 6 * (number % 4)
+        sheet[top : top + 5, at : at + 5] = kernel
+    largest = max(abs(P["w1"]).max() for P in run)
+    draw_squares(left, sheet, largest, f"eight filters after {step} steps")
+    for patch in left.patches[-1:]:
+        patch.set_visible(False)
+    for number in range(8):
+        corner = 6 * (number % 4) - 0.5, 6 * (number // 4) - 0.5
+        look = {"fc": "none", "ec": display.INK, "lw": 0.5, "alpha": 0.5}
+        left.add_patch(plt.Rectangle(corner, 5, 5, **look))
+    right.plot(range(0, 301, 5), curve, marker="", color=display.COLORS[0])
+    right.plot([step], [curve[step // 5]], "o", ms=7, color=display.COLORS[1])
+    right.set(xlabel="step", ylabel="right, of the test digits", ylim=(0, 1.03))
+    return figures
+
+
+display.slider(
+    draw_filters,
+    STEPS,
+    label="steps",
+    alt=lambda step: (
+        f"The eight filters of the first layer, five by five weights each, after {step} "
+        f"steps; the network reads {curve[step // 5]:.0%} of the test digits right."
+    ),
+    caption="The filters of the first layer as they form. At the start they are noise; "
+    "they end as strokes and edges in several directions. (Filled squares are positive "
+    "weights, hollow ones negative. The curve is that of this one run.)",
+    start=300,
+)
+
+# %% [markdown]
+# A number by itself says little. So here are other seeds, each with its own draw of test digits, and two controls. The
+# first is a *linear* layer alone, trained in the same way: how much is there to gain? The second is the same network on
+# digits whose 64 pixels have been *shuffled*, the same way in all of them. A linear layer, or any dense network, would
+# not notice. A convolution looks at pixels that were no neighbours.
+
+
+# %%
+def linear_gradients(x, target, P):
+    flat = x.reshape(len(x), -1)
+    d = layers.cross_entropy_backward(layers.linear(flat, P["w1"], P["b1"]), target)
+    _, dw1, db1 = layers.linear_backward(d, flat, P["w1"])
+    return {"w1": dw1, "b1": db1}
+
+
+def test_accuracies(seed):
+    generator = np.random.default_rng(seed)
+    seen, unseen = split(generator)
+    shuffled = pixels.reshape(-1, 64)[:, generator.permutation(64)].reshape(-1, 1, 8, 8)
+    for name, x in (("convolutions", pixels), ("convolutions, shuffled", shuffled)):
+        P = start(generator, SHAPES)
+        *_, P = train(x[seen], digits.target[seen], P, gradients, generator)
+        yield name, accuracy(forward(x[unseen], P)[-1], digits.target[unseen])
+    P = start(generator, {"w1": (10, 64)})
+    *_, P = train(pixels[seen], digits.target[seen], P, linear_gradients, generator)
+    scores = layers.linear(pixels[unseen].reshape(500, -1), P["w1"], P["b1"])
+    yield "linear layer alone", accuracy(scores, digits.target[unseen])
+
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+results = [
+    dict(test_accuracies(seed + i)) for i in range(3 if profile == "smoke" else 10)
+]
+display.table(
+    {
+        "network": name,
+        "right, of 500 test digits": f"{np.mean([r[name] for r in results]):.1%}",
+        "lowest and highest of the seeds": " – ".join(
+            f"{bound([r[name] for r in results]):.1%}" for bound in (min, max)
+        ),
+    }
+    for name in results[0]
+)
+scores_of = {name: [r[name] for r in results] for name in results[0]}
+plain, shuffled, dense = scores_of.values()
+display.glue("cnn-digits-seeds", f"{len(results)}")
+display.glue(
+    "cnn-digits-verdict",
+    "In every one of them"
+    if all(p > max(s, d) for p, s, d in zip(*scores_of.values(), strict=True))
+    else "Not in all of them, but on average,",
+)
+
+# %% [markdown]
+# That is {glue:text}`cnn-digits-seeds` seeds. {glue:text}`cnn-digits-verdict` the convolutions on digits as they are
+# read more of them right than either control. The shuffled digits hold the same information, and the network has the
+# same number of weights. What is lost is what the layer takes for granted: that neighbours belong together, and that
+# what is worth seeing in one place is worth seeing in another.
+
+# %% [markdown]
+# ## What was shown
+#
+# - A convolutional layer lays a few weights on every window of an image, {eq}`def-cnn-convolution`. It is a
+#   cross-correlation, {eq}`eq-cnn-turned-kernel`, and it moves its output along with its input when that moves by whole
+#   strides, {eq}`eq-cnn-equivariance`: equivariant, not invariant.
+# - Backward, the weights get the correlation of image and upstream gradient, {eq}`eq-cnn-weight-gradient`. The image gets
+#   the full correlation of the upstream gradient, spread out by the stride, with the turned kernel, less the rim that
+#   padding had added, {eq}`eq-cnn-input-gradient-stride`.
+# - Both passes are products with one matrix of windows, {eq}`eq-cnn-product`, and that makes them fast.
+# - Max pooling hands its gradient to the winner, {eq}`eq-cnn-max-pool-gradient`, and of equal pixels to the first.
+#   Softmax and cross-entropy hand back their error, {eq}`eq-cnn-cross-entropy-gradient`.
+# - A network of these layers learned to read digits, better than a linear layer and better than itself on shuffled
+#   pixels, on the draws that were tried.
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown]
+# :::{exercise} Two layers without a ReLU
+# :label: ex-cnn-composed
+# Two convolutions follow one another, of one channel, stride 1, no padding, no bias, with kernels of $k \times k$ and
+# $l \times l$ and nothing between. Which single kernel does the same? Write `composed(first, second)`. Is it a
+# cross-correlation of the two, or a convolution proper?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-composed
+# :class: dropdown
+# :::
+# The output is $\sum_{i'} w'_{i'} \sum_i w_i\, x_{u+i'+i}$ along each axis. The pixel at distance $a$ gets the weight
+# $\sum_{i + i' = a} w_i\, w'_{i'}$, with $a$ from 0 to $k + l - 2$. Indices that *add* up to a number make a
+# convolution proper, although both layers are cross-correlations. Two layers of 3 × 3 see as far as one of 5 × 5 with 18
+# weights in place of 25, but as long as nothing stands between them, they can do no more than it.
+
+
+# %% tags=["solution"]
+def composed(first, second):
+    k, l = len(first), len(second)
+    kernel = np.zeros((k + l - 1, k + l - 1))
+    for i, j in np.ndindex(second.shape):
+        kernel[i : i + k, j : j + k] += second[i, j] * first
+    return kernel
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/composed", composed)
+
+# %% [markdown]
+# :::{exercise} Pooling by convolution
+# :label: ex-cnn-average
+# Average pooling is a convolution: with which kernel? Write `average_pooling_backward(g, shape, k, s)` for
+# $g$ of shape $[N, C, H', W']$ and images of `shape` $[N, C, H, W]$; a call of `layers.conv2d_backward` does all the
+# work, if you hide the channels from it. Why can max pooling not be written so?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-average
+# :class: dropdown
+# :::
+# With the kernel whose $k^2$ entries are all $1 / k^2$, one filter, each channel by itself: make every channel of every
+# image an image of one channel. Its gradient does not depend on the pixels, so any will do. Max pooling is not linear:
+# the maximum of a sum of two images is not the sum of their maxima, and no kernel can make it so.
+
+
+# %% tags=["solution"]
+def average_pooling_backward(g, shape, k, s):
+    N, C, H, W = shape
+    w = np.full((1, 1, k, k), 1 / k**2)
+    g = g.reshape(N * C, 1, *g.shape[2:])
+    dL_dx, _, _ = layers.conv2d_backward(g, np.zeros((N * C, 1, H, W)), w, stride=s)
+    return dL_dx.reshape(shape)
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/average_pooling_backward", average_pooling_backward)
+
+# %% [markdown]
+# ## Further reading
+#
+# - {cite:t}`fukushima1980neocognitron` shared weights over places, {cite:t}`lecun1989backpropagation` trained such a
+#   network by its gradient.
+# - {cite:t}`dumoulin2016guide` draws every case of stride, padding and transposed convolution.
+# - {cite:t}`zhang2019making` measures how far networks with strides are from invariant, and what blurring before each
+#   stride does for them.
