@@ -21,18 +21,16 @@ profile = "smoke"
 seed = 0
 
 # %% tags=["set-up"]
-from itertools import pairwise
-
 from helpers import display, exercises, parameters, records, verify
-from helpers.cnn import layers
+from helpers.cnn import drawing, layers
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.path import Path
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import convolve2d
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
@@ -53,72 +51,40 @@ kernel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 
 
 # %% tags=["hide-input"]
-def write_numbers(ax, array, title, around=None, small=False):
-    """Numbers in a grid; those within the slices ``around`` stand in a frame."""
-    rows, columns = array.shape
-    for r, q in np.ndindex(array.shape):
-        text = array[r, q] if isinstance(array[r, q], str) else f"{array[r, q]:g}"
-        text = text.replace("-", "−")
-        ax.text(q, r, text, ha="center", va="center", fontsize=9 if small else 10)
-    for line in np.arange(rows + 1) - 0.5:
-        ax.hlines(line, -0.5, columns - 0.5, color=display.INK, lw=0.5, alpha=0.25)
-    for line in np.arange(columns + 1) - 0.5:
-        ax.vlines(line, -0.5, rows - 0.5, color=display.INK, lw=0.5, alpha=0.25)
-    if around is not None:
-        (top, bottom), (left, right) = around
-        corner, size = (left - 0.5, top - 0.5), (right - left, bottom - top)
-        look = {"fc": (display.COLORS[1], 0.15), "ec": display.COLORS[1], "lw": 2}
-        ax.add_patch(plt.Rectangle(corner, *size, **look))
-    ax.set(xlim=(-0.6, columns - 0.4), ylim=(rows - 0.4, -0.6), aspect="equal")
-    ax.set(title=title, xticks=[], yticks=[])
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-
-
 def draw_window(place):
     u, v = places[place]
     window = image[u : u + 3, v : v + 3]
-    terms = np.array(
-        [[f"{a}·{x}" for a, x in zip(*rows)] for rows in zip(kernel, window)]
-    )
-    figures, axes = display.panels((2.2, 2.5), (2.2, 2.5), (2.2, 2.5))
-    write_numbers(axes[0], image, "image $x$", ((u, u + 3), (v, v + 3)))
-    total = np.sum(kernel * window)
-    write_numbers(axes[1], terms, f"kernel · window, sum {total}".replace("-", "−"))
-    write_numbers(axes[2], responses, "output $z$", ((u, u + 1), (v, v + 1)))
+    total = f"{np.sum(kernel * window)}".replace("-", "−")
+    terms = [f"{a}·{x}" for a, x in zip(kernel.flat, window.flat, strict=True)]
+    figures, axes = display.panels(*[(2.2, 2.5)] * 3)
+    drawing.numbers(axes[0], image, "image $x$", [(u, v, 3, 3)])
+    title = f"kernel · window, sum {total}"
+    drawing.numbers(axes[1], np.reshape(terms, (3, 3)), title)
+    drawing.numbers(axes[2], responses, "output $z$", [(u, v, 1, 1)])
     return figures
 
 
-def describe_window(place):
-    u, v = places[place]
-    total = responses[u, v]
-    return (
-        f"The kernel lies on rows {u} to {u + 2} and columns {v} to {v + 2} of the "
-        f"image; the nine products are written out, and their sum {total} is entry "
-        f"{u}, {v} of the output."
-    )
-
-
-places = {f"{u}, {v}": (u, v) for u in range(3) for v in range(3)}
-responses = np.array(
-    [[np.sum(kernel * image[u : u + 3, v : v + 3]) for v in range(3)] for u in range(3)]
-)
+places = {f"{u}, {v}": (u, v) for u, v in np.ndindex(3, 3)}
+responses = convolve2d(image, kernel[::-1, ::-1], mode="valid")
 display.slider(
     draw_window,
     list(places),
     label="row, column of the output",
-    alt=describe_window,
+    alt=lambda place: (
+        f"The kernel on three by three pixels of the image, the nine products, and their "
+        f"sum {responses[places[place]]}, which is entry {place} of the output."
+    ),
     caption="Nine products and a sum for each place. The sum is large where the image "
-    "gets brighter from left to right, and 0 where nothing changes.",
+    "gets brighter from left to right, and small where little changes.",
     start="0, 1",
 )
 
 # %% [markdown]
 # ## Nine windows, by hand
 #
-# The first window holds rows 0 to 2 and columns 0 to 2. Its products, row by row, are
-# $(-1) \cdot 0 + 0 \cdot 0 + 1 \cdot 0$, then $(-2) \cdot 0 + 0 \cdot 0 + 2 \cdot 1$, then
-# $(-1) \cdot 0 + 0 \cdot 1 + 1 \cdot 2$. They add up to $0 + 2 + 2 = 4$. Here are all windows, with every product:
+# The first window holds rows 0 to 2 and columns 0 to 2. Its products, row by row, are $(-1) \cdot 0 + 0 \cdot 0 + 1
+# \cdot 0$, then $(-2) \cdot 0 + 0 \cdot 0 + 2 \cdot 1$, then $(-1) \cdot 0 + 0 \cdot 1 + 1 \cdot 2$. They add up to $0
+# + 2 + 2 = 4$. Here are all windows, with every product:
 
 # %%
 for u, v in np.ndindex(3, 3):
@@ -140,10 +106,10 @@ for u, v in np.ndindex(3, 3):
 # z_{f,u,v} = b_f + \sum_{c} \sum_{i,j} w_{f,c,i,j}\; x_{c,\,su+i,\,sv+j} .
 # $$ (def-cnn-convolution)
 #
-# Before that, {term}`padding` may put $p$ rows and columns of zeros on each side of the image, so that windows may reach
-# over its rim. How many windows fit? Look along one axis, at $n$ pixels and a kernel of $k$. Window $u$ covers the
-# pixels $su$ to $su + k - 1$ of $n + 2p$, so the last one has $su + k \le n + 2p$, or $u \le (n + 2p - k) / s$. With
-# number 0 that makes
+# Before that, {term}`padding` may put $p$ rows and columns of zeros on each side of the image, so that windows may
+# reach over its rim. How many windows fit? Look along one axis, at $n$ pixels and a kernel of $k$. Window $u$ covers
+# the pixels $su$ to $su + k - 1$ of $n + 2p$, so the last one has $su + k \le n + 2p$, or $u \le (n + 2p - k) / s$.
+# With number 0 that makes
 #
 # $$
 # m = \left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1 , \qquad k \le n + 2p .
@@ -195,8 +161,8 @@ verify.equal("eq-cnn-output-size", cases(), against="torch")
 #
 # The kernel lies on the image as it is. In mathematics this is a {term}`cross-correlation`; a convolution turns the
 # kernel by half a turn first, $(w * x)_{u,v} = \sum_{i,j} w_{i,j}\, x_{u-i,\,v-j}$. Write $\bar w_{i,j} =
-# w_{k-1-i,\,l-1-j}$ for the turned kernel, of $k \times l$. In $\sum_{i,j} w_{i,j}\, x_{u+i,\,v+j}$ put $i = k - 1 - i'$
-# and $j = l - 1 - j'$: it becomes $\sum_{i',j'} \bar w_{i',j'}\, x_{(u+k-1)-i',\,(v+l-1)-j'}$, the convolution with
+# w_{k-1-i,\,l-1-j}$ for the turned kernel, of $k \times l$. In $\sum_{i,j} w_{i,j}\, x_{u+i,\,v+j}$ put $i = k - 1 -
+# i'$ and $j = l - 1 - j'$: it becomes $\sum_{i',j'} \bar w_{i',j'}\, x_{(u+k-1)-i',\,(v+l-1)-j'}$, the convolution with
 # $\bar w$, read $k - 1$ rows and $l - 1$ columns further on:
 #
 # $$
@@ -232,17 +198,17 @@ verify.equal("eq-cnn-turned-kernel", cases(), atol=1e-12, against="scipy.signal"
 # ## Move the image
 #
 # Why this layer and no other? {doc}`/gnn/equivariance` shows that on a ring it is the only linear one that moves its
-# output along with its input. Here is the easy half, for images. Let $x'$ be the image $x$ moved down by $sa$ pixels and
-# right by $sa'$, $x'_{c,r,q} = x_{c,\,r-sa,\,q-sa'}$, so by whole strides. Window $(u, v)$ of $x'$ reads
+# output along with its input. Here is the easy half, for images. Let $x'$ be the image $x$ moved down by $sa$ pixels
+# and right by $sa'$, $x'_{c,r,q} = x_{c,\,r-sa,\,q-sa'}$, so by whole strides. Window $(u, v)$ of $x'$ reads
 # $x'_{c,\,su+i,\,sv+j} = x_{c,\,s(u-a)+i,\,s(v-a')+j}$, which is what window $(u - a, v - a')$ of $x$ reads:
 #
 # $$
 # z'_{f,u,v} = z_{f,\,u-a,\,v-a'} \qquad \text{for all } u \ge a,\ v \ge a' .
 # $$ (eq-cnn-equivariance)
 #
-# Each new window reads pixels that were in the old image. That is {term}`equivariance <equivariance>`: the output *moves
-# along*. It is not invariance, which would be an output that *stays*. And it holds for moves by whole strides only, and
-# away from the rim where padding has put its zeros.
+# Each new window reads pixels that were in the old image. That is {term}`equivariance <equivariance>`: the output
+# *moves along*. It is not invariance, which would be an output that *stays*. And it holds for moves by whole strides
+# only, and away from the rim where padding has put its zeros.
 
 
 # %%
@@ -254,42 +220,15 @@ def moved(x, down, right):  # zeros come in at the top and at the left
 
 
 # %% tags=["hide-input"]
-def draw_squares(ax, array, largest, title):
-    """The size of a square is the size of a number; squares of negative ones are hollow."""
-    corners = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1)])
-    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
-    for sign, look in (
-        (1, {"fc": display.COLORS[0], "ec": display.COLORS[0], "lw": 0.8}),
-        (-1, {"fc": "none", "ec": display.COLORS[1], "lw": 1.2}),
-    ):
-        some = [
-            Path(
-                corners * 0.47 * np.sqrt(min(abs(array[r, q]) / largest, 1)) + (q, r),
-                codes,
-            )
-            for r, q in np.argwhere(sign * array > 0.02 * largest)
-        ]
-        if some:
-            path = Path.make_compound_path(*some)
-            ax.add_patch(plt.matplotlib.patches.PathPatch(path, **look))
-    rows, columns = array.shape
-    frame = {"fc": "none", "ec": display.INK, "lw": 0.5, "alpha": 0.5}
-    ax.add_patch(plt.Rectangle((-0.5, -0.5), columns, rows, **frame))
-    ax.set(xlim=(-0.7, columns - 0.3), ylim=(rows - 0.3, -0.7), aspect="equal")
-    ax.set(title=title, xticks=[], yticks=[])
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-
-
 def draw_moves(m):
     canvas = np.zeros((1, 16, 16))
     canvas[:, 4:12, 1:9] = load_digits().images[0] / 16
     x = moved(canvas, 0, m)
     figures, axes = display.panels(*[(2.2, 2.5)] * 3)
-    draw_squares(axes[0], x[0], 1, "image")
+    drawing.squares(axes[0], x[0], 1, "image")
     for ax, s in zip(axes[1:], (1, 2), strict=True):
         z = convolve(x, kernel[None, None], [0], s=s, p=1)[0]
-        draw_squares(ax, z, 4, f"output, stride {s}")
+        drawing.squares(ax, z, 4, f"output, stride {s}")
     return figures
 
 
@@ -329,18 +268,8 @@ def cases():
 verify.equal("eq-cnn-equivariance", cases(), atol=1e-12, against="torch")
 
 # %% [markdown]
-# What says *whether* there is an edge, and not *where*, forgets the place: the sum of $z$ over all $(u, v)$. With stride
-# 1, as long as nothing leaves the image, it is invariant.
-
-# %%
-canvas = np.zeros((1, 16, 16))
-canvas[:, 4:12, 2:8] = rng.random((1, 8, 6))
-for s in (1, 2):
-    outputs = [
-        convolve(moved(canvas, 0, m), kernel[None, None], [0], s) for m in (0, 3)
-    ]
-    sums = [np.square(z).sum() for z in outputs]  # of z², as the sum of z is 0 here
-    print(f"stride {s}: the sum of the squares stays: {np.isclose(*sums)}")
+# Only what forgets the place is invariant: with stride 1, the sum of $z$ over all $(u, v)$, as long as the move takes
+# nothing over the rim. That sum says *whether* there is an edge, and no longer *where*.
 
 # %% [markdown]
 # :::{exercise} Two strides
@@ -355,13 +284,13 @@ for s in (1, 2):
 # :class: dropdown
 # :::
 # A move by $s$ pixels moves the output of a layer of stride $s$ by one place, {eq}`eq-cnn-equivariance`. So for the
-# second layer to move along by one place, its input must move by its stride, and the image by the product of both: 4.
-# A smaller move makes some layer read its input off the grid of its stride, and with general weights that gives other
+# second layer to move along by one place, its input must move by its stride, and the image by the product of both: 4. A
+# smaller move makes some layer read its input off the grid of its stride, and with general weights that gives other
 # numbers.
 #
-# Such a network is not invariant. Its convolutions are equivariant at best. The linear layer at the end has a weight for
-# each place; if it does not happen to give the same weight to all places, it sees a move. Only pooling over *all* places
-# forgets them, and what networks learn from moved copies is approximate.
+# Such a network is not invariant. Its convolutions are equivariant at best. The linear layer at the end has a weight
+# for each place; if it does not happen to give the same weight to all places, it sees a move. Only pooling over *all*
+# places forgets them, and what networks learn from moved copies is approximate.
 
 
 # %% tags=["solution"]
@@ -384,11 +313,10 @@ exercises.check("cnn/layers/smallest_move", smallest_move)
 # From it we want the gradients of $w$ and $b$, to learn, and that of $x$, to hand on to the layer before.
 #
 # By hand first. Say that of the nine outputs above three matter: $g_{0,0} = 1$, $g_{1,2} = -1$, $g_{2,1} = 2$. The
-# weight $w_{0,0}$ multiplies pixel $x_{u,v}$ in window $(u, v)$. So
-# $\partial L / \partial w_{0,0} = 1 \cdot x_{0,0} - 1 \cdot x_{1,2} + 2 \cdot x_{2,1} = 0 - 1 + 2 = 1$. And the pixel in
-# the middle, $x_{2,2}$, is in all nine windows: in the lower right corner of window $(0, 0)$, at the left of $(1, 2)$,
-# at the top of $(2, 1)$. So
-# $\partial L / \partial x_{2,2} = 1 \cdot w_{2,2} - 1 \cdot w_{1,0} + 2 \cdot w_{0,1} = 1 + 2 + 0 = 3$.
+# weight $w_{0,0}$ multiplies pixel $x_{u,v}$ in window $(u, v)$. So $\partial L / \partial w_{0,0} = 1 \cdot x_{0,0} -
+# 1 \cdot x_{1,2} + 2 \cdot x_{2,1} = 0 - 1 + 2 = 1$. And the pixel in the middle, $x_{2,2}$, is in all nine windows: in
+# the lower right corner of window $(0, 0)$, at the left of $(1, 2)$, at the top of $(2, 1)$. So $\partial L / \partial
+# x_{2,2} = 1 \cdot w_{2,2} - 1 \cdot w_{1,0} + 2 \cdot w_{0,1} = 1 + 2 + 0 = 3$.
 #
 # Now in general. $L$ depends on a weight through every place where it was used, so the chain rule adds up over places;
 # and $\partial z_{f,u,v} / \partial w_{f,c,i,j} = x_{c,su+i,sv+j}$, and $\partial z_{f,u,v} / \partial b_f = 1$, by
@@ -402,8 +330,8 @@ exercises.check("cnn/layers/smallest_move", smallest_move)
 # \frac{\partial L}{\partial w_{f,c,i,j}} = \sum_{u,v} g_{f,u,v}\; x_{c,\,su+i,\,sv+j}
 # $$ (eq-cnn-weight-gradient)
 #
-# For a pixel, the places that count are those whose window it is in: it is $x_{c,r,q}$ of window $(u, v)$ with
-# $i = r - su$ and $j = q - sv$, if these are rows and columns of the kernel.
+# For a pixel, the places that count are those whose window it is in: it is $x_{c,r,q}$ of window $(u, v)$ with $i = r -
+# su$ and $j = q - sv$, if these are rows and columns of the kernel.
 #
 # $$
 # \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{u,v} g_{f,u,v}\; w_{f,c,\,r-su,\,q-sv} ,
@@ -433,20 +361,19 @@ print(f"dL/dw[0, 0] = {dL_dw[0, 0, 0, 0]:g}   dL/dx[2, 2] = {dL_dx[0, 2, 2]:g}")
 
 
 # %%
-def random_layers():  # x [C, H, W], w, b, s, p: no two sizes alike, windows that leave pixels
+def random_layers():  # no two sizes alike, and windows that leave pixels
     for (C, H, W), (n_filters, k, l), s, p in (
         ((1, 5, 5), (1, 3, 3), 1, 0),
         ((2, 7, 6), (3, 3, 2), 1, 1),
         ((2, 8, 6), (3, 2, 3), 2, 0),
         ((3, 9, 7), (2, 3, 4), 2, 2),
-        ((2, 9, 10), (2, 2, 1), 3, 1),
-        ((1, 11, 8), (2, 2, 2), 4, 0),
+        ((2, 11, 8), (2, 2, 1), 4, 1),
     ):
         w = rng.standard_normal((n_filters, C, k, l))
         yield rng.standard_normal((C, H, W)), w, rng.standard_normal(n_filters), s, p
 
 
-def by_torch(x, w, b, s, p):  # a random g, and the gradients that torch finds
+def by_torch(x, w, b, s, p=0):  # a random g, and the gradients of x, w and b
     x, w, b = (torch.tensor(array, requires_grad=True) for array in (x[None], w, b))
     z = F.conv2d(x, w, b, stride=s, padding=p)
     g = torch.tensor(rng.standard_normal(z.shape))
@@ -456,9 +383,9 @@ def by_torch(x, w, b, s, p):  # a random g, and the gradients that torch finds
 
 # %% tags=["check"]
 def cases():
-    for x, w, b, s, p in random_layers():
-        g, _, _, db = by_torch(x, w, b, s, p)
-        yield convolve_backward(g, pad(x, p), w, s)[2], db
+    for x, w, b, s, _ in random_layers():
+        g, _, _, db = by_torch(x, w, b, s)
+        yield convolve_backward(g, x, w, s)[2], db
 
 
 verify.equal("eq-cnn-bias-gradient", cases(), atol=1e-12, against="autograd")
@@ -466,9 +393,9 @@ verify.equal("eq-cnn-bias-gradient", cases(), atol=1e-12, against="autograd")
 
 # %% tags=["check"]
 def cases():
-    for x, w, b, s, p in random_layers():
-        g, _, dw, _ = by_torch(x, w, b, s, p)
-        yield convolve_backward(g, pad(x, p), w, s)[1], dw
+    for x, w, b, s, _ in random_layers():
+        g, _, dw, _ = by_torch(x, w, b, s)
+        yield convolve_backward(g, x, w, s)[1], dw
 
 
 verify.equal("eq-cnn-weight-gradient", cases(), atol=1e-12, against="autograd")
@@ -476,24 +403,12 @@ verify.equal("eq-cnn-weight-gradient", cases(), atol=1e-12, against="autograd")
 
 # %% tags=["check"]
 def cases():
-    for x, w, b, s, p in random_layers():
-        g, _, _, _ = by_torch(x, w, b, s, p)
-        x = pad(x, p)
-
-        def loss(x, w=w, b=b, s=s, g=g):
-            return np.sum(g * convolve(x, w, b, s))
-
-        slopes = np.zeros(x.shape)
-        for place in np.ndindex(x.shape):
-            step = np.zeros(x.shape)
-            step[place] = 0.5  # L is linear in x: any step is small enough
-            slopes[place] = loss(x + step) - loss(x - step)
-        yield convolve_backward(g, x, w, s)[0], slopes
+    for x, w, b, s, _ in random_layers():
+        g, dx, _, _ = by_torch(x, w, b, s)
+        yield convolve_backward(g, x, w, s)[0], dx
 
 
-verify.equal(
-    "eq-cnn-scattered-gradient", cases(), atol=1e-11, against="central differences"
-)
+verify.equal("eq-cnn-scattered-gradient", cases(), atol=1e-12, against="autograd")
 
 # %% [markdown]
 # Read {eq}`eq-cnn-weight-gradient` once more: with $s = 1$ it is a cross-correlation of the image with $g$ as the
@@ -510,8 +425,8 @@ verify.equal(
 #
 # The signs are those of a convolution proper. As a cross-correlation, in $i' = k - 1 - i$ and $j' = l - 1 - j$, it is
 # $\sum \bar w_{f,c,i',j'}\, g_{f,\,r-(k-1)+i',\,q-(l-1)+j'}$: *surround $g$ with $k - 1$ rows and $l - 1$ columns of
-# zeros, and slide the turned kernel over it*. This is the {term}`full correlation`. It is the same layer once more, with
-# filters and channels in each other's place. The picture has the $g$ from above; check the 3 in the middle.
+# zeros, and slide the turned kernel over it*. This is the {term}`full correlation`. It is the same layer once more,
+# with filters and channels in each other's place. The picture has the $g$ from above; check the 3 in the middle.
 
 
 # %%
@@ -526,12 +441,11 @@ def input_gradient(g, w):  # [F, H', W'], [F, C, k, l] → [C, H, W], for s = 1,
 def draw_full(pixel):
     r, q = map(int, pixel.split(","))
     figures, axes = display.panels((2.5, 2.8), (1.8, 2.8), (2.2, 2.8))
-    window = (r, r + 3), (q, q + 3)
-    write_numbers(axes[0], np.pad(g, 2), "$g$, surrounded by zeros", window)
-    write_numbers(axes[1], turned(kernel), "kernel, turned")
+    drawing.numbers(axes[0], np.pad(g, 2), "$g$ among zeros", [(r, q, 3, 3)])
+    drawing.numbers(axes[1], turned(kernel), "kernel, turned")
     gradient = input_gradient(g[None], kernel[None, None])[0]
     title = r"$\partial L / \partial x$"
-    write_numbers(axes[2], gradient, title, ((r, r + 1), (q, q + 1)))
+    drawing.numbers(axes[2], gradient, title, [(r, q, 1, 1)])
     return figures
 
 
@@ -554,11 +468,9 @@ display.slider(
 
 # %% tags=["check"]
 def cases():
-    for x, w, b, s, p in random_layers():
-        if s == 1:
-            x = pad(x, p)
-            g, dx, _, _ = by_torch(x, w, b, 1, 0)
-            yield input_gradient(g, w), dx
+    for x, w, b, _, _ in random_layers():
+        g, dx, _, _ = by_torch(x, w, b, 1)
+        yield input_gradient(g, w), dx
 
 
 verify.equal("eq-cnn-input-gradient", cases(), atol=1e-12, against="autograd")
@@ -621,10 +533,10 @@ verify.equal("eq-cnn-input-gradient-stride", cases(), atol=1e-12, against="autog
 # :::{exercise} Loops over the kernel
 # :label: ex-cnn-kernel-loops
 # Write the layer and its backward pass for a batch of images, in NumPy: `convolution(x, w, b, s, p)` and
-# `convolution_backward(g, x, w, s, p)`, which returns the gradients of $x$, $w$ and $b$. Shapes are
-# $[N, C, H, W]$, $[F, C, k, l]$, $[F]$ and $[N, F, H', W']$. You may write the loops over images, filters and places
-# from above. Better, and much faster: loop over the $k \cdot l$ places of the kernel alone. What does weight
-# $w_{f,c,i,j}$ multiply, in all windows together?
+# `convolution_backward(g, x, w, s, p)`, which returns the gradients of $x$, $w$ and $b$. Shapes are $[N, C, H, W]$,
+# $[F, C, k, l]$, $[F]$ and $[N, F, H', W']$. You may write the loops over images, filters and places from above.
+# Better, and much faster: loop over the $k \cdot l$ places of the kernel alone. What does weight $w_{f,c,i,j}$
+# multiply, in all windows together?
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -683,9 +595,9 @@ exercises.check("cnn/layers/convolution_backward", convolution_backward)
 # Processors are fast at one thing, products of large matrices. So make the layer one. Write each window of the padded
 # image as a column: $\mathcal{X}$ has a row for each $(c, i, j)$ and a column for each $(u, v)$, with entry
 # $x_{c,su+i,sv+j}$. Write the weights as a matrix $\mathcal{W}$, a row for each filter, a column for each $(c, i, j)$;
-# and $z$ and $g$ as matrices $\mathcal{Z}$ and $\mathcal{G}$, a row for each filter and a column for each $(u, v)$. The sum
-# in {eq}`def-cnn-convolution` runs over $(c, i, j)$, and that in {eq}`eq-cnn-weight-gradient` over $(u, v)$, so both are
-# products of matrices:
+# and $z$ and $g$ as matrices $\mathcal{Z}$ and $\mathcal{G}$, a row for each filter and a column for each $(u, v)$. The
+# sum in {eq}`def-cnn-convolution` runs over $(c, i, j)$, and that in {eq}`eq-cnn-weight-gradient` over $(u, v)$, so
+# both are products of matrices:
 #
 # $$
 # \mathcal{Z} = \mathcal{W} \mathcal{X} + b\, \mathbf{1}^\top , \qquad
@@ -694,37 +606,31 @@ exercises.check("cnn/layers/convolution_backward", convolution_backward)
 # $$ (eq-cnn-product)
 #
 # The third one gives a gradient for each pixel *of each window*. A pixel that is in several windows gets the sum, which
-# is {eq}`eq-cnn-scattered-gradient` once more: $\partial L / \partial x$ adds up, for each $(i, j)$, row $(c, i, j)$ of
-# $\mathcal{W}^\top \mathcal{G}$ into the pixels that it came from.
+# is {eq}`eq-cnn-scattered-gradient` once more.
+
+
+# %%
+def columns(x, kernel, s):  # [C, H, W], (k, l) → 𝒳 [C k l, H' W']
+    windows = sliding_window_view(x, kernel, axis=(1, 2))[:, ::s, ::s]  # no copy
+    C, *size = windows.shape[:3]  # windows [C, H', W', k, l]
+    return windows.transpose(0, 3, 4, 1, 2).reshape(C * np.prod(kernel), np.prod(size))
+
+
+def products(g, x, w, b, s):  # → 𝒵, and the gradients of 𝒲 and 𝒳
+    W, X, G = w.reshape(len(w), -1), columns(x, w.shape[2:], s), g.reshape(len(g), -1)
+    return W @ X + b[:, None], G @ X.T, W.T @ G
 
 
 # %% tags=["hide-input"]
 def draw_columns():
-    figures, (ax,) = display.panels((4.2, 3.7))
-    X = columns(image[None], (3, 3), 1)
-    write_numbers(ax, X, "", small=True)
-    for u, v in np.ndindex(3, 3):
-        row, column = 3 * (2 - u) + (2 - v), 3 * u + v  # where pixel 2, 2 stands
-        ring = {"fc": "none", "ec": display.COLORS[1], "lw": 1.8}
-        ax.add_patch(plt.Circle((column, row), 0.4, **ring))
-    ax.set_xticks(range(9), [f"{u},{v}" for u in range(3) for v in range(3)])
-    ax.set_yticks(
-        range(9),
-        [
-            f"{f'{kernel[i, j]}'.replace('-', '−')} · "
-            for i in range(3)
-            for j in range(3)
-        ],
-    )
+    fig, ax = plt.subplots(figsize=(4.2, 3.7))
+    pixel = [(8 - place, place, 1, 1) for place in range(9)]
+    drawing.numbers(ax, columns(image[None], (3, 3), 1), "", pixel, size=9)
+    ax.set_xticks(range(9), [f"{u},{v}" for u, v in np.ndindex(3, 3)])
+    ax.set_yticks(range(9), [f"{weight} ·".replace("-", "−") for weight in kernel.flat])
     ax.tick_params(length=0, labelsize=9)
     ax.set(xlabel="window $u, v$", ylabel="weight")
-    return figures
-
-
-def columns(x, kernel, s):  # [C, H, W], (k, l) → 𝒳 [C k l, H' W']
-    windows = sliding_window_view(x, kernel, axis=(1, 2))[:, ::s, ::s]  # no copy
-    C, rows, cols, k, l = windows.shape
-    return windows.transpose(0, 3, 4, 1, 2).reshape(C * k * l, rows * cols)  # one copy
+    return fig
 
 
 display.show(
@@ -733,40 +639,22 @@ display.show(
     "for each of the nine weights, which stand at its left. The pixel in the middle of the "
     "image occurs once in each column and once in each row, on a diagonal that rises to "
     "the right.",
-    caption="The image from above as a matrix of its windows: nine times as many numbers "
-    "for the same pixels. The one in the middle is ringed.",
+    caption="The image from above as a matrix of its windows. The pixel in the middle is "
+    "framed: it is in all nine windows, under another weight in each.",
 )
-
-
-# %%
-def convolve_by_product(x, w, b, s=1, p=0):
-    k, l = w.shape[2:]
-    size = output_size(x.shape[1], k, s, p), output_size(x.shape[2], l, s, p)
-    Z = w.reshape(len(w), -1) @ columns(pad(x, p), (k, l), s) + b[:, None]
-    return Z.reshape(len(w), *size)
-
-
-def convolve_by_product_backward(g, x, w, s=1, p=0):
-    C, (n_filters, size) = len(x), (len(w), g.shape[1:])
-    G, x = g.reshape(n_filters, -1), pad(x, p)
-    dL_dW = G @ columns(x, w.shape[2:], s).T
-    dL_dX = (w.reshape(n_filters, -1).T @ G).reshape(C, *w.shape[2:], *size)
-    dL_dx = np.zeros(x.shape)
-    for i, j in np.ndindex(w.shape[2:]):
-        rows = slice(i, i + s * (size[0] - 1) + 1, s)
-        dL_dx[:, rows, j : j + s * (size[1] - 1) + 1 : s] += dL_dX[:, i, j]
-    (_, H, W), db = x.shape, G.sum(axis=1)
-    return dL_dx[:, p : H - p, p : W - p], dL_dW.reshape(w.shape), db
 
 
 # %% tags=["check"]
 def cases():
-    for x, w, b, s, p in random_layers():
-        z = F.conv2d(*map(torch.tensor, (x[None], w, b)), stride=s, padding=p)[0]
-        yield convolve_by_product(x, w, b, s, p), z
-        g, *gradients = by_torch(x, w, b, s, p)
-        ours = convolve_by_product_backward(g, x, w, s, p)
-        yield from zip(ours, gradients, strict=True)
+    for x, w, b, s, _ in random_layers():
+        inputs = torch.tensor(x[None]), torch.tensor(w), torch.tensor(b)
+        z = F.conv2d(*inputs, stride=s)[0]
+        g, dx, dw, _ = by_torch(x, w, b, s)
+        Z, dL_dW, dL_dX = products(g, x, w, b, s)
+        yield Z, z.flatten(1)
+        yield dL_dW, dw.reshape(len(w), -1)
+        folded = F.fold(torch.tensor(dL_dX)[None], x.shape[1:], w.shape[2:], stride=s)
+        yield folded[0], dx
 
 
 verify.equal(
@@ -775,20 +663,17 @@ verify.equal(
 
 # %% [markdown]
 # The windows themselves cost nothing: NumPy shows the same memory under other strides. The copy that makes a matrix of
-# them does, and it pays. `helpers.cnn.layers` does the same for a batch, with a pair for stride and padding where you
-# want one for rows and one for columns. Here it is beside the loops:
+# them does, and it pays. `helpers.cnn.layers` computes these products for a batch, adds up the windows of each pixel,
+# and takes a pair for stride and padding where rows and columns differ. Here it is beside the loops:
 
 # %%
 x, w, b = (rng.standard_normal(shape) for shape in ((2, 3, 12, 9), (4, 3, 3, 2), (4,)))
 z = layers.conv2d(x, w, b, stride=2, padding=1)  # [2, 4, 6, 5]
-g = rng.standard_normal(z.shape)
-dL_dx, dL_dw, dL_db = layers.conv2d_backward(g, x, w, stride=2, padding=1)
-looped = [convolve(one, w, b, s=2, p=1) for one in x]
-looped_dw = sum(
-    convolve_backward(*pair, w, s=2)[1] for pair in zip(g, layers.zero_pad(x, 1))
-)
-print("the same outputs: ", np.allclose(z, looped))
-print("the same gradient:", np.allclose(dL_dw, looped_dw))
+G = rng.standard_normal(z.shape)
+_, dL_dw, _ = layers.conv2d_backward(G, x, w, stride=2, padding=1)
+print("the same outputs: ", np.allclose(z, [convolve(one, w, b, 2, 1) for one in x]))
+looped = [convolve_backward(G[n], pad(x[n], 1), w, 2)[1] for n in range(2)]
+print("the same gradient:", np.allclose(dL_dw, sum(looped)))
 
 # %% [markdown]
 # What is it worth? The benchmark takes a layer of {glue:text}`cnn-bench-filters` filters of 3 × 3 on
@@ -798,37 +683,36 @@ print("the same gradient:", np.allclose(dL_dw, looped_dw))
 # %% tags=["hide-input"]
 record = records.load("benchmarks", "layers")
 timed, settings = record["metrics"], record["parameters"]
-RUNGS = {
-    "loops over places": "loops",
-    "loops over the kernel": "kernel",
-    "one product": "product",
-    "torch": "torch",
-}
+RUNGS = {"loops over places": "loops", "loops over the kernel": "kernel"}
+RUNGS |= {"one product": "product", "torch": "torch"}
 
 
 def draw_ladder():
     fig, ax = plt.subplots(figsize=(4.2, 2.2))
-    for place, (name, key) in enumerate(RUNGS.items()):
+    for place, key in enumerate(RUNGS.values()):
         seconds = timed[f"{key}_seconds"]
         ax.barh(place, 1e3 * seconds, left=1, color=display.COLORS[0], height=0.5)
         text = f"{seconds:.0f} s" if seconds > 1 else f"{1e3 * seconds:.0f} ms"
         ax.text(1.2e3 * seconds, place, text, va="center")
     ax.set_yticks(range(len(RUNGS)), list(RUNGS))
     ax.set(xscale="log", xlabel="milliseconds, forward and backward")
-    ax.set(xlim=(1, 4e3 * timed["loops_seconds"]), ylim=(3.6, -0.6))
+    ax.set(xlim=(1, 5e3 * timed["loops_seconds"]), ylim=(3.6, -0.6))
     ax.grid(False)
     return fig
 
 
-for name, text in {
-    **{name: f"{settings[name]}" for name in ("images", "channels", "side", "filters")},
+facts = {
+    name: f"{settings[name]}" for name in ("images", "channels", "side", "filters")
+}
+facts |= {
     "loops": f"{timed['faster_than_loops']:.0f}",
     "kernel": f"{timed['faster_than_kernel']:.1f}",
     "torch": f"{timed['times_torch']:.1f}",
     "torch-forward": f"{timed['times_torch_forward']:.1f}",
     "machine": record["provenance"]["processor"],
     "date": record["provenance"]["date"][:10],
-}.items():
+}
+for name, text in facts.items():
     display.glue(f"cnn-bench-{name}", text)
 
 display.show(
@@ -842,11 +726,11 @@ display.show(
 
 # %% [markdown]
 # The product is {glue:text}`cnn-bench-loops` times as fast as the loops over images, filters and places, and
-# {glue:text}`cnn-bench-kernel` times as fast as the loops over the kernel, those of the exercise above. Torch takes one
-# {glue:text}`cnn-bench-torch`th of its time; for the forward pass alone, one {glue:text}`cnn-bench-torch-forward`th.
-# (Measured on {glue:text}`cnn-bench-date` on {glue:text}`cnn-bench-machine`; the best of several times each, which took
-# turns; the loops were timed on one image and their time multiplied.) Libraries for graphics processors began with this
-# very matrix, without ever writing all of it into memory {cite}`chetlur2014cudnn`.
+# {glue:text}`cnn-bench-kernel` times as fast as loops over the kernel, as in the exercise above. Torch is
+# {glue:text}`cnn-bench-torch` times as fast again, and {glue:text}`cnn-bench-torch-forward` times in the forward pass
+# alone. (Measured on {glue:text}`cnn-bench-date` on {glue:text}`cnn-bench-machine`; the best of several times each,
+# which took turns; the loops were timed on one image and their time multiplied.) Libraries for graphics processors
+# began with this very matrix, without ever writing all of it into memory {cite}`chetlur2014cudnn`.
 
 # %% [markdown]
 # ## Pooling
@@ -889,27 +773,35 @@ def average_pool_backward(g, x, k, s):
     return dL_dx
 
 
+def pooled_by_torch(pool):  # x with many ties, g, its gradient, k and s
+    for shape, k, s in (((1, 4, 4), 2, 2), ((2, 7, 6), 3, 2), ((3, 9, 8), 2, 3)):
+        x = torch.tensor(rng.integers(0, 4, shape) * 1.0, requires_grad=True)
+        z = pool(x[None], k, s)[0]
+        g = torch.tensor(rng.standard_normal(z.shape))
+        (dx,) = torch.autograd.grad(z, x, g)
+        yield g.numpy(), x.detach().numpy(), dx, k, s
+
+
 # %% tags=["hide-input"]
 def draw_pooling():
     figures, axes = display.panels(*[(2.2, 2.5)] * 3)
     x, g = image[None, :4, :4], np.array([[[1, 2], [3, 4]]])
-    write_numbers(axes[0], x[0], "image")
-    write_numbers(axes[1], max_pool_backward(g, x, 2, 2)[0], "max: gradient")
-    write_numbers(axes[2], average_pool_backward(g, x, 2, 2)[0], "average: gradient")
-    for ax in axes:
-        for u, v in np.ndindex(2, 2):
-            corner = (2 * v - 0.5, 2 * u - 0.5)
-            frame = {"fc": "none", "ec": display.COLORS[1], "lw": 1.8}
-            ax.add_patch(plt.Rectangle(corner, 2, 2, **frame))
+    windows = [(2 * u, 2 * v, 2, 2) for u, v in np.ndindex(2, 2)]
+    drawing.numbers(axes[0], x[0], "image", windows)
+    for ax, backward in zip(
+        axes[1:], (max_pool_backward, average_pool_backward), strict=True
+    ):
+        name = backward.__name__.split("_")[0]
+        drawing.numbers(ax, backward(g, x, 2, 2)[0], f"{name}: gradient", windows)
     return figures
 
 
 display.show(
     draw_pooling(),
     alt="Three grids of four by four in four windows of two by two. The image: the upper "
-    "left window is all 0, the lower right one all 2. The gradient of max pooling: in each "
-    "window one pixel has 1, 2, 3 or 4, in those of equal pixels the upper left one. That "
-    "of average pooling: each pixel has a quarter of that number.",
+    "left window is all 0, the upper right one 0, 1, 1, 2. The gradient of max pooling: in "
+    "each window one pixel has 1, 2, 3 or 4, of equal pixels the first. That of average "
+    "pooling: each pixel has a quarter of that number.",
     caption="Four windows with the upstream gradients 1, 2, 3, 4. Max pooling hands each "
     "to the winner, and of equal pixels to the first; average pooling gives each pixel a "
     "quarter.",
@@ -917,68 +809,44 @@ display.show(
 
 
 # %% tags=["check"]
-def pool_cases(ours, pool):
-    for (C, H, W), k, s in (
-        ((1, 4, 4), 2, 2),
-        ((2, 7, 6), 3, 2),
-        ((2, 6, 5), 2, 1),
-        ((3, 9, 8), 2, 3),
-    ):
-        x = rng.integers(0, 4, (C, H, W)).astype(float)  # with many ties
-        t = torch.tensor(x, requires_grad=True)
-        z = pool(t[None], k, s)[0]
-        g = rng.standard_normal(z.shape)
-        yield ours(g, x, k, s), torch.autograd.grad(z, t, torch.tensor(g))[0]
+def cases():
+    for g, x, dx, k, s in pooled_by_torch(F.max_pool2d):
+        yield max_pool_backward(g, x, k, s), dx
 
 
-verify.equal(
-    "eq-cnn-max-pool-gradient",
-    pool_cases(max_pool_backward, F.max_pool2d),
-    atol=1e-12,
-    against="autograd",
-)
+verify.equal("eq-cnn-max-pool-gradient", cases(), atol=1e-12, against="autograd")
 
 
 # %% tags=["check"]
-def pool_cases(ours, pool):
-    for (C, H, W), k, s in (((1, 4, 4), 2, 2), ((2, 7, 6), 3, 2), ((3, 9, 8), 2, 3)):
-        x = rng.standard_normal((C, H, W))
-        t = torch.tensor(x, requires_grad=True)
-        z = pool(t[None], k, s)[0]
-        g = rng.standard_normal(z.shape)
-        yield ours(g, x, k, s), torch.autograd.grad(z, t, torch.tensor(g))[0]
+def cases():
+    for g, x, dx, k, s in pooled_by_torch(F.avg_pool2d):
+        yield average_pool_backward(g, x, k, s), dx
 
 
-verify.equal(
-    "eq-cnn-average-pool-gradient",
-    pool_cases(average_pool_backward, F.avg_pool2d),
-    atol=1e-12,
-    against="autograd",
-)
+verify.equal("eq-cnn-average-pool-gradient", cases(), atol=1e-12, against="autograd")
 
 # %% [markdown]
 # ## From the last image to a loss
 #
-# Three layers are left. ReLU, $\max(0, x)$, passes its gradient on where its input was positive. A linear layer
-# $z = W x + b$ for each row $x$ of a batch has one use of each weight per image; with the rows as a matrix $X$ and those
-# of the upstream gradient as $G$, $Z = X W^\top + \mathbf{1} b^\top$, and by the chain rule entry by entry,
+# Three layers are left. ReLU, $\max(0, x)$, passes its gradient on where its input was positive. A linear layer makes
+# $W x + b$ of each image $x$ of a batch. With the images as the rows of $X$, and their upstream gradients as those of
+# $G$, the output is $X W^\top + \mathbf{1} b^\top$; entry by entry, the chain rule gives
 #
 # $$
-# \frac{\partial L}{\partial x} = g \odot [\, x > 0 \,] \ \ \text{(ReLU)} ,
-# $$ (eq-cnn-relu-gradient)
-#
-# $$
-# \frac{\partial L}{\partial X} = G W , \qquad \frac{\partial L}{\partial W} = G^\top X , \qquad
+# \begin{gathered}
+# \frac{\partial L}{\partial x} = g \odot [\, x > 0 \,] \ \ \text{(ReLU)} , \\
+# \frac{\partial L}{\partial X} = G W , \quad \frac{\partial L}{\partial W} = G^\top X , \quad
 # \frac{\partial L}{\partial b} = G^\top \mathbf{1} \ \ \text{(linear)} .
+# \end{gathered}
 # $$ (eq-cnn-linear-gradient)
 #
-# Last comes the loss. The scores $z$ of $K$ classes become probabilities $\hat y = \operatorname{softmax}(z)$, with
-# $\hat y_k = e^{z_k} / \sum_j e^{z_j}$, and the loss of one image is $-\log \hat y_t = -z_t + \log \sum_j e^{z_j}$ for its
-# class $t$. The derivative of the first term is $-[k = t]$, that of the second $e^{z_k} / \sum_j e^{z_j} = \hat y_k$.
-# For the mean over $N$ images, with the rows $y$ that are 1 at the class and 0 elsewhere,
+# Last comes the loss. The scores $z$ of $K$ classes become probabilities $\hat y = \operatorname{softmax}(z)$, $\hat
+# y_k = e^{z_k} / \sum_j e^{z_j}$. The loss of one image of class $t$ is $-\log \hat y_t = -z_t + \log \sum_j e^{z_j}$.
+# The first term has the derivative $-[k = t]$, the second $e^{z_k} / \sum_j e^{z_j} = \hat y_k$. For the mean over $N$
+# images, with rows $y$ that are 1 at the class and else 0,
 #
 # $$
-# \frac{\partial L}{\partial z_{n,k}} = \frac{\hat y_{n,k} - y_{n,k}}{N} \ \ \text{(softmax and cross-entropy)} .
+# \frac{\partial L}{\partial z_{n,k}} = \frac{\hat y_{n,k} - y_{n,k}}{N} .
 # $$ (eq-cnn-cross-entropy-gradient)
 #
 # One thing must be done with care: $e^{1000}$ is no number for a computer. Subtract the largest score from all of them
@@ -1006,25 +874,15 @@ print("scores 2, 1, 0 and class 1:", cross_entropy_backward(z, [1])[0].round(2))
 
 # %% tags=["check"]
 def cases():
-    for shape in ((4,), (2, 3), (2, 3, 4)):
-        x, g = np.round(rng.standard_normal((2, *shape)), 1)
-        x.flat[0] = 0.0
-        t = torch.tensor(x, requires_grad=True)
-        (by_autograd,) = torch.autograd.grad(t.relu(), t, torch.tensor(g))
-        yield relu_backward(g, x), by_autograd
-
-
-verify.equal("eq-cnn-relu-gradient", cases(), against="autograd")
-
-
-# %% tags=["check"]
-def cases():
     for N, D, K in ((1, 3, 2), (4, 2, 5), (5, 6, 3)):
-        X, W, b = (rng.standard_normal(shape) for shape in ((N, D), (K, D), (K,)))
+        shapes = (N, D), (K, D), (K,), (N, K), (N, D)
+        X, W, b, G, g = (np.round(rng.standard_normal(shape), 1) for shape in shapes)
+        X[0, 0] = 0.0
         inputs = [torch.tensor(array, requires_grad=True) for array in (X, W, b)]
-        G = rng.standard_normal((N, K))
-        gradients = torch.autograd.grad(F.linear(*inputs), inputs, torch.tensor(G))
+        z, (x, *_) = F.linear(*inputs), inputs
+        gradients = torch.autograd.grad(z, inputs, torch.tensor(G))
         yield from zip(linear_backward(G, X, W), gradients, strict=True)
+        yield relu_backward(g, X), torch.autograd.grad(x.relu(), x, torch.tensor(g))[0]
 
 
 verify.equal("eq-cnn-linear-gradient", cases(), atol=1e-12, against="autograd")
@@ -1047,8 +905,8 @@ verify.equal("eq-cnn-cross-entropy-gradient", cases(), atol=1e-12, against="auto
 # ## They learn
 #
 # Now build a network from these layers and nothing else: two convolutions, each with a ReLU and a max pooling, and a
-# linear layer to ten scores. It is to read scikit-learn's 1,797 handwritten digits, of 8 × 8 pixels. We draw 500 of them
-# for the test. (The draw is by digit, not by writer, so the same hands wrote both parts.) The backward pass is the
+# linear layer to ten scores. It is to read scikit-learn's 1,797 handwritten digits, of 8 × 8 pixels. We draw 500 of
+# them for the test. (The draw is by digit, not by writer, so the same hands wrote both parts.) The backward pass is the
 # forward pass read from the bottom: each layer takes the gradient of its output and needs the input that it had.
 
 
@@ -1089,7 +947,7 @@ def start(generator, shapes):
     return {name: value.astype(np.float32) for name, value in P.items()}
 
 
-def train(x, target, P, gradients, generator, steps=300):  # yields the weights
+def train(x, target, P, generator, steps=300):  # yields the weights
     velocity = {name: np.zeros_like(value) for name, value in P.items()}
     yield P
     for _ in range(steps):
@@ -1117,7 +975,7 @@ def accuracy(scores, target):
 generator = np.random.default_rng(seed)
 seen, unseen = split(generator)
 P = start(generator, SHAPES)
-run = list(train(pixels[seen], digits.target[seen], P, gradients, generator))
+run = list(train(pixels[seen], digits.target[seen], P, generator))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 STEPS = [0, 5, 10, 20, 30, 40, 60, 80, 100, 150, 200, 250, 300]
@@ -1128,25 +986,16 @@ curve = [
 
 def draw_filters(step):
     figures, (left, right) = display.panels((4.1, 2.5), (2.7, 2.5))
-    w = run[step]["w1"][:, 0]  # [8, 5, 5]
-    sheet = np.zeros((11, 23))
-    for number, kernel in enumerate(w):
-        top, at = 6 * (number // 4), 6 * (number % 4)
-        sheet[top : top + 5, at : at + 5] = kernel
-    largest = max(abs(P["w1"]).max() for P in run)
-    draw_squares(left, sheet, largest, f"eight filters after {step} steps")
-    for patch in left.patches[-1:]:
-        patch.set_visible(False)
-    for number in range(8):
-        corner = 6 * (number % 4) - 0.5, 6 * (number // 4) - 0.5
-        look = {"fc": "none", "ec": display.INK, "lw": 0.5, "alpha": 0.5}
-        left.add_patch(plt.Rectangle(corner, 5, 5, **look))
+    for number, filter in enumerate(run[step]["w1"][:, 0]):
+        at = 6 * (number // 4), 6 * (number % 4)
+        drawing.squares(left, filter, largest, f"filters after {step} steps", at)
     right.plot(range(0, 301, 5), curve, marker="", color=display.COLORS[0])
     right.plot([step], [curve[step // 5]], "o", ms=7, color=display.COLORS[1])
     right.set(xlabel="step", ylabel="right, of the test digits", ylim=(0, 1.03))
     return figures
 
 
+largest = max(abs(P["w1"]).max() for P in run)
 display.slider(
     draw_filters,
     STEPS,
@@ -1163,62 +1012,47 @@ display.slider(
 
 # %% [markdown]
 # A number by itself says little. So here are other seeds, each with its own draw of test digits, and two controls. The
-# first is a *linear* layer alone, trained in the same way: how much is there to gain? The second is the same network on
-# digits whose 64 pixels have been *shuffled*, the same way in all of them. A linear layer, or any dense network, would
-# not notice. A convolution looks at pixels that were no neighbours.
+# first is a linear layer by itself with the same loss, trained to its minimum: how much is there to gain? The second is
+# the same network on digits whose 64 pixels have been *shuffled*, in the same way in all of them. A dense layer would
+# not notice. A convolution then looks at pixels that were no neighbours.
 
 
 # %%
-def linear_gradients(x, target, P):
-    flat = x.reshape(len(x), -1)
-    d = layers.cross_entropy_backward(layers.linear(flat, P["w1"], P["b1"]), target)
-    _, dw1, db1 = layers.linear_backward(d, flat, P["w1"])
-    return {"w1": dw1, "b1": db1}
-
-
 def test_accuracies(seed):
     generator = np.random.default_rng(seed)
     seen, unseen = split(generator)
-    shuffled = pixels.reshape(-1, 64)[:, generator.permutation(64)].reshape(-1, 1, 8, 8)
+    flat, target = pixels.reshape(-1, 64), digits.target
+    shuffled = flat[:, generator.permutation(64)].reshape(pixels.shape)
     for name, x in (("convolutions", pixels), ("convolutions, shuffled", shuffled)):
         P = start(generator, SHAPES)
-        *_, P = train(x[seen], digits.target[seen], P, gradients, generator)
-        yield name, accuracy(forward(x[unseen], P)[-1], digits.target[unseen])
-    P = start(generator, {"w1": (10, 64)})
-    *_, P = train(pixels[seen], digits.target[seen], P, linear_gradients, generator)
-    scores = layers.linear(pixels[unseen].reshape(500, -1), P["w1"], P["b1"])
-    yield "linear layer alone", accuracy(scores, digits.target[unseen])
+        *_, P = train(x[seen], target[seen], P, generator)
+        yield name, accuracy(forward(x[unseen], P)[-1], target[unseen])
+    linear = LogisticRegression(C=np.inf, max_iter=1000).fit(flat[seen], target[seen])
+    yield "linear layer alone", linear.score(flat[unseen], target[unseen])
 
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 results = [
     dict(test_accuracies(seed + i)) for i in range(3 if profile == "smoke" else 10)
 ]
+scores = {name: [result[name] for result in results] for name in results[0]}
 display.table(
     {
         "network": name,
-        "right, of 500 test digits": f"{np.mean([r[name] for r in results]):.1%}",
-        "lowest and highest of the seeds": " – ".join(
-            f"{bound([r[name] for r in results]):.1%}" for bound in (min, max)
-        ),
+        "right, of 500 test digits": f"{np.mean(values):.1%}",
+        "lowest and highest": f"{min(values):.1%} – {max(values):.1%}",
     }
-    for name in results[0]
+    for name, values in scores.items()
 )
-scores_of = {name: [r[name] for r in results] for name in results[0]}
-plain, shuffled, dense = scores_of.values()
+better = all(best > max(others) for best, *others in zip(*scores.values(), strict=True))
 display.glue("cnn-digits-seeds", f"{len(results)}")
-display.glue(
-    "cnn-digits-verdict",
-    "In every one of them"
-    if all(p > max(s, d) for p, s, d in zip(*scores_of.values(), strict=True))
-    else "Not in all of them, but on average,",
-)
+display.glue("cnn-digits-verdict", "With each of them" if better else "On average")
 
 # %% [markdown]
-# That is {glue:text}`cnn-digits-seeds` seeds. {glue:text}`cnn-digits-verdict` the convolutions on digits as they are
-# read more of them right than either control. The shuffled digits hold the same information, and the network has the
-# same number of weights. What is lost is what the layer takes for granted: that neighbours belong together, and that
-# what is worth seeing in one place is worth seeing in another.
+# That is {glue:text}`cnn-digits-seeds` seeds. {glue:text}`cnn-digits-verdict` the convolutions read more of the digits
+# right, as they are, than either control. The shuffled digits hold the same information, and the network has the same
+# number of weights. What is lost is what the layer takes for granted: that neighbours belong together, and that what is
+# worth seeing in one place is worth seeing in another.
 
 # %% [markdown]
 # ## What was shown
@@ -1226,9 +1060,9 @@ display.glue(
 # - A convolutional layer lays a few weights on every window of an image, {eq}`def-cnn-convolution`. It is a
 #   cross-correlation, {eq}`eq-cnn-turned-kernel`, and it moves its output along with its input when that moves by whole
 #   strides, {eq}`eq-cnn-equivariance`: equivariant, not invariant.
-# - Backward, the weights get the correlation of image and upstream gradient, {eq}`eq-cnn-weight-gradient`. The image gets
-#   the full correlation of the upstream gradient, spread out by the stride, with the turned kernel, less the rim that
-#   padding had added, {eq}`eq-cnn-input-gradient-stride`.
+# - Backward, the weights get the correlation of image and upstream gradient, {eq}`eq-cnn-weight-gradient`. The image
+#   gets the full correlation of the upstream gradient, spread out by the stride, with the turned kernel, less the rim
+#   that padding had added, {eq}`eq-cnn-input-gradient-stride`.
 # - Both passes are products with one matrix of windows, {eq}`eq-cnn-product`, and that makes them fast.
 # - Max pooling hands its gradient to the winner, {eq}`eq-cnn-max-pool-gradient`, and of equal pixels to the first.
 #   Softmax and cross-entropy hand back their error, {eq}`eq-cnn-cross-entropy-gradient`.
@@ -1252,8 +1086,8 @@ display.glue(
 # :::
 # The output is $\sum_{i'} w'_{i'} \sum_i w_i\, x_{u+i'+i}$ along each axis. The pixel at distance $a$ gets the weight
 # $\sum_{i + i' = a} w_i\, w'_{i'}$, with $a$ from 0 to $k + l - 2$. Indices that *add* up to a number make a
-# convolution proper, although both layers are cross-correlations. Two layers of 3 × 3 see as far as one of 5 × 5 with 18
-# weights in place of 25, but as long as nothing stands between them, they can do no more than it.
+# convolution proper, although both layers are cross-correlations. Two layers of 3 × 3 see as far as one of 5 × 5 with
+# 18 weights in place of 25, but as long as nothing stands between them, they can do no more than it.
 
 
 # %% tags=["solution"]
@@ -1273,37 +1107,25 @@ def composed(first, second):
 exercises.check("cnn/layers/composed", composed)
 
 # %% [markdown]
-# :::{exercise} Pooling by convolution
-# :label: ex-cnn-average
-# Average pooling is a convolution: with which kernel? Write `average_pooling_backward(g, shape, k, s)` for
-# $g$ of shape $[N, C, H', W']$ and images of `shape` $[N, C, H, W]$; a call of `layers.conv2d_backward` does all the
-# work, if you hide the channels from it. Why can max pooling not be written so?
+# :::{exercise} Linear layers in disguise
+# :label: ex-cnn-linear
+# Write a linear layer from images of $C \times H \times W$ to $K$ scores as a convolution. What is a convolution of 1 ×
+# 1, in terms of linear layers? And what does a network give whose last layer was written in the first way, when it is
+# shown a larger image?
 # :::
 
 # %% [markdown] tags=["solution"]
-# :::{solution-start} ex-cnn-average
+# :::{solution-start} ex-cnn-linear
 # :class: dropdown
 # :::
-# With the kernel whose $k^2$ entries are all $1 / k^2$, one filter, each channel by itself: make every channel of every
-# image an image of one channel. Its gradient does not depend on the pixels, so any will do. Max pooling is not linear:
-# the maximum of a sum of two images is not the sum of their maxima, and no kernel can make it so.
-
-
-# %% tags=["solution"]
-def average_pooling_backward(g, shape, k, s):
-    N, C, H, W = shape
-    w = np.full((1, 1, k, k), 1 / k**2)
-    g = g.reshape(N * C, 1, *g.shape[2:])
-    dL_dx, _, _ = layers.conv2d_backward(g, np.zeros((N * C, 1, H, W)), w, stride=s)
-    return dL_dx.reshape(shape)
-
+# It is a convolution of $K$ filters that are as large as the image, without padding: by {eq}`eq-cnn-output-size` there
+# is one place, and its sum runs over all $(c, i, j)$. A convolution of 1 × 1 is a linear layer from channels to
+# filters, the same one at every pixel. Shown a larger image, the network gives $K$ images of scores in place of $K$
+# scores: the whole network has been slid over it, as one large kernel.
 
 # %% [markdown] tags=["solution"]
 # :::{solution-end}
 # :::
-
-# %%
-exercises.check("cnn/layers/average_pooling_backward", average_pooling_backward)
 
 # %% [markdown]
 # ## Further reading

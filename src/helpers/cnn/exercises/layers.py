@@ -74,17 +74,3 @@ def composed(candidate):
         hint = "Pixel (a, b) of a window reaches the output with the sum of first[i, j] second[i', j'] over all"
         hint += " i + i' = a and j + j' = b."
         expect(candidate, (first, second), both.reshape(side, side), atol=1e-12, says=hint)
-
-
-def average_pooling_backward(candidate):
-    """The gradient of average pooling, against autograd."""
-    generator = np.random.default_rng(0)
-    for shape, k, s in (((1, 1, 4, 4), 2, 2), ((2, 3, 7, 6), 3, 2), ((2, 2, 8, 9), 2, 3)):
-        x = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
-        z = F.avg_pool2d(x, k, s)
-        g = generator.standard_normal(z.shape)
-        (desired,) = torch.autograd.grad(z, x, torch.from_numpy(g))
-        hint = (
-            f"Each of the {k * k} pixels of a window gets 1/{k * k} of its gradient, and the sum where windows overlap."
-        )
-        expect(candidate, (g, shape, k, s), desired, atol=1e-12, says=hint)
