@@ -226,3 +226,94 @@ X, W = np.zeros((2, 3, 5, 4)), np.zeros((6, 3, 3, 3))
 def test_bad_input_is_refused_with_what_was_expected(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+# --- the oracles of the exercises ---
+
+
+def test_a_move_by_whole_places_is_a_product_of_strides():
+    wrong = (sum, "divided by its stride"), (max, "divided by its stride"), (lambda s: int(np.lcm.reduce(s)), "divided")
+    tried("cnn/layers/smallest_move", lambda strides: int(np.prod(strides)), *wrong)
+
+
+def of_torch(x, w, b, s, p, turn=False):
+    x, w, b = map(torch.from_numpy, (x, w, b))
+    return F.conv2d(x, w.flip(2, 3) if turn else w, b, stride=s, padding=p)
+
+
+def test_the_forward_pass_of_readers_is_that_of_torch():
+    tried(
+        "cnn/layers/convolution",
+        of_torch,
+        (lambda *case: of_torch(*case, turn=True), "the kernel is not turned"),
+        (lambda x, w, b, s, p: of_torch(x, w, b, s, 0), "Is the image padded"),
+        (lambda x, w, b, s, p: of_torch(x, w, 0 * b, s, p), "lies on pixel"),
+    )
+
+
+def backward_of_torch(g, x, w, s, p, change=lambda dx, dw, db: (dx, dw, db)):
+    inputs = tensors(x, w, np.zeros(len(w)))
+    return change(*torch.autograd.grad(F.conv2d(*inputs, stride=s, padding=p), inputs, torch.from_numpy(g)))
+
+
+def test_the_backward_pass_of_readers_is_that_of_torch():
+    def changed(change):
+        return lambda *case: backward_of_torch(*case, change=change)
+
+    def with_its_rim(g, x, w, s, p):
+        padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+        return backward_of_torch(g, padded, w, s, 0)
+
+    tried(
+        "cnn/layers/convolution_backward",
+        backward_of_torch,
+        (with_its_rim, "without its rim"),
+        (changed(lambda dx, dw, db: (dx, dw.flip(2, 3), db)), "sums over places and images"),
+        (lambda g, x, *case: backward_of_torch(g / len(x), x, *case), "sums over places and images"),
+        (changed(lambda dx, dw, db: (dw, dx, db)), "In this order"),
+    )
+
+
+def test_two_kernels_make_a_convolution():
+    def both(first, second, turn):
+        pad = len(second) - 1
+        image = torch.from_numpy(np.pad(first, pad))[None, None]
+        weights = torch.from_numpy(second[::-1, ::-1].copy() if turn else second)[None, None]
+        return F.conv2d(image, weights)[0, 0]
+
+    tried(
+        "cnn/layers/composed",
+        lambda first, second: both(first, second, turn=True),
+        (lambda first, second: both(first, second, turn=False), "over all i + i' = a"),
+        (lambda first, second: np.kron(first, second), "over all i + i' = a"),
+    )
+
+
+def test_the_first_winner_takes_all():
+    def pooled(g, x, k, s, share):
+        dx = np.zeros(x.shape)
+        for n, c, u, v in np.ndindex(g.shape):
+            window = np.s_[n, c, s * u : s * u + k, s * v : s * v + k]
+            dx[window] += g[n, c, u, v] * share(x[window])
+        return dx
+
+    def one(x, last=False):
+        order = x.ravel()[::-1] if last else x.ravel()
+        hot = np.arange(x.size) == order.argmax()
+        return (hot[::-1] if last else hot).reshape(x.shape)
+
+    def without_overlap(g, x, k, s):
+        dx = np.zeros(x.shape)
+        for n, c, u, v in np.ndindex(g.shape):
+            window = x[n, c, s * u : s * u + k, s * v : s * v + k]
+            i, j = divmod(int(window.argmax()), k)
+            dx[n, c, s * u + i, s * v + j] = g[n, c, u, v]
+        return dx
+
+    tried(
+        "cnn/layers/max_pooling_backward",
+        lambda *case: pooled(*case, share=one),
+        (lambda *case: pooled(*case, share=lambda x: x == x.max()), "the first of them where several are equal"),
+        (lambda *case: pooled(*case, share=lambda x: one(x, last=True)), "the first of them where several are equal"),
+        (without_overlap, "the sum where it wins several windows"),
+    )

@@ -74,3 +74,16 @@ def composed(candidate):
         hint = "Pixel (a, b) of a window reaches the output with the sum of first[i, j] second[i', j'] over all"
         hint += " i + i' = a and j + j' = b."
         expect(candidate, (first, second), both.reshape(side, side), atol=1e-12, says=hint)
+
+
+def max_pooling_backward(candidate):
+    """The gradient of max pooling, windows that overlap and pixels that tie among them, against autograd."""
+    generator = np.random.default_rng(0)
+    for shape, k, s in (((1, 1, 4, 4), 2, 2), ((2, 3, 7, 6), 3, 2), ((2, 2, 5, 6), 2, 1), ((1, 2, 8, 9), 2, 3)):
+        for x in (generator.standard_normal(shape), generator.integers(0, 3, shape) * 1.0):
+            t = torch.from_numpy(x).requires_grad_()
+            z = F.max_pool2d(t, k, s)
+            g = generator.standard_normal(z.shape)
+            hint = "The largest pixel of each window gets all of its g, the first of them where several are equal,"
+            hint += " and the sum where it wins several windows."
+            expect(candidate, (g, x, k, s), torch.autograd.grad(z, t, torch.from_numpy(g))[0], atol=1e-12, says=hint)
