@@ -234,7 +234,7 @@ def draw_moves(m):
 
 display.slider(
     draw_moves,
-    range(7),
+    range(5),
     label="pixels to the right",
     alt=lambda m: (
         f"A handwritten zero, moved right by {m} pixels. The output of stride 1, which "
@@ -246,7 +246,7 @@ display.slider(
         )
     ),
     caption="With stride 1 the output moves along, whatever the move. With stride 2 it "
-    "moves along when the image moves by 2, 4 or 6; in between it is another picture. "
+    "moves along when the image moves by 2 or 4; in between it is another picture. "
     "(Filled squares are positive, hollow ones negative.)",
     start=3,
 )
@@ -331,8 +331,10 @@ exercises.check("cnn/layers/smallest_move", smallest_move)
 # su$ and $j = q - sv$, if these are rows and columns of the kernel.
 #
 # $$
-# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{u,v} g_{f,u,v}\; w_{f,c,\,r-su,\,q-sv} ,
-# \qquad 0 \le r - su < k,\; 0 \le q - sv < l
+# \begin{gathered}
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{u,v} g_{f,u,v}\; w_{f,c,\,r-su,\,q-sv} \\
+# \text{over all } (u, v) \text{ with } 0 \le r - su < k \text{ and } 0 \le q - sv < l .
+# \end{gathered}
 # $$ (eq-cnn-scattered-gradient)
 #
 # The loop over places says all three at once. Each place takes its window times $g$ into $w$, and puts the kernel times
@@ -440,7 +442,7 @@ def draw_full(pixel):
 
 display.slider(
     draw_full,
-    [f"{r}, {q}" for r, q in ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (3, 1), (1, 3))],
+    [f"{r}, {q}" for r, q in ((0, 0), (1, 1), (2, 2), (3, 1), (4, 4))],
     label="pixel",
     alt=lambda pixel: (
         "The three by three upstream gradient inside a seven by seven grid of zeros, the "
@@ -731,10 +733,10 @@ display.show(
 #
 # $$
 # \begin{gathered}
-# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{u,v} g_{c,u,v}\, \big[\, r = su + i^*_{c,u,v} \text{ and }
-# q = sv + j^*_{c,u,v} \,\big] \ \ \text{(max)} , \\
-# \frac{\partial L}{\partial x_{c,r,q}} = \frac{1}{k\,l} \sum_{u,v} g_{c,u,v}\, \big[\, 0 \le r - su < k
-# \text{ and } 0 \le q - sv < l \,\big] \ \ \text{(average)} .
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) = (su + i^*, sv + j^*) \,\big]
+# \ \ \text{(max)} , \\
+# \frac{\partial L}{\partial x_{c,r,q}} = \frac{1}{k\,l} \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) \text{ in window }
+# (u, v) \,\big] \ \ \text{(average)} .
 # \end{gathered}
 # $$ (eq-cnn-pool-gradient)
 #
@@ -949,7 +951,7 @@ seen, unseen = np.split(generator.permutation(len(pixels)), [1297])
 run = list(train(pixels[seen], target[seen], generator))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-STEPS = [0, 5, 10, 20, 30, 40, 60, 80, 100, 150, 200, 250, 300]
+STEPS = [0, 10, 20, 40, 80, 150, 300]
 curve = [accuracy(forward(pixels[unseen], P)[-1], target[unseen]) for P in run[::5]]
 
 
