@@ -37,6 +37,27 @@ parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 rng = np.random.default_rng(seed)
 
+
+def random_layers():  # for checks: no two sizes alike, and windows that leave pixels
+    for (C, H, W), (n_filters, k, l), s, p in (
+        ((1, 5, 5), (1, 3, 3), 1, 0),
+        ((2, 7, 6), (3, 3, 2), 1, 1),
+        ((2, 8, 6), (3, 2, 3), 2, 0),
+        ((3, 9, 7), (2, 3, 4), 2, 2),
+        ((2, 11, 8), (2, 2, 1), 4, 1),
+    ):
+        w = rng.standard_normal((n_filters, C, k, l))
+        yield rng.standard_normal((C, H, W)), w, rng.standard_normal(n_filters), s, p
+
+
+def by_torch(x, w, b, s, p=0):  # a random g, and the gradients of x, w and b
+    x, w, b = (torch.tensor(array, requires_grad=True) for array in (x[None], w, b))
+    z = F.conv2d(x, w, b, stride=s, padding=p)
+    g = torch.tensor(rng.standard_normal(z.shape))
+    dx, dw, db = torch.autograd.grad(z, (x, w, b), g)
+    return g[0].numpy(), dx[0].numpy(), dw.numpy(), db.numpy()
+
+
 # %%
 image = np.array(
     [
@@ -83,8 +104,8 @@ display.slider(
 # ## Nine windows, by hand
 #
 # The first window holds rows 0 to 2 and columns 0 to 2. Its products, row by row, are $(-1) \cdot 0 + 0 \cdot 0 + 1
-# \cdot 0$, then $(-2) \cdot 0 + 0 \cdot 0 + 2 \cdot 1$, then $(-1) \cdot 0 + 0 \cdot 1 + 1 \cdot 2$. They add up to $0
-# + 2 + 2 = 4$. Here are all windows, with every product:
+# \cdot 0$, then $(-2) \cdot 0 + 0 \cdot 0 + 2 \cdot 1$, then $(-1) \cdot 0 + 0 \cdot 1 + 1 \cdot 2$. The three rows
+# make 0, 2 and 2, which is 4 together. Here are all windows, with every product:
 
 # %%
 for u, v in np.ndindex(3, 3):
@@ -138,6 +159,28 @@ def convolve(x, w, b, s=1, p=0):  # [C, H, W], [F, C, k, l], [F] → [F, H', W']
 
 
 print(convolve(image[None], kernel[None, None], np.zeros(1))[0])
+
+
+# %% tags=["hide-input"]
+def draw_places():
+    figures, axes = display.panels((2.8, 3.0), (1.5, 3.0), (2.3, 3.0))
+    windows = [(2 * u, 2 * u, 3, 3) for u in range(3)]
+    drawing.numbers(axes[0], pad(image[None], 1)[0], "$p = 1$, $s = 2$", windows)
+    z = convolve(image[None], kernel[None, None], [0], s=2, p=1)[0]
+    drawing.numbers(axes[1], z, "its output", [(u, u, 1, 1) for u in range(3)])
+    drawing.numbers(axes[2], image, "$p = 0$, $s = 3$", [(0, 0, 3, 3)])
+    return figures
+
+
+display.show(
+    draw_places(),
+    alt="The image with a rim of zeros, seven by seven, in which three windows along the "
+    "diagonal are framed, two pixels apart; its output of three by three; and the image "
+    "without a rim, in which one window at the upper left is framed.",
+    caption="With a rim and a stride of 2 there are three windows along each axis, of "
+    "which those on the diagonal are framed. Without a rim and with a stride of 3 there is "
+    "room for one, and two rows and two columns are left over.",
+)
 
 
 # %% tags=["check"]
@@ -359,25 +402,24 @@ dL_dx, dL_dw, dL_db = convolve_backward(g[None], image[None], kernel[None, None]
 print(f"dL/dw[0, 0] = {dL_dw[0, 0, 0, 0]:g}   dL/dx[2, 2] = {dL_dx[0, 2, 2]:g}")
 
 
-# %%
-def random_layers():  # no two sizes alike, and windows that leave pixels
-    for (C, H, W), (n_filters, k, l), s, p in (
-        ((1, 5, 5), (1, 3, 3), 1, 0),
-        ((2, 7, 6), (3, 3, 2), 1, 1),
-        ((2, 8, 6), (3, 2, 3), 2, 0),
-        ((3, 9, 7), (2, 3, 4), 2, 2),
-        ((2, 11, 8), (2, 2, 1), 4, 1),
-    ):
-        w = rng.standard_normal((n_filters, C, k, l))
-        yield rng.standard_normal((C, H, W)), w, rng.standard_normal(n_filters), s, p
+# %% tags=["hide-input"]
+def draw_backward():
+    figures, axes = display.panels((2.0, 2.6), (2.4, 2.6), (2.0, 2.6))
+    windows = [(u, v, 3, 3) for u, v in np.argwhere(g)]
+    drawing.numbers(axes[0], g, "$g$", [(u, v, 1, 1) for u, v in np.argwhere(g)])
+    drawing.numbers(axes[1], dL_dx[0], r"$\partial L / \partial x$", windows)
+    drawing.numbers(axes[2], dL_dw[0, 0], r"$\partial L / \partial w$")
+    return figures
 
 
-def by_torch(x, w, b, s, p=0):  # a random g, and the gradients of x, w and b
-    x, w, b = (torch.tensor(array, requires_grad=True) for array in (x[None], w, b))
-    z = F.conv2d(x, w, b, stride=s, padding=p)
-    g = torch.tensor(rng.standard_normal(z.shape))
-    dx, dw, db = torch.autograd.grad(z, (x, w, b), g)
-    return g[0].numpy(), dx[0].numpy(), dw.numpy(), db.numpy()
+display.show(
+    draw_backward(),
+    alt="The upstream gradient, three by three, with 1, −1 and 2 framed and else 0; the "
+    "gradient of the image, five by five, with the three windows of these places framed, "
+    "which overlap in the middle; the gradient of the kernel, three by three.",
+    caption="Three places have a gradient. Each stamps the kernel, times its own number, "
+    "into its window; where windows overlap the stamps add up.",
+)
 
 
 # %% tags=["check"]
@@ -508,7 +550,25 @@ def input_gradient_of_any(g, w, shape, s, p):  # → [C, H, W], the shape of the
     return dL_dx[:, p : p + H, p : p + W]
 
 
-print(dilated(np.array([[[1, 2], [3, 4]]]), 3)[0].astype(int))
+# %% tags=["hide-input"]
+def draw_dilated():
+    figures, axes = display.panels((1.4, 3.0), (2.2, 3.0), (3.1, 3.0))
+    spread = dilated(np.array([[[1, 2], [3, 4]]]), 3)[0]
+    drawing.numbers(axes[0], spread[::3, ::3], "$g$")
+    drawing.numbers(axes[1], spread, "spread out, $s = 3$")
+    drawing.numbers(axes[2], np.pad(spread, 2), "among zeros", [(2, 2, 3, 3)])
+    return figures
+
+
+display.show(
+    draw_dilated(),
+    alt="The numbers 1, 2, 3, 4 in two by two; the same in the corners of a grid of four "
+    "by four zeros; the same among two more rows and columns of zeros on each side, with a "
+    "window of three by three framed that holds the 1 alone.",
+    caption="For a stride of 3, g is spread out before it is surrounded by zeros. The "
+    "kernel of three by three then meets one number at a time, as it should: with this "
+    "stride no pixel is in two windows.",
+)
 
 
 # %% tags=["check"]
@@ -689,6 +749,7 @@ def draw_ladder():
     ax.set(xscale="log", xlabel="milliseconds, forward and backward")
     ax.set(xlim=(1, 5e3 * timed["loops_seconds"]), ylim=(3.6, -0.6))
     ax.grid(False)
+    ax.minorticks_off()
     return fig
 
 
@@ -851,6 +912,30 @@ z = np.array([[2.0, 1.0, 0.0]])
 print("scores 2, 1, 0 and class 1:", cross_entropy_backward(z, [1])[0].round(2))
 
 
+# %% tags=["hide-input"]
+def draw_error():
+    fig, ax = plt.subplots(figsize=(4.2, 2.4))
+    error = cross_entropy_backward(z, [1])[0]
+    classes, blue, orange = np.arange(3), *display.COLORS[:2]
+    ax.bar(classes - 0.2, error + np.eye(3)[1], 0.35, color=blue, label=r"$\hat y$")
+    look = {"facecolor": "none", "edgecolor": orange, "linewidth": 1.5}
+    label = r"$\partial L / \partial z = \hat y - y$"
+    ax.bar(classes + 0.2, error, 0.35, label=label, **look)
+    ax.axhline(0, color=display.INK, lw=0.8)
+    ax.set(xticks=classes, xlabel="class; 1 is the true one", ylim=(-0.9, 1.3))
+    ax.legend(ncols=2, frameon=False, loc="upper center")
+    return fig
+
+
+display.show(
+    draw_error(),
+    alt="Two bars for each of three classes. The probabilities fall from class 0 to class "
+    "2. The gradient is as large as they are for classes 0 and 2, and negative for class 1.",
+    caption="The gradient of the scores is the error itself: the probability, and for the "
+    "true class what it lacks of 1.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for N, D, K in ((1, 3, 2), (4, 2, 5), (5, 6, 3)):
@@ -951,7 +1036,7 @@ seen, unseen = np.split(generator.permutation(len(pixels)), [1297])
 run = list(train(pixels[seen], target[seen], generator))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-STEPS = [0, 10, 20, 40, 80, 150, 300]
+STEPS = [0, 10, 20, 40, 100, 300]
 curve = [accuracy(forward(pixels[unseen], P)[-1], target[unseen]) for P in run[::5]]
 
 
@@ -976,8 +1061,8 @@ display.slider(
         f"steps; the network reads {curve[step // 5]:.0%} of the test digits right."
     ),
     caption="The filters of the first layer as they form. At the start they are noise; "
-    "they end as strokes and edges in several directions. (Filled squares are positive "
-    "weights, hollow ones negative. The curve is that of this one run.)",
+    "some end as edges, positive on one side and negative on the other. (Filled squares are "
+    "positive, hollow ones negative. The curve is that of this one run.)",
     start=300,
 )
 
