@@ -199,7 +199,14 @@ display.slider(
 #
 # ## The parts
 #
-# Part III can be read. Parts I and II, on convolution and on recurrence, follow.
+# Parts I and III can be read. Part II, on recurrence, follows.
+#
+# ### Part I: convolution
+#
+# An edge is an edge wherever it stands in a picture. How do a few weights see every place of an image, and how do they
+# learn? From one kernel worked by hand, by way of gradients that are convolutions too, to networks that read digits.
+#
+# {part}`Part I: convolution`
 #
 # ### Part III: graphs
 #

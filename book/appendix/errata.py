@@ -14,6 +14,8 @@
 # questions are those of the two documents. So far the page covers corruption errors and the sections on graphs; the
 # derivations are in {doc}`/cnn/robustness`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`,
 # {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
+# questions are those of the two documents. The derivations are in {doc}`/cnn/layers`, {doc}`/gnn/message_passing`,
+# {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -24,6 +26,7 @@ import json
 
 from helpers import data, parameters, records, verify
 from helpers.cnn.robustness import relative_corruption_error
+from helpers.cnn.layers import conv2d
 from helpers.gnn import molecules
 from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
 from helpers.gnn.layers import gcn_norm
@@ -77,6 +80,53 @@ print(f"an error of 0.1 at all severities: {still:.2f} with one clean error")
 
 # %% [markdown]
 # Under JPEG the two VGGs and DenseNet-121 lose more than ResNet-18; with one clean error they seem to lose less.
+# ## Assignment, section 1.1
+#
+# ### Translation invariance
+#
+# The section calls translation invariance a property of *images*, and a convolutional network the one that uses it. An
+# image does not stay what it is when it is moved; what may stay is what it shows. And a convolution is not invariant
+# but {term}`equivariant <equivariance>`: where the input moves by $a$ rows, the output moves too. Summed over all
+# places it is invariant. With $T_a$ for the move, $F$ for a convolutional layer of stride 1, and images whose rim is so
+# dark and wide that neither they nor their outputs are moved out of sight,
+#
+# $$
+# F(T_a x) = T_a F(x) , \qquad \sum_{u,v} F(T_a x)_{u,v} = \sum_{u,v} F(x)_{u,v} .
+# $$ (eq-errata-translation)
+
+
+# %%
+def moved_down(x, a):  # T_a: a rows of zeros come in, and a rows of zeros leave
+    return np.roll(x, a, axis=-2)
+
+
+x = np.zeros((1, 1, 9, 8))
+x[:, :, 2:5, 2:6] = rng.standard_normal((3, 4))
+w = rng.standard_normal((1, 1, 3, 3))
+z, z_moved = (conv2d(one, w, padding=1) for one in (x, moved_down(x, 2)))
+print("the output stays:", np.allclose(z_moved, z))
+print("the output moves along:", np.allclose(z_moved, moved_down(z, 2)))
+
+
+# %% tags=["check"]
+def cases():
+    for a in (1, 2, 3):
+        x = np.zeros((1, 2, 10, 8))
+        x[:, :, 2:5, 2:6] = rng.standard_normal((2, 3, 4))
+        w = rng.standard_normal((3, 2, 3, 2))
+        weights, image = torch.tensor(w), torch.tensor(moved_down(x, a))
+        by_torch = torch.nn.functional.conv2d(image, weights, padding=1)
+        z = conv2d(x, w, padding=1)
+        yield moved_down(z, a), by_torch
+        yield z.sum((2, 3)), by_torch.sum((2, 3))
+
+
+verify.equal("eq-errata-translation", cases(), atol=1e-12, against="torch")
+
+# %% [markdown]
+# With a stride even equivariance is left for moves by whole strides only. The same section says that a convolutional
+# network uses a shared set of weights *at each layer*. The weights are shared between the places of a layer; each layer
+# has its own.
 #
 # ## Assignment, section 3.1 and equations 27 and 28
 #

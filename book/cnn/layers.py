@@ -1,0 +1,1211 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One kernel for every place
+#
+# An edge is an edge wherever it stands in a picture. So nine numbers that find it in one place should find it
+# everywhere. How does a layer use the same few weights at every pixel? And when the network is wrong, how does each
+# weight, and each pixel, learn its share?
+#
+# Here is an image of five by five pixels and a {term}`kernel` of three by three. Lay the kernel on the image, multiply
+# what lies on one another, add up; then move on.
+
+# %% tags=["parameters"]
+profile = "smoke"
+seed = 0
+
+# %% tags=["set-up"]
+from helpers import display, exercises, parameters, records, verify
+from helpers.cnn import drawing, layers
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import convolve2d
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from torch.nn import functional as F
+
+parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
+display.use_book_style()
+rng = np.random.default_rng(seed)
+
+
+def random_layers():  # for checks: no two sizes alike, and windows that leave pixels
+    for (C, H, W), (n_filters, k, l), s, p in (
+        ((1, 5, 5), (1, 3, 3), 1, 0),
+        ((2, 7, 6), (3, 3, 2), 1, 1),
+        ((2, 8, 6), (3, 2, 3), 2, 0),
+        ((3, 9, 7), (2, 3, 4), 2, 2),
+        ((2, 11, 8), (2, 2, 1), 4, 1),
+    ):
+        w = rng.standard_normal((n_filters, C, k, l))
+        yield rng.standard_normal((C, H, W)), w, rng.standard_normal(n_filters), s, p
+
+
+def by_torch(x, w, b, s, p=0):  # a random g, and the gradients of x, w and b
+    x, w, b = (torch.tensor(array, requires_grad=True) for array in (x[None], w, b))
+    z = F.conv2d(x, w, b, stride=s, padding=p)
+    g = torch.tensor(rng.standard_normal(z.shape))
+    dx, dw, db = torch.autograd.grad(z, (x, w, b), g)
+    return g[0].numpy(), dx[0].numpy(), dw.numpy(), db.numpy()
+
+
+# %%
+image = np.array(
+    [
+        [0, 0, 0, 1, 2],
+        [0, 0, 1, 2, 2],
+        [0, 1, 2, 2, 2],
+        [0, 1, 2, 2, 2],
+        [0, 0, 1, 2, 2],
+    ]
+)
+kernel = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+
+
+# %% tags=["hide-input"]
+def draw_window(place):
+    u, v = places[place]
+    window = image[u : u + 3, v : v + 3]
+    total = f"{np.sum(kernel * window)}".replace("-", "−")
+    terms = [f"{a}·{x}" for a, x in zip(kernel.flat, window.flat, strict=True)]
+    figures, axes = display.panels(*[(2.2, 2.5)] * 3)
+    drawing.numbers(axes[0], image, "image $x$", [(u, v, 3, 3)])
+    title = f"kernel · window, sum {total}"
+    drawing.numbers(axes[1], np.reshape(terms, (3, 3)), title)
+    drawing.numbers(axes[2], responses, "output $z$", [(u, v, 1, 1)])
+    return figures
+
+
+places = {f"{u}, {v}": (u, v) for u, v in np.ndindex(3, 3)}
+responses = convolve2d(image, kernel[::-1, ::-1], mode="valid")
+display.slider(
+    draw_window,
+    list(places),
+    label="row, column of the output",
+    alt=lambda place: (
+        f"The kernel on three by three pixels of the image, the nine products, and their "
+        f"sum {responses[places[place]]}, which is entry {place} of the output."
+    ),
+    caption="Nine products and a sum for each place. The sum is large where the image "
+    "gets brighter from left to right, and small where little changes.",
+    start="0, 1",
+)
+
+# %% [markdown]
+# ## Nine windows, by hand
+#
+# The first window holds rows 0 to 2 and columns 0 to 2. Its products, row by row, are $(-1) \cdot 0 + 0 \cdot 0 + 1
+# \cdot 0$, then $(-2) \cdot 0 + 0 \cdot 0 + 2 \cdot 1$, then $(-1) \cdot 0 + 0 \cdot 1 + 1 \cdot 2$. The three rows
+# make 0, 2 and 2, which is 4 together. Here are all windows, with every product:
+
+# %%
+for u, v in np.ndindex(3, 3):
+    products = kernel * image[u : u + 3, v : v + 3]
+    terms = " ".join(f"{term:+d}" for term in products.ravel())
+    print(f"z[{u}, {v}] = {terms} = {products.sum()}")
+
+# %% [markdown]
+# A dense layer from 25 pixels to 9 numbers has 225 weights. This one has nine, and uses each of them nine times.
+#
+# ## The layer
+#
+# Images have channels: red, green and blue at first, later whatever the layer before has found. A *filter* is a kernel
+# for each channel, and a layer has many filters. With the image $x_{c,r,q}$ (channel, row, column), the weights
+# $w_{f,c,i,j}$ of filter $f$, its bias $b_f$, and a {term}`stride` $s$, the number of pixels from one window to the
+# next,
+#
+# $$
+# z_{f,u,v} = b_f + \sum_{c} \sum_{i,j} w_{f,c,i,j}\; x_{c,\,su+i,\,sv+j} .
+# $$ (def-cnn-convolution)
+#
+# Before that, {term}`padding` may put $p$ rows and columns of zeros on each side of the image, so that windows may
+# reach over its rim. How many windows fit? Look along one axis, at $n$ pixels and a kernel of $k$. Window $u$ covers
+# the pixels $su$ to $su + k - 1$ of $n + 2p$, so the last one has $su + k \le n + 2p$, or $u \le (n + 2p - k) / s$.
+# With number 0 that makes
+#
+# $$
+# m = \left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1 , \qquad k \le n + 2p .
+# $$ (eq-cnn-output-size)
+#
+# Pixels that are left over at the far side are in no window.
+
+
+# %%
+def output_size(n, k, s, p):
+    return (n + 2 * p - k) // s + 1
+
+
+def pad(x, p):  # [C, H, W] → [C, H + 2p, W + 2p]
+    return np.pad(x, ((0, 0), (p, p), (p, p)))
+
+
+def convolve(x, w, b, s=1, p=0):  # [C, H, W], [F, C, k, l], [F] → [F, H', W']
+    k, l = w.shape[2:]
+    m = [output_size(*axis, s, p) for axis in zip(x.shape[1:], (k, l), strict=True)]
+    x, z = pad(x, p), np.empty((len(w), *m))
+    for f, u, v in np.ndindex(z.shape):
+        window = x[:, s * u : s * u + k, s * v : s * v + l]  # [C, k, l]
+        z[f, u, v] = b[f] + np.sum(w[f] * window)
+    return z
+
+
+print(convolve(image[None], kernel[None, None], np.zeros(1))[0])
+
+
+# %% tags=["hide-input"]
+def draw_places():
+    figures, axes = display.panels((2.8, 3.0), (1.5, 3.0), (2.3, 3.0))
+    windows = [(2 * u, 2 * u, 3, 3) for u in range(3)]
+    drawing.numbers(axes[0], pad(image[None], 1)[0], "$p = 1$, $s = 2$", windows)
+    z = convolve(image[None], kernel[None, None], [0], s=2, p=1)[0]
+    drawing.numbers(axes[1], z, "its output", [(u, u, 1, 1) for u in range(3)])
+    drawing.numbers(axes[2], image, "$p = 0$, $s = 3$", [(0, 0, 3, 3)])
+    return figures
+
+
+display.show(
+    draw_places(),
+    alt="The image with a rim of zeros, seven by seven, in which three windows along the "
+    "diagonal are framed, two pixels apart; its output of three by three; and the image "
+    "without a rim, in which one window at the upper left is framed.",
+    caption="With a rim and a stride of 2 there are three windows along each axis, of "
+    "which those on the diagonal are framed. Without a rim and with a stride of 3 there is "
+    "room for one, and two rows and two columns are left over.",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for n in range(1, 12):
+        for k in range(1, 5):
+            for s in range(1, 6):
+                for p in range(3):
+                    if k <= n + 2 * p:
+                        x, w = torch.empty(1, 1, n, device="meta"), torch.empty(1, 1, k)
+                        z = F.conv1d(x, w.to("meta"), stride=s, padding=p)
+                        yield output_size(n, k, s, p), z.shape[-1]
+
+
+verify.equal("eq-cnn-output-size", cases(), against="torch")
+
+# %% [markdown]
+# These loops are {eq}`def-cnn-convolution` as it stands. They are slow, and you can trust them.
+#
+# ### Not quite a convolution
+#
+# The kernel lies on the image as it is. In mathematics this is a {term}`cross-correlation`; a convolution turns the
+# kernel by half a turn first, $(w * x)_{u,v} = \sum_{i,j} w_{i,j}\, x_{u-i,\,v-j}$. Write $\bar w_{i,j} =
+# w_{k-1-i,\,l-1-j}$ for the turned kernel, of $k \times l$. In $\sum_{i,j} w_{i,j}\, x_{u+i,\,v+j}$ put $i = k - 1 -
+# i'$ and $j = l - 1 - j'$: it becomes $\sum_{i',j'} \bar w_{i',j'}\, x_{(u+k-1)-i',\,(v+l-1)-j'}$, the convolution with
+# $\bar w$, read $k - 1$ rows and $l - 1$ columns further on:
+#
+# $$
+# \sum_{i,j} w_{i,j}\, x_{u+i,\,v+j} = (\bar w * x)_{u+k-1,\;v+l-1} .
+# $$ (eq-cnn-turned-kernel)
+#
+# Learned weights do not mind: a network that wants the other one learns the turned kernel. So the field says
+# "convolution" and computes a cross-correlation, and this book does too. The turn comes back in earnest in the backward
+# pass.
+
+
+# %%
+def turned(w):  # by half a turn, in its last two axes
+    return w[..., ::-1, ::-1]
+
+
+print("as it is:", convolve(image[None], kernel[None, None], [0])[0, 0])
+print("turned:  ", convolve(image[None], turned(kernel)[None, None], [0])[0, 0])
+
+
+# %% tags=["check"]
+def cases():
+    for (k, l), size in (((3, 3), (5, 5)), ((2, 4), (6, 5)), ((1, 3), (4, 7))):
+        w, x = rng.standard_normal((k, l)), rng.standard_normal(size)
+        whole = convolve2d(x, turned(w), mode="full")
+        inside = whole[k - 1 : size[0], l - 1 : size[1]]
+        yield convolve(x[None], w[None, None], [0])[0], inside
+
+
+verify.equal("eq-cnn-turned-kernel", cases(), atol=1e-12, against="scipy.signal")
+
+# %% [markdown]
+# ## Move the image
+#
+# Why this layer and no other? {doc}`/gnn/equivariance` shows that on a ring it is the only linear one that moves its
+# output along with its input. Here is the easy half, for images. Let $x'$ be the image $x$ moved down by $sa$ pixels
+# and right by $sa'$, $x'_{c,r,q} = x_{c,\,r-sa,\,q-sa'}$, so by whole strides. Window $(u, v)$ of $x'$ reads
+# $x'_{c,\,su+i,\,sv+j} = x_{c,\,s(u-a)+i,\,s(v-a')+j}$, which is what window $(u - a, v - a')$ of $x$ reads:
+#
+# $$
+# z'_{f,u,v} = z_{f,\,u-a,\,v-a'} \qquad \text{for all } u \ge a,\ v \ge a' .
+# $$ (eq-cnn-equivariance)
+#
+# Each new window reads pixels that were in the old image. That is {term}`equivariance <equivariance>`: the output
+# *moves along*. It is not invariance, which would be an output that *stays*. And it holds for moves by whole strides
+# only, and away from the rim where padding has put its zeros.
+
+
+# %%
+def moved(x, down, right):  # zeros come in at the top and at the left
+    rows, columns = x.shape[1] - down, x.shape[2] - right
+    x_moved = np.zeros_like(x)
+    x_moved[:, down:, right:] = x[:, :rows, :columns]
+    return x_moved
+
+
+# %% tags=["hide-input"]
+def draw_moves(m):
+    canvas = np.zeros((1, 16, 16))
+    canvas[:, 4:12, 1:9] = load_digits().images[0] / 16
+    x = moved(canvas, 0, m)
+    figures, axes = display.panels(*[(2.2, 2.5)] * 3)
+    drawing.squares(axes[0], x[0], 1, "image")
+    for ax, s in zip(axes[1:], (1, 2), strict=True):
+        z = convolve(x, kernel[None, None], [0], s=s, p=1)[0]
+        drawing.squares(ax, z, 4, f"output, stride {s}")
+    return figures
+
+
+display.slider(
+    draw_moves,
+    range(5),
+    label="pixels to the right",
+    alt=lambda m: (
+        f"A handwritten zero, moved right by {m} pixels. The output of stride 1, which "
+        f"shows its left and right edges, has moved by {m}. The output of stride 2 "
+        + (
+            f"has moved by {m // 2} and looks as it did."
+            if m % 2 == 0
+            else "looks different: its windows have hit other pixels of the digit."
+        )
+    ),
+    caption="With stride 1 the output moves along, whatever the move. With stride 2 it "
+    "moves along when the image moves by 2 or 4; in between it is another picture. "
+    "(Filled squares are positive, hollow ones negative.)",
+    start=3,
+)
+
+
+# %% tags=["check"]
+def cases():
+    for s, a, b in ((1, 1, 2), (2, 1, 0), (3, 2, 1)):
+        x, w = rng.standard_normal((2, 12, 14)), rng.standard_normal((3, 2, 3, 2))
+        x_moved = moved(x, s * a, s * b)
+        z, z_moved = (
+            F.conv2d(torch.tensor(y)[None], torch.tensor(w), stride=s)[0]
+            for y in (x, x_moved)
+        )
+        rows, columns = z.shape[1] - a, z.shape[2] - b
+        yield z_moved[:, a:, b:], z[:, :rows, :columns].clone()
+
+
+verify.equal("eq-cnn-equivariance", cases(), atol=1e-12, against="torch")
+
+# %% [markdown]
+# Only what forgets the place is invariant: with stride 1, the sum of $z$ over all $(u, v)$, as long as the move takes
+# nothing over the rim. That sum says *whether* there is an edge, and no longer *where*.
+
+# %% [markdown]
+# :::{exercise} Two strides
+# :label: ex-cnn-moves
+# Two layers of stride 2 follow one another, without padding. By how many pixels must an image move, at least, for the
+# output to move along by whole places, whatever the weights are? And is a network of convolutions, pooling and a linear
+# layer at its end invariant under moves? Write `smallest_move(strides)` for a list of strides.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-moves
+# :class: dropdown
+# :::
+# A move by $s$ pixels moves the output of a layer of stride $s$ by one place, {eq}`eq-cnn-equivariance`. So for the
+# second layer to move along by one place, its input must move by its stride, and the image by the product of both: 4. A
+# smaller move makes some layer read its input off the grid of its stride, and with general weights that gives other
+# numbers.
+#
+# Such a network is not invariant. Its convolutions are equivariant at best. The linear layer at the end has a weight
+# for each place; if it does not happen to give the same weight to all places, it sees a move. Only pooling over *all*
+# places forgets them, and what networks learn from moved copies is approximate.
+
+
+# %% tags=["solution"]
+def smallest_move(strides):
+    return int(np.prod(strides))
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/smallest_move", smallest_move)
+
+# %% [markdown]
+# ## Backward: one output, nine weights, nine pixels
+#
+# Now the network has an output, and the output a loss $L$. All that this layer hears of it is how $L$ changes with each
+# of its own outputs: the {term}`upstream gradient` $g_{f,u,v} = \partial L / \partial z_{f,u,v}$, of the shape of $z$.
+# From it we want the gradients of $w$ and $b$, to learn, and that of $x$, to hand on to the layer before.
+#
+# By hand first. Say that of the nine outputs above three matter: $g_{0,0} = 1$, $g_{1,2} = -1$, $g_{2,1} = 2$. The
+# weight $w_{0,0}$ multiplies pixel $x_{u,v}$ in window $(u, v)$. So $\partial L / \partial w_{0,0} = 1 \cdot x_{0,0} -
+# 1 \cdot x_{1,2} + 2 \cdot x_{2,1} = 0 - 1 + 2 = 1$. And the pixel in the middle, $x_{2,2}$, is in all nine windows: in
+# the lower right corner of window $(0, 0)$, at the left of $(1, 2)$, at the top of $(2, 1)$. So $\partial L / \partial
+# x_{2,2} = 1 \cdot w_{2,2} - 1 \cdot w_{1,0} + 2 \cdot w_{0,1} = 1 + 2 + 0 = 3$.
+#
+# Now in general. $L$ depends on a weight through every place where it was used, so the chain rule adds up over places;
+# and $\partial z_{f,u,v} / \partial w_{f,c,i,j} = x_{c,su+i,sv+j}$, and $\partial z_{f,u,v} / \partial b_f = 1$, by
+# {eq}`def-cnn-convolution`. Here $x$ is the padded image, and in a batch the images add up too.
+#
+# $$
+# \frac{\partial L}{\partial w_{f,c,i,j}} = \sum_{u,v} g_{f,u,v}\; x_{c,\,su+i,\,sv+j} , \qquad
+# \frac{\partial L}{\partial b_f} = \sum_{u,v} g_{f,u,v} .
+# $$ (eq-cnn-weight-gradient)
+#
+# For a pixel, the places that count are those whose window it is in: it is $x_{c,r,q}$ of window $(u, v)$ with $i = r -
+# su$ and $j = q - sv$, if these are rows and columns of the kernel.
+#
+# $$
+# \begin{gathered}
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{u,v} g_{f,u,v}\; w_{f,c,\,r-su,\,q-sv} \\
+# \text{over all } (u, v) \text{ with } 0 \le r - su < k \text{ and } 0 \le q - sv < l .
+# \end{gathered}
+# $$ (eq-cnn-scattered-gradient)
+#
+# The loop over places says all three at once. Each place takes its window times $g$ into $w$, and puts the kernel times
+# $g$ back where the window was:
+
+
+# %%
+def convolve_backward(g, x, w, s=1):  # [F, H', W'], x and w as above, x padded
+    k, l = w.shape[2:]
+    dL_dx, dL_dw, dL_db = np.zeros(x.shape), np.zeros(w.shape), np.zeros(len(w))
+    for f, u, v in np.ndindex(g.shape):
+        window = np.s_[:, s * u : s * u + k, s * v : s * v + l]
+        dL_db[f] += g[f, u, v]
+        dL_dw[f] += g[f, u, v] * x[window]
+        dL_dx[window] += g[f, u, v] * w[f]
+    return dL_dx, dL_dw, dL_db
+
+
+g = np.zeros((3, 3))
+g[0, 0], g[1, 2], g[2, 1] = 1, -1, 2
+dL_dx, dL_dw, dL_db = convolve_backward(g[None], image[None], kernel[None, None])
+print(f"dL/dw[0, 0] = {dL_dw[0, 0, 0, 0]:g}   dL/dx[2, 2] = {dL_dx[0, 2, 2]:g}")
+
+
+# %% tags=["hide-input"]
+def draw_backward():
+    figures, axes = display.panels((2.0, 2.6), (2.4, 2.6), (2.0, 2.6))
+    windows = [(u, v, 3, 3) for u, v in np.argwhere(g)]
+    drawing.numbers(axes[0], g, "$g$", [(u, v, 1, 1) for u, v in np.argwhere(g)])
+    drawing.numbers(axes[1], dL_dx[0], r"$\partial L / \partial x$", windows)
+    drawing.numbers(axes[2], dL_dw[0, 0], r"$\partial L / \partial w$")
+    return figures
+
+
+display.show(
+    draw_backward(),
+    alt="The upstream gradient, three by three, with 1, −1 and 2 framed and else 0; the "
+    "gradient of the image, five by five, with the three windows of these places framed, "
+    "which overlap in the middle; the gradient of the kernel, three by three.",
+    caption="Three places have a gradient. Each stamps the kernel, times its own number, "
+    "into its window; where windows overlap the stamps add up.",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, _ in random_layers():
+        g, _, dw, db = by_torch(x, w, b, s)
+        _, dL_dw, dL_db = convolve_backward(g, x, w, s)
+        yield dL_dw, dw
+        yield dL_db, db
+
+
+verify.equal("eq-cnn-weight-gradient", cases(), atol=1e-12, against="autograd")
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, _ in random_layers():
+        g, dx, _, _ = by_torch(x, w, b, s)
+        yield convolve_backward(g, x, w, s)[0], dx
+
+
+verify.equal("eq-cnn-scattered-gradient", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# Read {eq}`eq-cnn-weight-gradient` once more: with $s = 1$ it is a cross-correlation of the image with $g$ as the
+# kernel. And the gradient of the pixels? It hides a convolution, too.
+#
+# ## The gradient of the image is a convolution
+#
+# Take $s = 1$ and no padding. In {eq}`eq-cnn-scattered-gradient` put $i = r - u$ and $j = q - v$, and sum over $i$ and
+# $j$ instead. With $g = 0$ outside of its places,
+#
+# $$
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{i,j} w_{f,c,i,j}\; g_{f,\,r-i,\,q-j} .
+# $$ (eq-cnn-input-gradient)
+#
+# The signs are those of a convolution proper. As a cross-correlation, in $i' = k - 1 - i$ and $j' = l - 1 - j$, it is
+# $\sum \bar w_{f,c,i',j'}\, g_{f,\,r-(k-1)+i',\,q-(l-1)+j'}$: *surround $g$ with $k - 1$ rows and $l - 1$ columns of
+# zeros, and slide the turned kernel over it*. This is the {term}`full correlation`. It is the same layer once more,
+# with filters and channels in each other's place. The picture has the $g$ from above; check the 3 in the middle.
+
+
+# %%
+def input_gradient(g, w):  # [F, H', W'], [F, C, k, l] → [C, H, W], for s = 1, p = 0
+    k, l = w.shape[2:]
+    surrounded = np.pad(g, ((0, 0), (k - 1, k - 1), (l - 1, l - 1)))
+    turned_w = turned(w).swapaxes(0, 1)  # [C, F, k, l]
+    return convolve(surrounded, turned_w, np.zeros(len(turned_w)))
+
+
+# %% tags=["hide-input"]
+def draw_full(pixel):
+    r, q = map(int, pixel.split(","))
+    figures, axes = display.panels((2.5, 2.8), (1.8, 2.8), (2.2, 2.8))
+    drawing.numbers(axes[0], np.pad(g, 2), "$g$ among zeros", [(r, q, 3, 3)])
+    drawing.numbers(axes[1], turned(kernel), "kernel, turned")
+    gradient = input_gradient(g[None], kernel[None, None])[0]
+    title = r"$\partial L / \partial x$"
+    drawing.numbers(axes[2], gradient, title, [(r, q, 1, 1)])
+    return figures
+
+
+display.slider(
+    draw_full,
+    [f"{r}, {q}" for r, q in ((0, 0), (1, 1), (2, 2), (3, 1), (4, 4))],
+    label="pixel",
+    alt=lambda pixel: (
+        "The three by three upstream gradient inside a seven by seven grid of zeros, the "
+        "turned kernel, and the five by five gradient of the image. For pixel "
+        f"{pixel} a window of three by three is framed in the first, and its entry in "
+        "the last."
+    ),
+    caption="The turned kernel slides over g with two rows and columns of zeros around "
+    "it. A pixel at a corner of the image hears of one place, the one in the middle of "
+    "nine.",
+    start="2, 2",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, _, _ in random_layers():
+        g, dx, _, _ = by_torch(x, w, b, 1)
+        yield input_gradient(g, w), dx
+
+
+verify.equal("eq-cnn-input-gradient", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# ### With a stride, and with padding
+#
+# With a stride, {eq}`eq-cnn-scattered-gradient` asks for $r = su + i$. Spread $g$ out first: put it on a grid with a
+# place for each pixel, at every $s$-th of them, and zeros between,
+#
+# $$
+# g^{\uparrow s}_{f,\,r,\,q} = \begin{cases} g_{f,\,r/s,\,q/s} & \text{if } s \text{ divides } r \text{ and } q , \\
+# 0 & \text{else.} \end{cases}
+# $$ (def-cnn-dilated)
+#
+# Then $\sum_u g_u\, w_{r-su} = \sum_i w_i\, g^{\uparrow s}_{r-i}$ along each axis: the terms on the right in which $s$
+# does not divide $r - i$ are zero, and those that are left are the terms on the left, with $r - i = su$. The full
+# correlation of $g^{\uparrow s}$ has $s(m - 1) + k$ rows, and the padded image has $n + 2p$. Those that are missing
+# belong to pixels that no window reaches; their gradient is 0.
+#
+# Padding is a layer of its own, and a simple one: pixel $(r, q)$ becomes pixel $(r + p, q + p)$, and the zeros around
+# it depend on nothing. So backward it cuts them off. Together,
+#
+# $$
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{f} \sum_{i,j} w_{f,c,i,j}\; g^{\uparrow s}_{f,\,r+p-i,\,q+p-j} .
+# $$ (eq-cnn-input-gradient-stride)
+#
+# As a layer for its own sake, which makes a larger image of a smaller one, this is called a *transposed convolution*
+# {cite}`dumoulin2016guide`.
+
+
+# %%
+def dilated(g, s):  # [F, m, m'] → [F, s(m − 1) + 1, s(m' − 1) + 1]
+    spread = np.zeros((len(g), *(s * (m - 1) + 1 for m in g.shape[1:])))
+    spread[:, ::s, ::s] = g
+    return spread
+
+
+def input_gradient_of_any(g, w, shape, s, p):  # → [C, H, W], the shape of the image
+    C, H, W = shape
+    full = input_gradient(dilated(g, s), w)
+    dL_dx = np.zeros((C, H + 2 * p, W + 2 * p))
+    dL_dx[:, : full.shape[1], : full.shape[2]] = full
+    return dL_dx[:, p : p + H, p : p + W]
+
+
+# %% tags=["hide-input"]
+def draw_dilated():
+    figures, axes = display.panels((1.4, 3.0), (2.2, 3.0), (3.1, 3.0))
+    spread = dilated(np.array([[[1, 2], [3, 4]]]), 3)[0]
+    drawing.numbers(axes[0], spread[::3, ::3], "$g$")
+    drawing.numbers(axes[1], spread, "spread out, $s = 3$")
+    drawing.numbers(axes[2], np.pad(spread, 2), "among zeros", [(2, 2, 3, 3)])
+    return figures
+
+
+display.show(
+    draw_dilated(),
+    alt="The numbers 1, 2, 3, 4 in two by two; the same in the corners of a grid of four "
+    "by four zeros; the same among two more rows and columns of zeros on each side, with a "
+    "window of three by three framed that holds the 1 alone.",
+    caption="For a stride of 3, g is spread out before it is surrounded by zeros. The "
+    "kernel of three by three then meets one number at a time, as it should: with this "
+    "stride no pixel is in two windows.",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, p in random_layers():
+        g, dx, _, _ = by_torch(x, w, b, s, p)
+        yield input_gradient_of_any(g, w, x.shape, s, p), dx
+
+
+verify.equal("eq-cnn-input-gradient-stride", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# :::{exercise} Loops over the kernel
+# :label: ex-cnn-kernel-loops
+# Write the layer and its backward pass for a batch of images, in NumPy: `convolution(x, w, b, s, p)` and
+# `convolution_backward(g, x, w, s, p)`, which returns the gradients of $x$, $w$ and $b$. Shapes are $[N, C, H, W]$,
+# $[F, C, k, l]$, $[F]$ and $[N, F, H', W']$. You may write the loops over images, filters and places from above.
+# Better, and much faster: loop over the $k \cdot l$ places of the kernel alone. What does weight $w_{f,c,i,j}$
+# multiply, in all windows together?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-kernel-loops
+# :class: dropdown
+# :::
+# In window $(u, v)$ weight $(i, j)$ lies on pixel $(su + i, sv + j)$. Over all windows that is every $s$-th row from
+# row $i$ on and every $s$-th column from $j$ on: a slice of $x$, of the shape of the output. It is mixed over channels
+# by the matrix $w_{:,:,i,j}$, and the results are added. Backward, the same slices take what
+# {eq}`eq-cnn-weight-gradient` and {eq}`eq-cnn-scattered-gradient` say.
+
+
+# %% tags=["solution"]
+def slices(size, w, s):  # for each (i, j), the pixels it lies on
+    for i, j in np.ndindex(w.shape[2:]):
+        rows = slice(i, i + s * (size[0] - 1) + 1, s)
+        yield i, j, np.s_[:, :, rows, j : j + s * (size[1] - 1) + 1 : s]
+
+
+def padded_batch(x, p):
+    return np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+
+
+def convolution(x, w, b, s, p):
+    k, l = w.shape[2:]
+    size = output_size(x.shape[2], k, s, p), output_size(x.shape[3], l, s, p)
+    x, z = padded_batch(x, p), b[:, None, None]
+    for i, j, part in slices(size, w, s):
+        z = z + np.einsum("fc,nchw->nfhw", w[:, :, i, j], x[part])
+    return z
+
+
+def convolution_backward(g, x, w, s, p):
+    x, dL_dw = padded_batch(x, p), np.zeros_like(w)
+    dL_dx = np.zeros_like(x)
+    for i, j, part in slices(g.shape[2:], w, s):
+        dL_dw[:, :, i, j] = np.einsum("nfhw,nchw->fc", g, x[part])
+        dL_dx[part] += np.einsum("fc,nfhw->nchw", w[:, :, i, j], g)
+    rows, columns = x.shape[2] - p, x.shape[3] - p
+    return dL_dx[:, :, p:rows, p:columns], dL_dw, g.sum(axis=(0, 2, 3))
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/convolution", convolution)
+
+# %%
+exercises.check("cnn/layers/convolution_backward", convolution_backward)
+
+# %% [markdown]
+# ## One product of matrices
+#
+# Processors are fast at one thing, products of large matrices. So make the layer one. Write each window of the padded
+# image as a column: $\mathcal{X}$ has a row for each $(c, i, j)$ and a column for each $(u, v)$, with entry
+# $x_{c,su+i,sv+j}$. Write the weights as a matrix $\mathcal{W}$, a row for each filter, a column for each $(c, i, j)$;
+# and $z$ and $g$ as matrices $\mathcal{Z}$ and $\mathcal{G}$, a row for each filter and a column for each $(u, v)$. The
+# sum in {eq}`def-cnn-convolution` runs over $(c, i, j)$, and that in {eq}`eq-cnn-weight-gradient` over $(u, v)$, so
+# both are products of matrices:
+#
+# $$
+# \mathcal{Z} = \mathcal{W} \mathcal{X} + b\, \mathbf{1}^\top , \qquad
+# \frac{\partial L}{\partial \mathcal{W}} = \mathcal{G} \mathcal{X}^\top , \qquad
+# \frac{\partial L}{\partial \mathcal{X}} = \mathcal{W}^\top \mathcal{G} .
+# $$ (eq-cnn-product)
+#
+# The third one gives a gradient for each pixel *of each window*. A pixel that is in several windows gets the sum, which
+# is {eq}`eq-cnn-scattered-gradient` once more.
+
+
+# %%
+def columns(x, kernel, s):  # [C, H, W], (k, l) → 𝒳 [C k l, H' W']
+    windows = sliding_window_view(x, kernel, axis=(1, 2))[:, ::s, ::s]  # no copy
+    C, *size = windows.shape[:3]  # windows [C, H', W', k, l]
+    return windows.transpose(0, 3, 4, 1, 2).reshape(C * np.prod(kernel), np.prod(size))
+
+
+def products(g, x, w, b, s):  # → 𝒵, and the gradients of 𝒲 and 𝒳
+    W, X, G = w.reshape(len(w), -1), columns(x, w.shape[2:], s), g.reshape(len(g), -1)
+    return W @ X + b[:, None], G @ X.T, W.T @ G
+
+
+# %% tags=["hide-input"]
+def draw_columns():
+    fig, ax = plt.subplots(figsize=(4.2, 3.7))
+    pixel = [(8 - place, place, 1, 1) for place in range(9)]
+    drawing.numbers(ax, columns(image[None], (3, 3), 1), "", pixel, size=9)
+    ax.set_xticks(range(9), [f"{u},{v}" for u, v in np.ndindex(3, 3)])
+    ax.set_yticks(range(9), [f"{weight} ·".replace("-", "−") for weight in kernel.flat])
+    ax.tick_params(length=0, labelsize=9)
+    ax.set(xlabel="window $u, v$", ylabel="weight")
+    return fig
+
+
+display.show(
+    draw_columns(),
+    alt="A nine by nine matrix: a column for each window of the five by five image, a row "
+    "for each of the nine weights, which stand at its left. The pixel in the middle of the "
+    "image occurs once in each column and once in each row, on a diagonal that rises to "
+    "the right.",
+    caption="The image from above as a matrix of its windows. The pixel in the middle is "
+    "framed: it is in all nine windows, under another weight in each.",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for x, w, b, s, _ in random_layers():
+        inputs = torch.tensor(x[None]), torch.tensor(w), torch.tensor(b)
+        z = F.conv2d(*inputs, stride=s)[0]
+        g, dx, dw, _ = by_torch(x, w, b, s)
+        Z, dL_dW, dL_dX = products(g, x, w, b, s)
+        yield Z, z.flatten(1)
+        yield dL_dW, dw.reshape(len(w), -1)
+        folded = F.fold(torch.tensor(dL_dX)[None], x.shape[1:], w.shape[2:], stride=s)
+        yield folded[0], dx
+
+
+verify.equal(
+    "eq-cnn-product", cases(), atol=1e-12, against="torch's layer and autograd"
+)
+
+# %% [markdown]
+# The windows themselves cost nothing: NumPy shows the same memory under other strides. The copy that makes a matrix of
+# them does, and it pays. `helpers.cnn.layers` computes these products for a batch, adds up the windows of each pixel,
+# and takes a pair for stride and padding where rows and columns differ. Here it is beside the loops:
+
+# %%
+x, w, b = (rng.standard_normal(shape) for shape in ((2, 3, 12, 9), (4, 3, 3, 2), (4,)))
+z = layers.conv2d(x, w, b, stride=2, padding=1)  # [2, 4, 6, 5]
+G = rng.standard_normal(z.shape)
+_, dL_dw, _ = layers.conv2d_backward(G, x, w, stride=2, padding=1)
+print("the same outputs: ", np.allclose(z, [convolve(one, w, b, 2, 1) for one in x]))
+looped = [convolve_backward(G[n], pad(x[n], 1), w, 2)[1] for n in range(2)]
+print("the same gradient:", np.allclose(dL_dw, sum(looped)))
+
+# %% [markdown]
+# What is it worth? The benchmark takes a layer of {glue:text}`cnn-bench-filters` filters of 3 × 3 on
+# {glue:text}`cnn-bench-images` images of {glue:text}`cnn-bench-side` × {glue:text}`cnn-bench-side` pixels with
+# {glue:text}`cnn-bench-channels` channels, forward and backward, in single precision on one thread.
+
+# %% tags=["hide-input"]
+record = records.load("benchmarks", "layers")
+timed, settings = record["metrics"], record["parameters"]
+RUNGS = {"loops over places": "loops", "loops over the kernel": "kernel"}
+RUNGS |= {"one product": "product", "torch": "torch"}
+
+
+def draw_ladder():
+    fig, ax = plt.subplots(figsize=(4.2, 2.2))
+    for place, key in enumerate(RUNGS.values()):
+        seconds = timed[f"{key}_seconds"]
+        ax.barh(place, 1e3 * seconds, left=1, color=display.COLORS[0], height=0.5)
+        text = f"{seconds:.0f} s" if seconds > 1 else f"{1e3 * seconds:.0f} ms"
+        ax.text(1.2e3 * seconds, place, text, va="center")
+    ax.set_yticks(range(len(RUNGS)), list(RUNGS))
+    ax.set(xscale="log", xlabel="milliseconds, forward and backward")
+    ax.set(xlim=(1, 5e3 * timed["loops_seconds"]), ylim=(3.6, -0.6))
+    ax.grid(False)
+    ax.minorticks_off()
+    return fig
+
+
+facts = {
+    name: f"{settings[name]}" for name in ("images", "channels", "side", "filters")
+}
+facts |= {
+    "loops": f"{timed['faster_than_loops']:.0f}",
+    "kernel": f"{timed['faster_than_kernel']:.1f}",
+    "torch": f"{timed['times_torch']:.1f}",
+    "torch-forward": f"{timed['times_torch_forward']:.1f}",
+    "machine": record["provenance"]["processor"],
+    "date": record["provenance"]["date"][:10],
+}
+for name, text in facts.items():
+    display.glue(f"cnn-bench-{name}", text)
+
+display.show(
+    draw_ladder(),
+    alt="Four bars on a logarithmic axis, each shorter than the one above it: loops over "
+    "images, filters and places; loops over the places of the kernel; one product of "
+    "matrices; torch.",
+    caption="The same layer, forward and backward, written in four ways. Most of the way "
+    "is from the loops over places to whole arrays.",
+)
+
+# %% [markdown]
+# The product is {glue:text}`cnn-bench-loops` times as fast as the loops over images, filters and places, and
+# {glue:text}`cnn-bench-kernel` times as fast as loops over the kernel, as in the exercise above. Torch is
+# {glue:text}`cnn-bench-torch` times as fast again, and {glue:text}`cnn-bench-torch-forward` times in the forward pass
+# alone. (Measured on {glue:text}`cnn-bench-date` on {glue:text}`cnn-bench-machine`; the best of several times each,
+# which took turns; the loops were timed on one image and their time multiplied.) Libraries for graphics processors
+# began with this very matrix, without ever writing all of it into memory {cite}`chetlur2014cudnn`.
+
+# %% [markdown]
+# ## Pooling
+#
+# {term}`Pooling <pooling>` makes an image smaller: one number for each window, channel by channel. *Max pooling* takes
+# the largest. A change of the largest pixel changes the output one to one, a small change of any other does not. So
+# backward, each window hands its $g$ to the pixel that won, at $(i^*, j^*)$ of window $(u, v)$. *Average pooling* takes
+# the mean of $k \cdot l$ pixels, and each has the same share:
+#
+# $$
+# \begin{gathered}
+# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) = (su + i^*, sv + j^*) \,\big]
+# \ \ \text{(max)} , \\
+# \frac{\partial L}{\partial x_{c,r,q}} = \frac{1}{k\,l} \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) \text{ in window }
+# (u, v) \,\big] \ \ \text{(average)} .
+# \end{gathered}
+# $$ (eq-cnn-pool-gradient)
+#
+# Where windows overlap, a pixel can win several, and gets the sum. And when two pixels tie? There the maximum has no
+# derivative: raise either and it rises, lower either and it stays. Torch gives all of $g$ to the *first* one, row by
+# row, and so do we. After a ReLU ties are common: all pixels of a window may be 0.
+
+
+# %%
+def max_pool_backward(g, x, k, s):  # [C, H', W'], [C, H, W] → [C, H, W]
+    dL_dx = np.zeros(x.shape)
+    for c, u, v in np.ndindex(g.shape):
+        window = x[c, s * u : s * u + k, s * v : s * v + k]
+        i, j = divmod(window.argmax(), k)  # the first of the largest, row by row
+        dL_dx[c, s * u + i, s * v + j] += g[c, u, v]
+    return dL_dx
+
+
+def average_pool_backward(g, x, k, s):
+    dL_dx = np.zeros(x.shape)
+    for c, u, v in np.ndindex(g.shape):
+        dL_dx[c, s * u : s * u + k, s * v : s * v + k] += g[c, u, v] / k**2
+    return dL_dx
+
+
+# %% tags=["hide-input"]
+def draw_pooling():
+    figures, axes = display.panels(*[(2.2, 2.5)] * 3)
+    x, g = image[None, :4, :4], np.array([[[1, 2], [3, 4]]])
+    windows = [(2 * u, 2 * v, 2, 2) for u, v in np.ndindex(2, 2)]
+    drawing.numbers(axes[0], x[0], "image", windows)
+    for ax, backward in zip(
+        axes[1:], (max_pool_backward, average_pool_backward), strict=True
+    ):
+        name = backward.__name__.split("_")[0]
+        drawing.numbers(ax, backward(g, x, 2, 2)[0], f"{name}: gradient", windows)
+    return figures
+
+
+display.show(
+    draw_pooling(),
+    alt="Three grids of four by four in four windows of two by two. The image: the upper "
+    "left window is all 0, the upper right one 0, 1, 1, 2. The gradient of max pooling: in "
+    "each window one pixel has 1, 2, 3 or 4, of equal pixels the first. That of average "
+    "pooling: each pixel has a quarter of that number.",
+    caption="Four windows with the upstream gradients 1, 2, 3, 4. Max pooling hands each "
+    "to the winner, and of equal pixels to the first; average pooling gives each pixel a "
+    "quarter.",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for shape, k, s in (((1, 4, 4), 2, 2), ((2, 7, 6), 3, 2), ((3, 9, 8), 2, 3)):
+        x = rng.integers(0, 4, shape) * 1.0  # with many ties
+        for ours, pool in (
+            (max_pool_backward, F.max_pool2d),
+            (average_pool_backward, F.avg_pool2d),
+        ):
+            t = torch.tensor(x, requires_grad=True)
+            z = pool(t[None], k, s)[0]
+            g = rng.standard_normal(z.shape)
+            yield ours(g, x, k, s), torch.autograd.grad(z, t, torch.tensor(g))[0]
+
+
+verify.equal("eq-cnn-pool-gradient", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# ## From the last image to a loss
+#
+# Three layers are left. ReLU, $\max(0, x)$, passes its gradient on where its input was positive. A linear layer makes
+# $W x + b$ of each image $x$ of a batch. With the images as the rows of $X$, and their upstream gradients as those of
+# $G$, the output is $X W^\top + \mathbf{1} b^\top$; entry by entry, the chain rule gives
+#
+# $$
+# \begin{gathered}
+# \frac{\partial L}{\partial x} = g \odot [\, x > 0 \,] \ \ \text{(ReLU)} , \\
+# \frac{\partial L}{\partial X} = G W , \quad \frac{\partial L}{\partial W} = G^\top X , \quad
+# \frac{\partial L}{\partial b} = G^\top \mathbf{1} \ \ \text{(linear)} .
+# \end{gathered}
+# $$ (eq-cnn-linear-gradient)
+#
+# Last comes the loss. The scores $z$ of $K$ classes become probabilities $\hat y = \operatorname{softmax}(z)$, $\hat
+# y_k = e^{z_k} / \sum_j e^{z_j}$. The loss of one image of class $t$ is $-\log \hat y_t = -z_t + \log \sum_j e^{z_j}$.
+# The first term has the derivative $-[k = t]$, the second $e^{z_k} / \sum_j e^{z_j} = \hat y_k$. For the mean over $N$
+# images, with rows $y$ that are 1 at the class and else 0,
+#
+# $$
+# \frac{\partial L}{\partial z_{n,k}} = \frac{\hat y_{n,k} - y_{n,k}}{N} .
+# $$ (eq-cnn-cross-entropy-gradient)
+#
+# One thing must be done with care: $e^{1000}$ is no number for a computer. Subtract the largest score from all of them
+# first; the probabilities stay what they were.
+
+
+# %%
+def relu_backward(g, x):
+    return g * (x > 0)
+
+
+def linear_backward(G, X, W):  # [N, K], [N, D], [K, D]
+    return G @ W, G.T @ X, G.T @ np.ones(len(G))
+
+
+def cross_entropy_backward(z, target):  # [N, K], [N]
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    y = np.eye(z.shape[1])[target]
+    return (e / e.sum(axis=1, keepdims=True) - y) / len(z)
+
+
+z = np.array([[2.0, 1.0, 0.0]])
+print("scores 2, 1, 0 and class 1:", cross_entropy_backward(z, [1])[0].round(2))
+
+
+# %% tags=["hide-input"]
+def draw_error():
+    fig, ax = plt.subplots(figsize=(4.2, 2.4))
+    error = cross_entropy_backward(z, [1])[0]
+    classes, blue, orange = np.arange(3), *display.COLORS[:2]
+    ax.bar(classes - 0.2, error + np.eye(3)[1], 0.35, color=blue, label=r"$\hat y$")
+    look = {"facecolor": "none", "edgecolor": orange, "linewidth": 1.5}
+    label = r"$\partial L / \partial z = \hat y - y$"
+    ax.bar(classes + 0.2, error, 0.35, label=label, **look)
+    ax.axhline(0, color=display.INK, lw=0.8)
+    ax.set(xticks=classes, xlabel="class; 1 is the true one", ylim=(-0.9, 1.3))
+    ax.legend(ncols=2, frameon=False, loc="upper center")
+    return fig
+
+
+display.show(
+    draw_error(),
+    alt="Two bars for each of three classes. The probabilities fall from class 0 to class "
+    "2. The gradient is as large as they are for classes 0 and 2, and negative for class 1.",
+    caption="The gradient of the scores is the error itself: the probability, and for the "
+    "true class what it lacks of 1.",
+)
+
+
+# %% tags=["check"]
+def cases():
+    for N, D, K in ((1, 3, 2), (4, 2, 5), (5, 6, 3)):
+        shapes = (N, D), (K, D), (K,), (N, K), (N, D)
+        X, W, b, G, g = (np.round(rng.standard_normal(shape), 1) for shape in shapes)
+        X[0, 0] = 0.0
+        inputs = [torch.tensor(array, requires_grad=True) for array in (X, W, b)]
+        z, (x, *_) = F.linear(*inputs), inputs
+        gradients = torch.autograd.grad(z, inputs, torch.tensor(G))
+        yield from zip(linear_backward(G, X, W), gradients, strict=True)
+        yield relu_backward(g, X), torch.autograd.grad(x.relu(), x, torch.tensor(g))[0]
+
+
+verify.equal("eq-cnn-linear-gradient", cases(), atol=1e-12, against="autograd")
+
+
+# %% tags=["check"]
+def cases():
+    for N, K, scale in ((1, 3, 1), (5, 4, 3), (6, 10, 1000)):
+        z, target = scale * rng.standard_normal((N, K)), rng.integers(0, K, N)
+        t = torch.tensor(z, requires_grad=True)
+        loss = F.cross_entropy(t, torch.tensor(target))
+        yield cross_entropy_backward(z, target), torch.autograd.grad(loss, t)[0]
+
+
+verify.equal("eq-cnn-cross-entropy-gradient", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# With these the list is complete. Every one is in `helpers.cnn.layers`, for batches and without a loop over pixels.
+#
+# ## They learn
+#
+# Now build a network from these layers and nothing else: two convolutions, each with a ReLU and a max pooling, and a
+# linear layer to ten scores. It is to read scikit-learn's 1,797 handwritten digits, of 8 × 8 pixels: we draw some of
+# them to train on, and test on the others. (The draw is by digit, not by writer, so the same hands wrote both parts.)
+# The backward pass is the forward pass read from the bottom: each layer takes the gradient of its output and needs the
+# input that it had.
+
+
+# %%
+def forward(x, P):  # x [N, 1, 8, 8] → what each layer made
+    z1 = layers.conv2d(x, P["w1"], P["b1"], padding=2)  # [N, 8, 8, 8]
+    a1 = layers.max_pool2d(layers.relu(z1), 2)  # [N, 8, 4, 4]
+    z2 = layers.conv2d(a1, P["w2"], P["b2"], padding=1)  # [N, 16, 4, 4]
+    a2 = layers.max_pool2d(layers.relu(z2), 2)  # [N, 16, 2, 2]
+    return z1, a1, z2, a2, layers.linear(a2.reshape(len(x), -1), P["w3"], P["b3"])
+
+
+def gradients(x, target, P):
+    z1, a1, z2, a2, scores = forward(x, P)
+    d = layers.cross_entropy_backward(scores, target)  # [N, 10]
+    d, dw3, db3 = layers.linear_backward(d, a2.reshape(len(x), -1), P["w3"])
+    d = layers.max_pool2d_backward(d.reshape(a2.shape), layers.relu(z2), 2)
+    d = layers.relu_backward(d, z2)
+    d, dw2, db2 = layers.conv2d_backward(d, a1, P["w2"], padding=1)
+    d = layers.max_pool2d_backward(d, layers.relu(z1), 2)
+    d = layers.relu_backward(d, z1)
+    _, dw1, db1 = layers.conv2d_backward(d, x, P["w1"], padding=2)
+    return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2, "w3": dw3, "b3": db3}
+
+
+# %% [markdown]
+# The weights start at random, with a variance of 2 over the number of inputs of a unit, which keeps the size of what a
+# ReLU hands on {cite}`he2015delving`. Each step takes 64 digits and moves the weights against their gradient, with
+# momentum: the move is 0.9 of the last one, less 0.05 times the gradient.
+
+
+# %%
+def start(generator):
+    P = {}
+    for i, shape in enumerate(((8, 1, 5, 5), (16, 8, 3, 3), (10, 64)), start=1):
+        w = generator.standard_normal(shape, np.float32)
+        P[f"w{i}"] = w * np.float32(np.sqrt(2 / w[0].size))
+        P[f"b{i}"] = np.zeros(len(w), np.float32)
+    return P
+
+
+def train(x, target, generator, steps=300):  # yields the weights of each step
+    P = start(generator)
+    velocity = dict.fromkeys(P, np.float32(0))
+    for _ in range(steps):
+        yield P
+        batch = generator.choice(len(x), 64, replace=False)
+        dL = gradients(x[batch], target[batch], P)
+        velocity = {name: 0.9 * velocity[name] - 0.05 * dL[name] for name in P}
+        P = {name: P[name] + velocity[name] for name in P}
+    yield P
+
+
+def accuracy(scores, target):
+    return np.mean(scores.argmax(axis=1) == target)
+
+
+digits = load_digits()
+target, pixels = digits.target, (digits.images[:, None] / 16).astype(np.float32)
+generator = np.random.default_rng(seed)
+seen, unseen = np.split(generator.permutation(len(pixels)), [1297])
+run = list(train(pixels[seen], target[seen], generator))
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+STEPS = [0, 10, 20, 40, 100, 300]
+curve = [accuracy(forward(pixels[unseen], P)[-1], target[unseen]) for P in run[::5]]
+
+
+def draw_filters(step):
+    figures, (left, right) = display.panels((4.1, 2.5), (2.7, 2.5))
+    for number, filter in enumerate(run[step]["w1"][:, 0]):
+        at = 6 * (number // 4), 6 * (number % 4)
+        drawing.squares(left, filter, largest, f"filters after {step} steps", at)
+    right.plot(range(0, 301, 5), curve, marker="", color=display.COLORS[0])
+    right.plot([step], [curve[step // 5]], "o", ms=7, color=display.COLORS[1])
+    right.set(xlabel="step", ylabel="right, of the test digits", ylim=(0, 1.03))
+    return figures
+
+
+largest = max(abs(P["w1"]).max() for P in run)
+display.slider(
+    draw_filters,
+    STEPS,
+    label="steps",
+    alt=lambda step: (
+        f"The eight filters of the first layer, five by five weights each, after {step} "
+        f"steps; the network reads {curve[step // 5]:.0%} of the test digits right."
+    ),
+    caption="The filters of the first layer as they form. At the start they are noise; "
+    "some end as edges, positive on one side and negative on the other. (Filled squares are "
+    "positive, hollow ones negative. The curve is that of this one run.)",
+    start=300,
+)
+
+# %% [markdown]
+# A number by itself says little. So here are two controls, each learning from only 300 digits, drawn anew for every
+# seed. The first is a linear layer by itself with the same loss, trained to its minimum: how much is there to gain? The
+# second is the same network on digits whose 64 pixels have been *shuffled*, in the same way in all of them. A dense
+# layer would not notice. A convolution then looks at pixels that were no neighbours.
+
+
+# %%
+def test_accuracies(seed):
+    generator = np.random.default_rng(seed)
+    seen, unseen = np.split(generator.permutation(len(pixels)), [300])
+    flat = pixels.reshape(-1, 64)
+    shuffled = flat[:, generator.permutation(64)].reshape(pixels.shape)
+    for name, x in (("convolutions", pixels), ("the same, pixels shuffled", shuffled)):
+        *_, P = train(x[seen], target[seen], generator, steps=200)
+        yield name, accuracy(forward(x[unseen], P)[-1], target[unseen])
+    linear = LogisticRegression(C=np.inf, max_iter=1000).fit(flat[seen], target[seen])
+    yield "linear layer alone", linear.score(flat[unseen], target[unseen])
+
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+scores = [
+    dict(test_accuracies(seed + i)) for i in range(5 if profile == "smoke" else 20)
+]
+values = {name: [score[name] for score in scores] for name in scores[0]}
+display.table(
+    {
+        "network": name,
+        "read right": f"{np.mean(each):.1%}",
+        "lowest": f"{min(each):.1%}",
+        "highest": f"{max(each):.1%}",
+    }
+    for name, each in values.items()
+)
+first = sum(max(score, key=score.get) == "convolutions" for score in scores)
+display.glue("cnn-digits-seeds", f"{len(scores)}")
+display.glue("cnn-digits-first", f"{first}")
+
+# %% [markdown]
+# These are the parts of the other 1,497 digits that were read right, over {glue:text}`cnn-digits-seeds` seeds; the
+# convolutions on digits as they are came first with {glue:text}`cnn-digits-first` of them. The shuffled digits hold the
+# same information, and the network has as many weights. What it has lost is what the layer takes for granted: that
+# neighbours belong together, and that what is worth seeing in one place is worth seeing in another.
+
+# %% [markdown]
+# ## What was shown
+#
+# - A convolutional layer lays a few weights on every window of an image, {eq}`def-cnn-convolution`. It is a
+#   cross-correlation, {eq}`eq-cnn-turned-kernel`, and it moves its output along with its input when that moves by whole
+#   strides, {eq}`eq-cnn-equivariance`: equivariant, not invariant.
+# - Backward, the weights get the correlation of image and upstream gradient, {eq}`eq-cnn-weight-gradient`. The image
+#   gets the full correlation of the upstream gradient, spread out by the stride, with the turned kernel, less the rim
+#   that padding had added, {eq}`eq-cnn-input-gradient-stride`.
+# - Both passes are products with one matrix of windows, {eq}`eq-cnn-product`, and that makes them fast.
+# - Max pooling hands its gradient to the winner, {eq}`eq-cnn-pool-gradient`, and of equal pixels to the first. Softmax
+#   and cross-entropy hand back their error, {eq}`eq-cnn-cross-entropy-gradient`.
+# - A network of these layers learned to read digits. The table above says what it was worth that neighbours are
+#   neighbours: the same network on shuffled pixels is held against it.
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown]
+# :::{exercise} Two layers without a ReLU
+# :label: ex-cnn-composed
+# Two convolutions follow one another, of one channel, stride 1, no padding, no bias, with kernels of $k \times k$ and
+# $l \times l$ and nothing between. Which single kernel does the same? Write `composed(first, second)`. Is it a
+# cross-correlation of the two, or a convolution proper?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-composed
+# :class: dropdown
+# :::
+# The output is $\sum_{i'} w'_{i'} \sum_i w_i\, x_{u+i'+i}$ along each axis. The pixel at distance $a$ gets the weight
+# $\sum_{i + i' = a} w_i\, w'_{i'}$, with $a$ from 0 to $k + l - 2$. Indices that *add* up to a number make a
+# convolution proper, although both layers are cross-correlations. Two layers of 3 × 3 see as far as one of 5 × 5 with
+# 18 weights in place of 25, but as long as nothing stands between them, they can do no more than it.
+
+
+# %% tags=["solution"]
+def composed(first, second):
+    k, l = len(first), len(second)
+    kernel = np.zeros((k + l - 1, k + l - 1))
+    for i, j in np.ndindex(second.shape):
+        kernel[i : i + k, j : j + k] += second[i, j] * first
+    return kernel
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/composed", composed)
+
+# %% [markdown]
+# :::{exercise} Who won?
+# :label: ex-cnn-pooling
+# Write the backward pass of max pooling for a batch, `max_pooling_backward(g, x, k, s)`, with the loop over the $k^2$
+# places of a window alone. Windows may overlap, and of equal pixels the first one wins. The other layers of a
+# convolutional network are in the chapter; which of their backward passes need the input of the forward pass, and which
+# its shape at most?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-cnn-pooling
+# :class: dropdown
+# :::
+# Lay the pixels at place $(i, j)$ of all windows on a pile, row by row. `argmax` along the pile is the winner, and
+# where several are largest it takes the first. Max pooling and ReLU need their input, to know who won and what was
+# positive; convolution and linear layer need it for the gradient of their weights; the loss needs the scores. Zero
+# padding and average pooling need no more than a shape.
+
+
+# %% tags=["solution"]
+def max_pooling_backward(g, x, k, s):
+    rows, columns = (s * (m - 1) + 1 for m in g.shape[2:])
+    places = [
+        np.s_[:, :, i : i + rows : s, j : j + columns : s] for i, j in np.ndindex(k, k)
+    ]
+    winner = np.argmax([x[place] for place in places], axis=0)  # [N, C, H', W']
+    dL_dx = np.zeros(x.shape)
+    for number, place in enumerate(places):
+        dL_dx[place] += g * (winner == number)
+    return dL_dx
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("cnn/layers/max_pooling_backward", max_pooling_backward)
+
+# %% [markdown]
+# ## Further reading
+#
+# - {cite:t}`fukushima1980neocognitron` shared weights over places, {cite:t}`lecun1989backpropagation` trained such a
+#   network by its gradient.
+# - {cite:t}`dumoulin2016guide` draws every case of stride, padding and transposed convolution.
+# - {cite:t}`zhang2019making` measures how far networks with strides are from invariant, and what blurring before each
+#   stride does for them.
