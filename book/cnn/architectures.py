@@ -119,9 +119,9 @@ display.slider(
     PLACES.values(),
     label="in ResNet-18, after",
     alt=describe_maps,
-    caption="The published ResNet-18 (imagenet stem) has thrown away all but 4×4 places "
-    "when it is half-way; with a first layer for small images (cifar stem), 16×16 are "
-    "left there.",
+    caption="The published ResNet-18 (imagenet stem) has thrown away all but 4×4 "
+    "places when it is half-way; with a first layer for small images (cifar stem), "
+    "16×16 are left there.",
     start="stage 2",
 )
 
@@ -181,7 +181,7 @@ def convolution_counts(C, C_out, k, o):  # weights, multiply-adds
 
 
 def trace(network, n):
-    """Each layer with a matrix of weights as (layer, side before, side after), in order."""
+    """Each layer with a matrix as (layer, side before, side after), in order."""
     seen = []
 
     def note(layer, inputs, output):
@@ -256,17 +256,16 @@ def shapes_only(name):  # the network without numbers
 
 
 COSTS = {name: network_counts(shapes_only(name), 32) for name in STEM}
-for name, (learned, multiply_adds) in COSTS.items():
+print("              learned (M)   multiply-adds (M): on 32 pixels   on 224")
+for name, counts in COSTS.items():
     at_224 = network_counts(shapes_only(name), 224)[1]
-    print(f"{name:12} {learned / 1e6:6.2f} M learned numbers, ", end="")
-    print(
-        f"{multiply_adds / 1e6:5.0f} M multiply-adds on 32 pixels, {at_224 / 1e6:6.0f} M on 224"
-    )
+    learned, at_32, at_224 = (count / 1e6 for count in (*counts, at_224))
+    print(f"{name:12} {learned:12.2f} {at_32:32.0f} {at_224:8.0f}")
 
 
 # %% tags=["hide-input"]
 def shares(name):
-    """Of weights and of multiply-adds, the percent in layers by the side of their output."""
+    """Percent of weights and of multiply-adds by the side of the maps they make."""
     found = {}
     for layer, _, o in trace(shapes_only(name), 32):
         C_out, C = layer.weight.shape[:2]
@@ -297,7 +296,9 @@ def draw_shares():
                 if share > 7:
                     ax.text(left + share / 2, row, where, ha="center", va="center")
                 left += share
-        ax.set(title=f"{title}, % by side of the map", xlim=(0, 100), ylim=(3.6, -0.6))
+        ax.set(
+            title=title, xlabel="%, by side of the map", xlim=(0, 100), ylim=(3.6, -0.6)
+        )
         ax.set_yticks(range(4), names)
         ax.grid(False)
     return figures
@@ -305,9 +306,10 @@ def draw_shares():
 
 display.show(
     draw_shares(),
-    alt="Bars of weights and multiply-adds by the side of the maps. In VGG-11, ResNet-18 "
-    "and DenseNet-121 most weights work on maps of 1 by 1 or 2 by 2 or in the linear "
-    "layers, most multiply-adds on larger ones. In resnet20 most weights are on 8 by 8.",
+    alt="Bars of weights and multiply-adds by the side of the maps. In VGG-11, "
+    "ResNet-18 and DenseNet-121 most weights work on maps of 1 by 1 or 2 by 2 or in "
+    "the linear layers, most multiply-adds on larger ones. In resnet20 most weights "
+    "are on 8 by 8.",
     caption="On 32 pixels: most weights of the published networks act on one or two "
     "rows of places (1, 2) or in linear layers (fc), where they cost little.",
 )
@@ -348,7 +350,7 @@ def receptive_fields(layers):  # kernels and strides → r after each
 
 
 def longest_way(network):
-    """Kernel and stride of what lies on the way through all layers; shortcuts do not."""
+    """Kernel and stride of each layer on the way; shortcuts are none."""
     found = []
     kinds = nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d
     for name, layer in network.named_modules():
@@ -402,16 +404,17 @@ def draw_fields():
 
 display.show(
     draw_fields(),
-    alt="Receptive field against depth for five networks, on a logarithmic axis with lines "
-    "at 32 and 224 pixels. All but VGG-11 and resnet20 pass 224; ResNet-18 ends at 435, "
-    "ResNet-34 at 899, DenseNet-121 at 2071, VGG-11 at 150 and resnet20 at 81.",
+    alt="Receptive field against depth for five networks, on a logarithmic axis with "
+    "lines at 32 and 224 pixels. All but VGG-11 and resnet20 pass 224; ResNet-18 ends "
+    "at 435, ResNet-34 at 899, DenseNet-121 at 2071, VGG-11 at 150 and resnet20 at 81.",
     caption="What one number can see. Each of the five reaches 32 pixels before it has "
     "passed two thirds of its layers.",
 )
 for name, fields in FIELDS.items():
     first = next(i for i, r in enumerate(fields, start=1) if r >= 32)
     print(
-        f"{name:12} {fields[-1]:5} pixels at the end, 32 or more after layer {first} of {len(fields)}"
+        f"{name:12} {fields[-1]:5} pixels at the end, "
+        f"32 or more after layer {first} of {len(fields)}"
     )
 
 
@@ -505,13 +508,14 @@ display.slider(
     range(10),
     label="residual blocks passed",
     alt=lambda depth: (
-        f"Left the cat, right how much each pixel moves one number after {depth} residual "
-        f"blocks. Its receptive field has {field_of(depth)} pixels a side"
+        f"Left the cat, right how much each pixel moves a number after {depth} "
+        f"residual blocks. Its receptive field has {field_of(depth)} pixels a side"
         + (", more than the image." if field_of(depth) > 32 else ", drawn as a square.")
-        + f" {share_in_middle(depth):.0f} % of the gradient lies in the middle 16 by 16."
+        + f" {share_in_middle(depth):.0f} % of the gradient lies in the middle "
+        "16 by 16 pixels."
     ),
-    caption="The receptive field (dashed) outgrows the image; the gradient (square root "
-    "drawn, white is most) stays for the most part in a smaller region.",
+    caption="The receptive field (dashed) outgrows the image; the gradient (square "
+    "root drawn, white is most) stays for the most part in a smaller region.",
     start=3,
 )
 
@@ -532,8 +536,10 @@ display.slider(
 # that of all $k^2$ weights of a kernel, the share that meets the map is
 #
 # $$
-# \Big( \frac{\lvert U \rvert}{k} \Big)^{\!2} , \qquad
-# U = \{\, a : 0 \le a + s i - p < n \ \text{ for some } i \in \{0, \dots, o - 1\} \,\} .
+# \begin{gathered}
+# \Big( \frac{\lvert U \rvert}{k} \Big)^{\!2} , \\
+# U = \{\, a \in \{0, \dots, k - 1\} : 0 \le a + s i - p < n \ \text{ for some } i \in \{0, \dots, o - 1\} \,\} .
+# \end{gathered}
 # $$ (eq-cnn-idle)
 #
 # All others get a gradient of exactly zero from every image, and only weight decay moves them.
@@ -561,7 +567,8 @@ def idle_weights(network, n):
 for name in STEM:
     idle = idle_weights(shapes_only(name), 32)
     print(
-        f"{name:12} {idle:10,} idle weights, {100 * idle / COSTS[name][0]:4.1f} % of what is learned"
+        f"{name:12} {idle:10,} idle weights, "
+        f"{100 * idle / COSTS[name][0]:4.1f} % of what is learned"
     )
 
 
@@ -588,10 +595,11 @@ def draw_windows():
 
 display.show(
     draw_windows(),
-    alt="Three kernels of 3 by 3. On a 1 by 1 map only the middle weight meets a number; "
-    "on a 2 by 2 map with stride 2 the lower right four; with stride 1 all nine.",
-    caption="Which weights of a 3×3 kernel ever meet a number of the map (w); the hatched "
-    "ones meet the padding alone.",
+    alt="Three kernels of 3 by 3. On a 1 by 1 map only the middle weight meets a "
+    "number; on a 2 by 2 map with stride 2 the lower right four; with stride 1 all "
+    "nine.",
+    caption="Which weights of a 3×3 kernel ever meet a number of the map (w); the "
+    "hatched ones meet the padding alone.",
 )
 
 
@@ -710,11 +718,11 @@ def draw_paths():
 
 display.show(
     draw_paths(),
-    alt="Distance of the folded weights from the sum of the unfolded ones by step, on a "
-    "logarithmic axis. With the gradient times 49 it stays at rounding error; with the "
-    "gradient as it is it rises within a few steps to the size of the weights.",
-    caption="Thirty steps of SGD with momentum and weight decay: with the factor 49 the "
-    "folded layer walks where the 49 copies walk, without it elsewhere.",
+    alt="Distance of the folded weights from the sum of the unfolded ones by step, on "
+    "a logarithmic axis. With the gradient times 49 it stays at rounding error; with "
+    "the gradient as it is it rises within a few steps to the size of the weights.",
+    caption="Thirty steps of SGD with momentum and weight decay: with the factor 49 "
+    "the folded layer walks where the 49 copies walk, without it elsewhere.",
 )
 
 
@@ -776,7 +784,7 @@ def draw_errors():
         xscale="log", xlabel="learned numbers (millions)", ylabel="clean test error (%)"
     )
     ax.set(ylim=(8, 18), xlim=(0.15, 60))
-    ax.legend(loc="lower left", ncols=2)
+    ax.legend(loc="upper left")
     return fig
 
 
@@ -807,11 +815,12 @@ def row_of(name, run):
 
 display.show(
     draw_errors(),
-    alt="Clean test error against the number of parameters. ResNet-34 lies within the band "
-    "around ResNet-18's three errors, at about 16 percent. DenseNet-121, VGG-11, VGG-11 "
-    "with batch norm and resnet20 lie below it, in this order; resnet20 is by far the smallest.",
-    caption="Clean test error on CIFAR-10 against size. In the band, twice the spread of "
-    "ResNet-18's three seeds to either side, nothing is told apart from ResNet-18.",
+    alt="Clean test error against the number of parameters. ResNet-34 lies within the "
+    "band around ResNet-18's three errors, at about 16 percent. DenseNet-121, VGG-11, "
+    "VGG-11 with batch norm and resnet20 lie below it, in this order; resnet20 is by "
+    "far the smallest.",
+    caption="Clean test error on CIFAR-10 against size. In the band, twice the spread "
+    "of ResNet-18's three seeds to either side, nothing is told apart from ResNet-18.",
 )
 display.table(row_of(*pair) for pair in TRAINED.items())
 

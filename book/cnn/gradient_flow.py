@@ -125,12 +125,13 @@ def draw_flow():
 
 display.show(
     draw_flow(),
-    alt="Size of the gradient by block, relative to the last block, on a logarithmic axis. "
-    "Without skips: with small weights it vanishes towards the input, with He's weights it "
-    "stays within a factor of about three, with batch norm it grows to ten thousand. With "
-    "skips alone it grows as much or more; with skips and batch norm to about forty.",
-    caption="The gradient at the start of training on its way back from the right to the "
-    "left, median and range over the seeds. Small weights leave the frame below.",
+    alt="Size of the gradient by block, relative to the last block, on a logarithmic "
+    "axis. Without skips: with small weights it vanishes towards the input, with He's "
+    "weights it stays within a factor of about three, with batch norm it grows to ten "
+    "thousand. With skips alone it grows as much or more; with skips and batch norm "
+    "to about forty.",
+    caption="The gradient at the start of training on its way back from the right to "
+    "the left, median and range over the seeds. Small weights leave the frame below.",
 )
 display.table(
     {
@@ -279,17 +280,21 @@ print("how the first of y moves with each of x:", [f"{slope:.3f}" for slope in s
 # zero, since the deviations sum to zero. Then
 #
 # $$
-# \frac{\partial u_i}{\partial x_j} = \frac{[\,i = j\,] - \tfrac{1}{N}}{\sqrt v}
-# - \frac{x_i - \langle x \rangle}{2 v^{3/2}} \cdot \frac{2}{N} (x_j - \langle x \rangle)
-# = \frac{1}{\sqrt v} \Big( [\,i = j\,] - \frac{1}{N} - \frac{u_i u_j}{N} \Big) .
+# \begin{aligned}
+# \frac{\partial u_i}{\partial x_j} &= \frac{[\,i = j\,] - \tfrac{1}{N}}{\sqrt v}
+# - \frac{x_i - \langle x \rangle}{2 v^{3/2}} \cdot \frac{2}{N} (x_j - \langle x \rangle) \\
+# &= \frac{1}{\sqrt v} \Big( [\,i = j\,] - \frac{1}{N} - \frac{u_i u_j}{N} \Big) .
+# \end{aligned}
 # $$ (eq-cnn-batch-norm-jacobian)
 #
 # Multiplied by $w g_i$ and summed over $i$, this gives the backward pass:
 #
 # $$
+# \begin{gathered}
 # \frac{\partial L}{\partial x} = \frac{w}{\sqrt v} \big( g - \langle g \rangle \mathbf{1}
-# - \langle g \odot u \rangle\, u \big) , \qquad
+# - \langle g \odot u \rangle\, u \big) , \\
 # \frac{\partial L}{\partial w} = \sum_i g_i u_i , \qquad \frac{\partial L}{\partial b} = \sum_i g_i .
+# \end{gathered}
 # $$ (eq-cnn-batch-norm-backward)
 
 
@@ -410,10 +415,12 @@ verify.equal(
 for name, layers in {"batch norm": 54, "skips": 27}.items():
     rates = [(dh[0] / dh[-1]).item() ** (1 / layers) for _, dh in FLOWS[name]]
     print(
-        f"{name}: a factor from {min(rates):.3f} to {max(rates):.3f} in each of {layers}"
+        f"{name}: a factor from {min(rates):.3f} to {max(rates):.3f} "
+        f"in each of {layers}"
     )
 print(
-    f"predicted: {(np.pi / (np.pi - 1)) ** 0.5:.3f}, and from {1.5**0.5:.3f} to {3**0.5:.3f}"
+    f"predicted: {(np.pi / (np.pi - 1)) ** 0.5:.3f}, "
+    f"and from {1.5**0.5:.3f} to {3**0.5:.3f}"
 )
 
 # %% [markdown]
@@ -476,12 +483,13 @@ def draw_relative():
 
 display.show(
     draw_relative(),
-    alt="Size of the gradient of each convolution's weights over the size of the weights, "
-    "against depth, on a logarithmic axis. VGG-11 without batch norm lies below all "
-    "others, between one and four hundredths; with batch norm and in the other networks it falls "
-    "from the first layer to the last by a factor of ten or more.",
-    caption="The five networks before their first step, median and range over the seeds. "
-    "VGG-11 without batch norm moves least at the same rate.",
+    alt="Size of the gradient of each convolution's weights over the size of the "
+    "weights, against depth, on a logarithmic axis. VGG-11 without batch norm lies "
+    "below all others, between one and four hundredths; with batch norm and in the "
+    "other networks it falls from the first layer to the last by a factor of ten or "
+    "more.",
+    caption="The five networks before their first step, median and range over the "
+    "seeds. VGG-11 without batch norm moves least at the same rate.",
 )
 
 # %% [markdown]
