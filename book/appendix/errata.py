@@ -16,6 +16,9 @@
 # {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 # questions are those of the two documents. The derivations are in {doc}`/cnn/layers`, {doc}`/gnn/message_passing`,
 # {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
+# questions are those of the two documents. So far the page covers one entry on convolutions and their sections on
+# graphs; the derivations are in {doc}`/cnn/architectures`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`,
+# {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -27,6 +30,7 @@ import json
 from helpers import data, parameters, records, verify
 from helpers.cnn.robustness import relative_corruption_error
 from helpers.cnn.layers import conv2d
+from helpers.cnn import architectures
 from helpers.gnn import molecules
 from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
 from helpers.gnn.layers import gcn_norm
@@ -128,6 +132,31 @@ verify.equal("eq-errata-translation", cases(), atol=1e-12, against="torch")
 # network uses a shared set of weights *at each layer*. The weights are shared between the places of a layer; each layer
 # has its own.
 #
+# ### ResNet-32
+#
+# Section 1.2 names VGG-11, *ResNet-32* and DenseNet-121 as the networks in question; question 1.2 then asks for
+# ResNet-18 and ResNet-34. A ResNet-32 exists, and is another network: that of He and others for CIFAR-10
+# {cite}`he2016resnet`, which has 16 to 64 channels and $6n + 2$ layers, here with $n = 5$. The number in the name
+# counts the layers with weights, without those of the shortcuts. Counted below: none of the networks of question 1.2
+# has 32. The last line is for $n = 3$; each step of $n$ adds two layers to each of three stages.
+
+# %%
+for name in ("resnet18", "resnet34", "resnet20"):
+    with torch.device("meta"):  # shapes are enough
+        stem = "cifar" if name == "resnet20" else "imagenet"
+        network = architectures.build(name, stem=stem)
+    layers = {
+        key: module
+        for key, module in network.named_modules()
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+    }
+    counted = sum("downsample" not in key for key in layers)
+    weights = sum(module.weight.numel() for module in layers.values())
+    print(f"{name}: {counted} layers, {weights:,} weights")
+added = 2 * 2 * 9 * (16**2 + 32**2 + 64**2)  # two blocks more in each stage
+print(f"ResNet-32: {counted + 2 * 2 * 3} layers, {weights + added:,} weights")
+
+# %% [markdown]
 # ## Assignment, section 3.1 and equations 27 and 28
 #
 # ### The degree in equation 27
