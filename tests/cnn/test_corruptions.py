@@ -9,7 +9,6 @@ import torchvision.transforms.functional as tv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy.fft import dctn
 from skimage.filters import gaussian
 
 from helpers import data
@@ -230,17 +229,4 @@ def test_a_narrow_kernel_is_narrower_than_it_says():
         (lambda ell: ell, "at whole numbers only"),
         (lambda ell: of(ell, radius=5), "far beyond five pixels"),
         (lambda ell: of(ell) ** 2, "the square root"),
-    )
-
-
-def test_what_survives_in_a_block_is_rounded_to_the_nearest_and_down_is_down():
-    def of(block, Q, shift=128, whole=np.round):
-        return int(np.count_nonzero(whole(dctn(block - float(shift), norm="ortho") / Q)))
-
-    tried(
-        "cnn/corruptions/surviving",
-        of,
-        (lambda block, Q: of(block, Q, shift=0), "128"),
-        (lambda block, Q: of(block, Q, whole=np.trunc), "Round to the nearest"),
-        (lambda block, Q: of(block, Q.T), "waves down are the rows"),
     )

@@ -31,7 +31,9 @@ REPEATS = 3
 
 
 def noise(image, std, draw):
-    return tv.convert_image_dtype(torch.clamp(tv.convert_image_dtype(image) + std * draw(image.shape), 0, 1), image.dtype)
+    return tv.convert_image_dtype(
+        torch.clamp(tv.convert_image_dtype(image) + std * draw(image.shape), 0, 1), image.dtype
+    )
 
 
 def blur(image, sigma, draw):
@@ -78,9 +80,7 @@ def published_contrast(x, part, draw):
 
 USUAL = {
     "course": dict(zip(CORRUPTIONS, (noise, blur, contrast, jpeg), strict=True)),
-    "cifar10c": dict(
-        zip(CORRUPTIONS, (published_noise, published_blur, published_contrast, jpeg), strict=True)
-    ),
+    "cifar10c": dict(zip(CORRUPTIONS, (published_noise, published_blur, published_contrast, jpeg), strict=True)),
 }
 
 

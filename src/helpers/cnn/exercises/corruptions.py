@@ -1,7 +1,6 @@
 """Oracles of the exercises on corrupted images."""
 
 import numpy as np
-from scipy.fft import dctn
 from skimage.metrics import peak_signal_noise_ratio
 
 from helpers.exercises import expect
@@ -60,22 +59,3 @@ def _bend(ell):
     turns = 2 * np.pi * np.arange(-60, 61)
     terms = np.exp(-((ell * turns) ** 2) / 2)
     return np.sqrt((terms * (ell**2 - ell**4 * turns**2)).sum() / terms.sum())
-
-
-def surviving(candidate):
-    """How many coefficients of a block are not rounded to zero, against scipy's cosine transform."""
-    random = np.random.RandomState(0)
-    flat = np.full((8, 8), 1)
-    slanted = 4 + 3 * np.arange(8)[:, None] + np.arange(8)  # not the same when transposed
-    for block, Q, hint in (
-        (np.full((8, 8), 129, np.uint8), 16 * flat, "Flat, one level from 128, and the coefficient 8 is half a step."),
-        (np.full((8, 8), 140, np.uint8), 16 * flat, "A flat block keeps the constant wave alone."),
-        (np.full((8, 8), 128, np.uint8), 16 * flat, "128 is subtracted first: of this block nothing is left."),
-        *((random.randint(0, 256, (8, 8)).astype(np.uint8), 9 * slanted, _ORDER) for _ in range(8)),
-        *((random.randint(90, 160, (8, 8)).astype(np.uint8), 3 * slanted, _ORDER) for _ in range(8)),
-    ):
-        in_steps = dctn(block - 128.0, norm="ortho") / Q
-        expect(candidate, (block, Q), int(np.count_nonzero(np.abs(in_steps) > 0.5)), says=hint)
-
-
-_ORDER = "Round to the nearest, no decimals cut off; waves down are the rows of the coefficients, as of Q."
