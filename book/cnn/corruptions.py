@@ -127,11 +127,10 @@ display.table(
 # Take severity 3 of `course`, $q = 0.10$: one standard deviation is $255 \cdot 0.10 = 25.5$ grey levels. Three pixels
 # of value 100 draw $1.2$, $-0.4$ and $0.3$. They become $100 + 30.6$, $100 - 10.2$ and $100 + 7.65$, in whole levels
 # 131, 90 and 108. A pixel of 250 that draws $1.2$ would be 280.6, and ends at 255; a black one that draws $-0.4$ stays
-# black.
+# black. With a standard normal $\varepsilon$ for each pixel and channel,
 #
 # $$
-# y = \operatorname{round}\big( \min\big( \max( x + 255\, q\, \varepsilon ,\ 0 ),\ 255 \big) \big) , \qquad
-# \varepsilon \text{ standard normal, for each pixel and channel.}
+# y = \operatorname{round}\Big( \min\big( \max( x + 255\, q\, \varepsilon , 0 ), 255 \big) \Big)
 # $$ (def-cnn-noise)
 
 
@@ -158,8 +157,10 @@ print(f"{pixels} become {noisy(pixels, 0.10, draws)}")
 # \operatorname{pdf}(v)$ to get $2 v \operatorname{cdf}(v)$. Hence
 #
 # $$
-# \mathbb{E}\, y = 1 - q\, \big[ R(v) \big]_a^b , \qquad
-# \mathbb{E}\, y^2 = 1 - 2 q x\, \big[ R(v) \big]_a^b - q^2 \big[ R_2(v) \big]_a^b .
+# \begin{aligned}
+# \mathbb{E}\, y &= 1 - q\, \big[ R(v) \big]_a^b , \\
+# \mathbb{E}\, y^2 &= 1 - 2 q x\, \big[ R(v) \big]_a^b - q^2 \big[ R_2(v) \big]_a^b .
+# \end{aligned}
 # $$ (eq-cnn-noise-clipping)
 
 
@@ -200,9 +201,8 @@ def draw_clipping():
             ax.plot(x, line, marker="", **style)
             ax.plot(x, dots, ls="", marker="os^"[number], **style, label=f"$q = {q:g}$")
     for ax, name in zip(axes, ("mean of $y - x$", "std of $y$"), strict=True):
-        ax.set(
-            xlabel="pixel $x$", title=f"{name}, grey levels", xticks=range(0, 251, 50)
-        )
+        ax.set(xlabel="pixel $x$", title=f"{name}, grey levels")
+        ax.set(xticks=range(0, 251, 50))
         ax.figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figures
 
@@ -212,7 +212,8 @@ display.show(
     alt="Left, the mean change of a pixel against its value: positive for dark pixels, "
     "zero in the middle, negative for bright ones, up to 25 grey levels for noise of "
     "0.25. Right, the standard deviation, which is largest in the middle and falls to "
-    "about 0.58 of the noise at both ends. Points from the code lie on the lines of the equation.",
+    "about 0.58 of the noise at both ends. Points from the code lie on the lines of the "
+    "equation.",
     caption="Lines: the equation. Points: what the code does to flat images. Clipping "
     "lifts the dark, lowers the bright, and takes noise away at both ends.",
 )
@@ -254,13 +255,17 @@ verify.equal(
 # \mathbb{E}\, \lvert \hat \varepsilon_k \rvert^2 = 1 \quad \text{for every } k .
 # $$ (eq-cnn-white-noise)
 #
-# Noise puts the same power, $(255\, q)^2$, into every wave. Photographs do not have the same power in every wave: there
-# is far more in slow waves than in fast ones.
+# Noise puts the same power, $(255\, q)^2$, into every wave. Photographs do not: there is far more in slow waves than in
+# fast ones. (Taken as a ring, an image jumps where its left border meets the right one, and a jump is full of fast
+# waves. So the code below takes the mean off and fades the borders out, and makes up for the power that this costs.)
 
 
 # %%
-def spectrum(x):  # [M, 3, H, W] → [H, W]: mean power of each wave, in grey levels²
-    return (np.abs(np.fft.fft2(x, norm="ortho")) ** 2).mean(axis=(0, 1))
+def spectrum(x):  # [M, 3, n, n] → [n, n]: mean power of each wave, in grey levels²
+    window = np.hanning(x.shape[-1] + 2)[1:-1]  # 0 just outside, 1 in the middle
+    faded = (x - x.mean(axis=(-2, -1), keepdims=True)) * np.outer(window, window)
+    power = np.abs(np.fft.fft2(faded, norm="ortho")) ** 2
+    return power.mean(axis=(0, 1)) / (window**2).mean() ** 2
 
 
 def by_frequency(power):  # [n, n] → the mean over waves of like length, 1 to n/2
@@ -288,8 +293,11 @@ def draw_gallery(name, severity, table="course"):
     line.plot(
         frequencies, now, "-", color=display.COLORS[0], marker="", label=SHORT[name]
     )
-    line.set(xlabel="waves per pixel", title="log₁₀ of the power", ylim=(0.5, 6))
-    line.set(xticks=(0.1, 0.3, 0.5), yticks=range(1, 7))
+    if name == "gaussian_noise" and severity:
+        level = 2 * np.log10(255 * CORRUPTIONS[name][table][severity - 1])
+        line.axhline(level, color=display.COLORS[1], ls="--", label="$(255 q)^2$")
+    line.set(xlabel="waves per pixel", title="log₁₀ of the power", ylim=(-1.4, 6))
+    line.set(xticks=(0.1, 0.3, 0.5), yticks=range(0, 7, 2))
     line.grid(False)
     line.legend(loc="upper right")
     return figures
@@ -309,14 +317,14 @@ def describe(name, what):
     return words
 
 
-def gallery(name, what, caption):
+def gallery(name, what, caption, start=3):
     display.slider(
         lambda severity: draw_gallery(name, severity),
         SEVERITIES,
         label="severity",
         alt=describe(name, what),
         caption=caption,
-        start=3,
+        start=start,
     )
 
 
@@ -347,8 +355,8 @@ verify.equal("eq-cnn-white-noise", cases(), atol=0.05, against="40,000 draws")
 
 # %% [markdown]
 # (The spectra on this page are means over {glue:text}`cnn-cor-images` {glue:text}`cnn-cor-source`, three channels and
-# all directions; the photograph beside them is one example.) Where the dotted line lies below the noise, the image is
-# lost in it; where it lies above, it shows. That is why you still see the flower: you look at slow waves.
+# all directions; the photograph beside them is one example.) Where the dotted line lies below the dashed one, waves
+# are lost in the noise; where it lies above, they show. By its slow waves you still see the flower.
 
 # %% [markdown]
 # ## Blur
@@ -405,8 +413,8 @@ def blurred(X, ell):  # [..., h, w] → [..., h, w]
 gallery(
     "gaussian_blur",
     "A temple",
-    "Blur takes the fast waves away and leaves the slow ones. At severity 1 hardly "
-    "anything is gone.",
+    "Blur takes the fast waves away and leaves the slow ones. At severity 1 most of them "
+    "are still there.",
 )
 
 
@@ -489,7 +497,8 @@ verify.equal(
 
 # %%
 def all_aliases(alpha, ell):  # Σ_m, in which 41 terms are plenty
-    return damping(np.add.outer(alpha, 2 * np.pi * np.arange(-20, 21)), ell).sum(-1)
+    turns = 2 * np.pi * np.arange(-20, 21)
+    return damping(np.add.outer(alpha, turns), ell).sum(axis=-1)
 
 
 def transfer(alpha, ell):  # λ
@@ -503,9 +512,9 @@ def of_kernel(alpha, theta):  # Σ θ_j e^{ijα}, real as θ is symmetric
 
 for ell in CORRUPTIONS["gaussian_blur"]["course"]:
     left, cut = transfer(np.pi, ell), of_kernel(np.pi, kernel(ell))
+    line = damping(np.pi, ell)
     print(
-        f"ℓ = {ell}: of the fastest wave {left:.3f} is left, {abs(cut):.3f} with 11 weights; "
-        f"the formula for a line says {damping(np.pi, ell):.3f}"
+        f"ℓ = {ell}: left {left:.3f}, 11 weights {abs(cut):.3f}, on a line {line:.3f}"
     )
 
 
@@ -555,7 +564,7 @@ verify.equal(
 # %% [markdown]
 # For a wide kernel all terms but $m = 0$ are tiny, and {eq}`eq-cnn-gaussian-wave` is what happens. For a narrow one it
 # is not. At the fastest wave, $\alpha = \pi$, the terms $m = 0$ and $m = -1$ are the same, so at least about twice as
-# much is left as the formula for a line says. Severity 1 is a blur in name more than in fact. The cut after five pixels
+# much is left as the formula for a line says. The cut after five pixels
 # changes little: at $\ell = 1.5$ it removes $2 e^{-36/4.5} / (1.5 \sqrt{2\pi}) \approx 0.02\,\%$ of the weight.
 #
 # On an image the ring is not closed, and the border is mirrored; only the pixels near it know. What was said of the
@@ -577,9 +586,10 @@ verify.equal(
 # \operatorname{Var} \operatorname{round}(x + \ell\, \varepsilon) = \ell^2 + \tfrac{1}{12} .
 # $$ (eq-cnn-rounding)
 #
-# The least noise of the tables has $\ell = 255 \cdot 0.04 = 10.2$: to it, a whole grey level is nothing. Cutting
-# decimals off, as `cifar10c` does, is rounding $x - \frac12 + \ell\varepsilon$: the same variance, and half a grey
-# level darker.
+# The least noise of the tables has $\ell = 255 \cdot 0.04 = 10.2$: to it, a whole grey level is nothing. You have seen
+# the $\frac{1}{12}$ above: where a wide blur has taken a wave away, the curve stops at
+# $\log_{10} \frac{1}{12} \approx -1.1$, which is what rounding puts into every wave, as noise does. Cutting decimals
+# off, as `cifar10c` does, is rounding $x - \frac12 + \ell\varepsilon$: the same variance, and half a grey level darker.
 
 
 # %%
@@ -592,7 +602,8 @@ def rounded(x, ell):  # mean and variance of round(x + ℓ ε), over all whole n
 
 for ell in (0.5, 1.0, 255 * 0.04):
     mean, variance = rounded(100.3, ell)
-    print(f"ℓ = {ell:4.1f}: mean {mean:.4f}, variance ℓ² + {variance - ell**2:.4f}")
+    added = variance - ell**2
+    print(f"ℓ = {ell:4.1f}: mean {mean:.4f}, variance ℓ² + {added:.4f}")
 
 
 # %% tags=["check"]
@@ -751,9 +762,7 @@ def draw_waves():
         ax.vlines(range(8), 0, Psi[:, k], color=display.COLORS[0], lw=2)
         ax.plot(Psi[:, k], color=display.COLORS[0], ls="", marker="o")
         ax.axhline(0, color=display.INK, lw=0.8)
-        ax.set(
-            title=f"$k = {k}$", ylim=(-0.6, 0.6), xticks=(0, 7), yticks=(-0.5, 0, 0.5)
-        )
+        ax.set(title=f"$k = {k}$", ylim=(-0.6, 0.6), xticks=(0, 7), yticks=(-0.5, 0.5))
     return figures
 
 
@@ -881,14 +890,15 @@ verify.equal("eq-cnn-jpeg", cases(), atol=1, against="PIL, block by block")
 gallery(
     "jpeg",
     "An astronaut",
-    "JPEG takes away fast waves that are weak. At severity 5 it adds some: the edges of "
-    "the blocks.",
+    "JPEG drops what is weak, so the power hardly falls, and mostly that of fast waves. The "
+    "eye sees more: the borders of the blocks.",
+    start=5,
 )
 
 # %% [markdown]
 # Colour goes the same way after one more step: brightness and two differences of colour are stored in place of red,
-# green and blue, and PIL halves the resolution of the two. A grid of 8 × 8 blocks of brightness, four by four of them
-# on an image of 32 pixels, is a grid of 2 × 2 blocks in colour.
+# green and blue, and PIL halves the resolution of the two. An image of 32 pixels has 4 × 4 blocks of brightness, and
+# 2 × 2 blocks of each difference of colour.
 #
 # How far is the result from the image? $\Psi$ is orthogonal and keeps lengths, so the squared errors of the pixels sum
 # to those of the coefficients: at most $(Q_{kl}/2)^2$ for one that is kept, and all of it for one that is dropped.
