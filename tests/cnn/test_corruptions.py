@@ -14,6 +14,7 @@ from skimage.filters import gaussian
 from helpers import data
 from helpers.cnn import corruptions
 from helpers.cnn.corruptions import CORRUPTIONS, corrupt
+from oracles import tried
 
 SEVERITIES = range(1, 6)
 PATCHES = data.photo_patches("test")[0][:60]
@@ -182,3 +183,50 @@ def test_noise_without_a_generator_is_of_the_global_one():
 def test_bad_input_is_told(arguments, said):
     with pytest.raises(ValueError, match=said):
         corrupt(*arguments)
+
+
+# --- the oracles of the exercises ---
+
+
+def test_a_peak_ratio_is_of_numbers_that_do_not_wrap_around():
+    def of(x, y, peak=255, factor=20):
+        with np.errstate(divide="ignore"):
+            return factor * np.log10(peak / np.sqrt(np.mean((x.astype(float) - y) ** 2)))
+
+    tried(
+        "cnn/corruptions/peak_ratio",
+        of,
+        (lambda x, y: 10 * np.log10(255**2 / np.mean((x - y) ** 2)), "wraps around"),
+        (lambda x, y: of(x, y, factor=10), "The factor is 20"),
+        (lambda x, y: of(x, y, peak=max(x.max(), y.max())), "The peak is 255"),
+    )
+
+
+def test_noise_behind_the_normalisation_is_divided_and_cut_there():
+    def right(z, mean, std, q, draw):
+        mean, std = mean[:, None, None], std[:, None, None]
+        return (np.clip(mean + std * z + q * draw, 0, 1) - mean) / std
+
+    tried(
+        "cnn/corruptions/noisy_input",
+        right,
+        (lambda z, mean, std, q, draw: z + q * draw, "noise of another size"),
+        (lambda z, mean, std, q, draw: z + q * draw / std.mean(), "from channel to channel"),
+        (lambda z, mean, std, q, draw: z + q / std[:, None, None] * draw, "Where are black and white"),
+        (lambda z, mean, std, q, draw: np.clip(z + q / std[:, None, None] * draw, -1, 1), "noise of another size"),
+    )
+
+
+def test_a_narrow_kernel_is_narrower_than_it_says():
+    def of(ell, radius=60):
+        j = np.arange(-radius, radius + 1)
+        weights = np.exp(-((j / ell) ** 2) / 2)
+        return np.sqrt(np.average(j**2, weights=weights))
+
+    tried(
+        "cnn/corruptions/real_width",
+        of,
+        (lambda ell: ell, "at whole numbers only"),
+        (lambda ell: of(ell, radius=5), "far beyond five pixels"),
+        (lambda ell: of(ell) ** 2, "the square root"),
+    )
