@@ -199,7 +199,15 @@ display.slider(
 #
 # ## The parts
 #
-# Part III can be read. Parts I and II, on convolution and on recurrence, follow.
+# Part III can be read, and the first chapters of Part II. Part I, on convolution, and the rest of Part II follow.
+#
+# ### Part II: recurrence
+#
+# A melody is the same when it starts later, so a network may read it with the same weights at every step. But how does
+# it learn from an error at the end what it should have kept from the start? The way back through time, derived and
+# counted; what is left of the blame after many steps; and what to do about it.
+#
+# {part}`Part II: recurrence`
 #
 # ### Part III: graphs
 #

@@ -343,10 +343,6 @@ exercises.check("rnn/bptt/smoothed_gradient", smoothed_gradient)
 
 
 # %%
-def vec(W):  # [H, N] → [H N], column after column
-    return W.T.reshape(-1)
-
-
 def Delta(h):  # [H] → [H, H]
     return torch.diag(1 - h**2)
 
@@ -355,7 +351,9 @@ def J(h, W_hh):
     return Delta(h) @ W_hh
 
 
-def immediate(h, multiplied):  # [H], [N] → [H, H N], by the weights of what they multiply
+def immediate(
+    h, multiplied
+):  # [H], [N] → [H, H N], by the weights of what they multiply
     return Delta(h) @ torch.kron(multiplied[None], torch.eye(len(h)))
 
 
@@ -391,19 +389,19 @@ display.show(
 
 
 # %% tags=["check"]
+def step(x, before, W_hx, W_hh, b_h):
+    return torch.tanh(W_hx @ x + W_hh @ before + b_h)
+
+
 def one_step(E, H):
     W_hx, W_hh, b_h, _, _, before = random_network(E, H, 2)
-    x = torch.randn(E)
-    return x, before, W_hx, W_hh, b_h, torch.tanh(W_hx @ x + W_hh @ before + b_h)
+    return torch.randn(E), before, W_hx, W_hh, b_h
 
 
 def cases():
     for _, E, H, _ in SHAPES:
-        x, before, W_hx, W_hh, b_h, h = one_step(E, H)
-        yield (
-            J(h, W_hh),
-            jacobian(lambda s: torch.tanh(W_hx @ x + W_hh @ s + b_h), before),
-        )
+        given = one_step(E, H)
+        yield J(step(*given), given[3]), jacobian(step, given)[1]
 
 
 verify.equal("eq-rnn-jacobian", cases(), atol=1e-12, against="autograd")
@@ -412,21 +410,14 @@ verify.equal("eq-rnn-jacobian", cases(), atol=1e-12, against="autograd")
 # %% tags=["check"]
 def cases():
     for _, E, H, _ in SHAPES:
-        x, before, W_hx, W_hh, b_h, h = one_step(E, H)
-
-        def from_columns(columns, multiplied, rest, H=H):
-            return torch.tanh(columns.reshape(-1, H).T @ multiplied + rest)
-
-        for W, multiplied, rest in (
-            (W_hh, before, W_hx @ x + b_h),
-            (W_hx, x, W_hh @ before + b_h),
-        ):
-            function = lambda c, m=multiplied, r=rest: from_columns(c, m, r)
-            yield immediate(h, multiplied), jacobian(function, vec(W))
-        yield (
-            Delta(h),
-            jacobian(lambda b: torch.tanh(W_hx @ x + W_hh @ before + b), b_h),
-        )
+        x, before, *_ = given = one_step(E, H)
+        h = step(*given)
+        _, _, by_W_hx, by_W_hh, by_b_h = jacobian(
+            step, given
+        )  # [H, H, E], [H, H, H], …
+        yield immediate(h, before), by_W_hh.transpose(1, 2).flatten(1)
+        yield immediate(h, x), by_W_hx.transpose(1, 2).flatten(1)
+        yield Delta(h), by_b_h
 
 
 verify.equal("eq-rnn-immediate", cases(), atol=1e-12, against="autograd")
@@ -472,9 +463,7 @@ def totals(h, W_hh, multiplied):  # ∂h(t)/∂vec W for t = 0 … T, step by st
     (H, N), T = (len(W_hh), multiplied.shape[1]), len(h) - 1
     total = [torch.zeros(H, H * N)]
     for t in range(1, T + 1):
-        total.append(
-            immediate(h[t], multiplied[t - 1]) + J(h[t], W_hh) @ total[t - 1]
-        )
+        total.append(immediate(h[t], multiplied[t - 1]) + J(h[t], W_hh) @ total[t - 1])
     return total
 
 
@@ -501,7 +490,9 @@ def draw_totals(T=14):
     network = network._replace(W_hh=1.2 * network.W_hh)
     h = states(torch.randn(T, 2), network)
     norms = [torch.linalg.matrix_norm(total) for total in totals(h, network.W_hh, h)]
-    alone = [torch.linalg.matrix_norm(immediate(h[t], h[t - 1])) for t in range(1, T + 1)]
+    alone = [
+        torch.linalg.matrix_norm(immediate(h[t], h[t - 1])) for t in range(1, T + 1)
+    ]
     fig, ax = plt.subplots(figsize=(4.2, 2.4))
     ax.plot(range(T + 1), norms, label=r"total, $\partial$")
     ax.plot(range(1, T + 1), alone, label=r"immediate, $\partial^+$")
@@ -609,9 +600,7 @@ def gradient_at_three(h, dL_dp, W_hh, W_ph):
     second = (1 - h[2] ** 2) * (W_hh.T @ third)
     first = (1 - h[1] ** 2) * (W_hh.T @ second)
     return (
-        torch.outer(third, h[2])
-        + torch.outer(second, h[1])
-        + torch.outer(first, h[0])
+        torch.outer(third, h[2]) + torch.outer(second, h[1]) + torch.outer(first, h[0])
     )
 
 
@@ -656,8 +645,8 @@ exercises.check("rnn/bptt/gradient_at_three", gradient_at_three)
 # $$ (eq-rnn-recursion)
 #
 # Last, the immediate derivatives. $\big( \Delta (h^\top \otimes I) \big)^\top u = (h \otimes I)\, \Delta u$ is
-# $\operatorname{vec}(\Delta u\, h^\top)$, since block $k$ of both is $h_k\, \Delta u$. So the long vectors fold back into
-# outer products:
+# $\operatorname{vec}(\Delta u\, h^\top)$, since block $k$ of both is $h_k\, \Delta u$. So the long vectors fold back
+# into outer products:
 #
 # $$
 # \frac{\partial L}{\partial W_{hh}} = \sum_{t=1}^{T} \frac{\partial L}{\partial a^{(t)}}\, h^{(t-1)\top} , \quad
@@ -739,7 +728,9 @@ def a_case(T, E, H, K):
     return x, targets, network, h, dL_dp_of(probabilities(h, network), targets)
 
 
-def state_gradients(x, targets, network):  # by autograd: one state is moved, later follow
+def state_gradients(
+    x, targets, network
+):  # by autograd: one state is moved, later follow
     for t in range(1, len(x) + 1):
         h_t = states(x[:t], network)[-1].requires_grad_()
         h = torch.cat([h_t[None], states(x[t:], network._replace(h_0=h_t))[1:]])
@@ -818,10 +809,10 @@ verify.equal("eq-rnn-cost", cases(), against="the products, counted as they are 
 # :::
 # By {eq}`eq-rnn-output-gradient` the first is $(\hat y^{(T)} - y^{(T)})\, h^{(T)\top}$: no other state *appears* in it.
 # It depends on the earlier inputs all the same, through $h^{(T)}$, as the loss does. The second is
-# {eq}`eq-rnn-gradients` with a recursion {eq}`eq-rnn-recursion` that is fed at $t = T$ alone: all states $h^{(0)}, \dots,
-# h^{(T)}$ appear, and the error reaches step $t$ after $T - t$ products with $W_{hh}^\top \Delta$. For a long sequence
-# these products decide: they may shrink what comes from far back to nothing, or blow it up. The next section measures
-# which.
+# {eq}`eq-rnn-gradients` with a recursion {eq}`eq-rnn-recursion` that is fed at $t = T$ alone: all states from $h^{(0)}$
+# to $h^{(T)}$ appear, and the error reaches step $t$ after $T - t$ products with $W_{hh}^\top \Delta$. For a long
+# sequence these products decide: they may shrink what comes from far back to nothing, or blow it up. {doc}`vanishing`
+# measures which.
 
 
 # %% tags=["solution"]
@@ -857,6 +848,6 @@ exercises.check("rnn/bptt/gradients_at_end", gradients_at_end)
 #
 # ## Further reading
 #
-# - {cite:t}`werbos1990backpropagation` is backpropagation through time by its author, {cite:t}`williams1989learning` the
-#   way forward that keeps no states.
+# - {cite:t}`werbos1990backpropagation` explains backpropagation through time, {cite:t}`williams1989learning` the way
+#   forward that keeps no states.
 # - The notation $\partial^+$ is that of {cite:t}`pascanu2013difficulty`.

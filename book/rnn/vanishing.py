@@ -26,19 +26,96 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch.autograd.functional import jacobian
-from torch.nn.functional import cross_entropy, normalize, softplus
+from torch.nn.functional import normalize, softplus
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
+
+# %%
+def states(
+    u, W
+):  # what input and bias add to the sums [T, H] → h(0) = 0 … h(T) [T + 1, H]
+    h = [torch.zeros(len(W))]
+    for u_t in u:
+        h.append(torch.tanh(u_t + W @ h[-1]))
+    return torch.stack(h)
+
+
+def sent_back(gradient, h, W):  # ∂L/∂h(T) [H] → ∂L/∂h(t) for t = 0 … T [T + 1, H]
+    gradients = [gradient]
+    for h_t in h[1:].flip(0):
+        gradients.append(W.T @ ((1 - h_t**2) * gradients[-1]))
+    return torch.stack(gradients).flip(0)
+
+
+W_two = torch.tensor([[0.9, 2.0], [0.0, 0.5]])
+two = sent_back(torch.tensor([1.0, 0.0]), states(torch.zeros(40, 2), W_two), W_two)
+
+
+# %% tags=["hide-input"]
+def draw_two_units():
+    figures, (left, right) = display.panels((3.3, 2.7), (3.3, 2.7))
+    path, k = two.flip(0), np.arange(41)
+    for step in range(11):
+        arrow = {"arrowstyle": "->", "color": display.COLORS[0]}
+        left.annotate("", path[step], (0, 0), arrowprops=arrow)
+        if step < 5:
+            left.text(*(path[step] + torch.tensor([0.03, 0.05])), step)
+    left.set(xlim=(0, 1.25), ylim=(-0.1, 3.4), title="the gradient, k steps back")
+    left.set(xlabel="unit 1", ylabel="unit 2")
+    bound = torch.linalg.matrix_norm(W_two, 2).item()
+    right.plot(k, bound**k, label="a bound", marker="", ls="--")
+    right.plot(k, path.norm(dim=1), label="its length", marker="")
+    right.plot(k, 0.9**k, label="$0.9^k$", marker="", ls=":")
+    right.set(yscale="log", ylim=(1e-2, 1e2), xlim=(0, 40), xlabel="k steps back")
+    right.legend(frameon=False)
+    return figures
+
+
+display.show(
+    draw_two_units(),
+    alt="Left, arrows from the origin: the gradient starts as (1, 0), turns up and grows to "
+    "a length of about 3 after three steps, then shrinks. Right, its length on a "
+    "logarithmic axis: it rises, then falls as a straight line beside 0.9 to the power k, "
+    "while a bound rises steeply.",
+    caption="A gradient goes back through two units. It grows threefold, and yet it "
+    "vanishes in the end.",
+)
+
 # %% [markdown]
+# ## Two units, by hand
+#
+# One step back, $\partial L / \partial h^{(t-1)} = J^{(t)\top}\, \partial L / \partial h^{(t)}$ with the Jacobian
+# $J^{(t)} = \Delta^{(t)} W_{hh}$, where $\Delta^{(t)}$ has the slopes $1 - (h_i^{(t)})^2$ of the $\tanh$ on its diagonal
+# ({eq}`eq-rnn-jacobian`; here the loss is that of the last step). Take
+#
+# $$
+# W_{hh} = \begin{bmatrix} 0.9 & 2 \\ 0 & 0.5 \end{bmatrix}
+# $$ (def-rnn-two-units)
+#
+# and a network at rest: no input, no bias, so that the state stays 0 and all slopes are 1. The loss asks unit 1 alone:
+# its gradient is $(1, 0)$. A step back, $W_{hh}^\top (1, 0) = (0.9, 2)$: unit 2 is to blame, too. Then
+# $(0.9 \cdot 0.9,\; 2 \cdot 0.9 + 0.5 \cdot 2) = (0.81, 2.8)$, then $(0.73, 3.02)$. The length went from 1 to 2.2, 2.9
+# and 3.1. And 0.9 and 0.5, the eigenvalues, are both below 1:
+
+# %%
+for k in (0, 1, 2, 3, 4, 10, 20, 40):
+    print(
+        f"{k:2} steps back: ({two[40 - k][0]:.2f}, {two[40 - k][1]:.2f}), length {two[40 - k].norm():.2f}"
+    )
+
+# %% [markdown]
+# Which number of the matrix told you that it would grow, and which that it would vanish?
+#
 # ## What a product of many Jacobians does
 #
-# When $h^{(t')}$ is moved and the steps to $t$ follow, $h^{(t)}$ moves by $J^{(t)} \cdots J^{(t'+1)}$. How large is this
-# product? $\lVert M \rVert$, the largest singular value, is the most by which a matrix stretches a vector. For products,
-# $\lVert M N \rVert \le \lVert M \rVert\, \lVert N \rVert$, and a diagonal matrix stretches by its largest entry:
+# If $h^{(t')}$ is moved and the steps to $t$ follow, $h^{(t)}$ moves by $J^{(t)} \cdots J^{(t'+1)}$; gradients are sent
+# back by its transpose. How large is it? $\lVert M \rVert$, the largest singular value, is the most by which a matrix
+# stretches a vector. It is the same for $M^\top$; for products,
+# $\lVert M N \rVert \le \lVert M \rVert\, \lVert N \rVert$; and a diagonal matrix stretches by its largest entry, which for slopes is at most 1:
 #
 # $$
 # \big\lVert J^{(t)} \cdots J^{(t'+1)} \big\rVert \;\le\;
@@ -47,68 +124,72 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 # $$ (eq-rnn-bound)
 #
 # With $\lVert W_{hh} \rVert < 1$ the product vanishes at least as fast as $\lVert W_{hh} \rVert^{t-t'}$, whatever is
-# read. With $\lVert W_{hh} \rVert > 1$ the bound allows growth, and does not promise it. What decides in the long run is
-# seen best where all slopes are 1: without input and bias the state stays at zero, and the product is a power of
-# $W = W_{hh}$. Let $W = V \Lambda V^{-1}$ be diagonalisable and let the **spectral radius** $\rho(W)$ be the largest
-# $|\lambda|$ of its eigenvalues. An eigenvector of that $\lambda$ is stretched by $\rho^k$ in $k$ steps, so
-# $\lVert W^k \rVert$ is no less; and $W^k = V \Lambda^k V^{-1}$:
+# read. With $\lVert W_{hh} \rVert > 1$ the bound *allows* growth, and promises none: in the picture, it is the steep
+# dashed line.
+#
+# What decides in the long run is seen best at rest, where the product is a power of $W = W_{hh}$. Let
+# $W = V \Lambda V^{-1}$ be diagonalisable, and let the **spectral radius** $\rho(W)$ be the largest size $|\lambda|$ of
+# its eigenvalues. The eigenvector of that $\lambda$ is stretched by $\rho^k$ in $k$ steps, so $\lVert W^k \rVert$ is no
+# less. From above, $W^k = V \Lambda^k V^{-1}$ and $\lVert \Lambda^k \rVert = \rho^k$:
 #
 # $$
 # \rho(W)^k \;\le\; \lVert W^k \rVert \;\le\; \lVert V \rVert\, \lVert V^{-1} \rVert\; \rho(W)^k .
 # $$ (eq-rnn-radius)
 #
-# The factor does not depend on $k$, and its $k$-th root tends to 1. Per step, in the limit, the radius is all:
+# The factor before the last power does not depend on $k$, and its $k$-th root tends to 1. Per step, in the limit, the
+# radius is all:
 #
 # $$
 # \lim_{k \to \infty} \lVert W^k \rVert^{1/k} = \rho(W) .
 # $$ (eq-rnn-limit)
 #
-# (This is Gelfand's formula, true for every square matrix {cite}`horn2013matrix`.) So two numbers of one matrix answer
-# two questions: the singular value bounds *one* step, the radius tells the *limit*. They may lie on two sides of 1:
+# (This is Gelfand's formula, which holds for every square matrix {cite}`horn2013matrix`.) So the singular value bounds
+# *one* step, and the radius tells the *limit*. They may lie on two sides of 1, and for random matrices they do:
 
 
 # %%
-def recurrent_matrix(radius, seed, H=128):  # Gaussian entries, then scaled
-    W = torch.randn(H, H, generator=torch.Generator().manual_seed(seed))
-    return W * radius / torch.linalg.eigvals(W).abs().max()
+def random_matrix(number, H=128):  # Gaussian entries, scaled to a spectral radius of 1
+    W = torch.randn(H, H, generator=torch.Generator().manual_seed(number))
+    return W / torch.linalg.eigvals(W).abs().max()
 
 
 def norm_of_power(W, k):
     return torch.linalg.matrix_norm(torch.linalg.matrix_power(W, k), 2)
 
 
-matrices = [recurrent_matrix(0.9, s) for s in range(20)]
+of_radius_one = [random_matrix(number) for number in range(20)]
 for k in (1, 2, 5, 10, 20, 40):
-    norms = torch.stack([norm_of_power(W, k) for W in matrices])
-    print(f"radius 0.9: the norm of W^{k:<2} is {norms.median():.2f}", end=", ")
-    print(f"from {norms.min():.2f} to {norms.max():.2f} in 20 matrices; 0.9^{k} = {0.9**k:.2f}")
+    norms = torch.stack([norm_of_power(0.9 * W, k) for W in of_radius_one])
+    print(f"20 matrices of radius 0.9: the norm of W^{k} is", end=" ")
+    print(
+        f"{norms.min():.2f} to {norms.max():.2f}, its median {norms.median():.2f}",
+        end="",
+    )
+    print(f"; 0.9^{k} = {0.9**k:.2f}")
 
 
 # %% tags=["check"]
-def constant_slopes(H, T, state):  # h(t) has equal entries, and W stretches all alike
-    W = 1.1 * torch.linalg.qr(torch.randn(H, H)).Q
-    h = torch.full((T + 1, H), state)
-    return W, h, (1.1 * (1 - state**2)) ** T
-
-
-def bounded():
-    for _, E, H, K in SHAPES:
-        network = random_network(E, H, K)
-        h, W = states(torch.randn(7, E), network), network.W_hh
-        product = torch.linalg.multi_dot([J(h[t], W) for t in range(7, 0, -1)])
-        sizes = [(1 - h[t] ** 2).max() for t in range(1, 8)]
-        yield product, math.prod(sizes) * torch.linalg.matrix_norm(W, 2) ** 7
-    for state in (0.0, 0.5):
-        W, h, bound = constant_slopes(5, 6, state)
-        product = torch.linalg.multi_dot([J(h_t, W) for h_t in h[1:]])
-        yield product, bound
+def product_and_bound(h, W):
+    product = torch.eye(len(W))
+    for h_t in h[1:]:
+        product = torch.diag(1 - h_t**2) @ W @ product
+    largest = (1 - h[1:] ** 2).amax(dim=1).prod()
+    norm = torch.linalg.matrix_norm(W, 2) ** (len(h) - 1)
+    sizes = torch.linalg.matrix_norm(product, 2), largest * norm, norm
+    return [size.item() for size in sizes]
 
 
 def cases():
-    for number, (product, bound) in enumerate(bounded()):
-        norm = torch.linalg.matrix_norm(product, 2)
-        # The last two are tight
-        yield (min(norm, bound) if number < len(SHAPES) else bound), norm
+    for T, H in ((1, 1), (4, 3), (7, 8)):
+        W = torch.randn(H, H) / H**0.5
+        size, bound, looser = product_and_bound(states(torch.randn(T, H), W), W)
+        order = [min(size, bound), bound, max(bound, looser)]
+        yield order, [size, bound, looser]
+        # Tight: units that are all alike, and a W that stretches all vectors alike
+        W = 1.1 * torch.linalg.qr(torch.randn(H, H)).Q
+        size, bound, looser = product_and_bound(torch.full((T + 1, H), 0.5), W)
+        yield [size, looser], [(1.1 * 0.75) ** T, 1.1**T]
+        yield size, bound
 
 
 verify.equal("eq-rnn-bound", cases(), atol=1e-12, against="the norms of products")
@@ -119,10 +200,14 @@ def within():
     for H in (2, 5, 20):
         W, k = torch.randn(H, H) / H**0.5, 12
         eigenvalues, V = torch.linalg.eig(W)
-        stretch = torch.linalg.matrix_norm(V, 2) * torch.linalg.matrix_norm(V.inverse(), 2)
+        stretch = torch.linalg.matrix_norm(V, 2) * torch.linalg.matrix_norm(
+            V.inverse(), 2
+        )
         low = eigenvalues.abs().max() ** k
         yield 0.999 * low <= norm_of_power(W, k) <= 1.001 * stretch * low
-        Q = torch.linalg.qr(torch.randn(H, H)).Q  # a basis without stretch: both are tight
+        Q = torch.linalg.qr(
+            torch.randn(H, H)
+        ).Q  # a basis without stretch: both are tight
         W = Q @ torch.diag(torch.linspace(-0.9, 0.5, H)) @ Q.T
         yield abs(norm_of_power(W, k) - 0.9**k) < 1e-12
 
@@ -132,7 +217,7 @@ verify.holds("eq-rnn-radius", all(within()), against="the norms of powers", case
 
 # %% tags=["check"]
 def cases():
-    for H in (2, 5, 20, 128):
+    for H in (2, 5, 20):
         W, log = torch.randn(H, H), 0.0
         power = W
         for doubling in range(45):  # W^(2^45), its size taken out on the way
@@ -152,38 +237,35 @@ verify.equal("eq-rnn-limit", cases(), rtol=1e-9, against="the eigenvalues")
 
 
 # %%
-def sent_back(W, inputs, k):  # the norms of a random loss gradient, 0 to k steps back
-    network = Network(torch.eye(len(W)), W, 0, None, None, torch.zeros(len(W)))
-    h = states(inputs, network)
-    gradient = torch.nn.functional.normalize(torch.randn(len(W)), dim=0)
-    norms = [1.0]
-    for t in range(len(inputs), len(inputs) - k, -1):
-        gradient = W.T @ ((1 - h[t] ** 2) * gradient)
-        norms.append(gradient.norm().item())
-    return norms, (1 - h[-k:] ** 2).mean().item()
-
-
 RADII, SIZES, FAR = (0.5, 0.9, 1.0, 1.1, 1.5), (0.0, 0.3, 1.0), 40
-measured = {}  # of five matrices each
+measured = {}  # the lengths 0 to FAR steps back, in five networks [5, FAR + 1]
 for radius in RADII:
     for size in SIZES:
-        runs = [
-            sent_back(recurrent_matrix(radius, s), size * torch.randn(120, 128), FAR)
-            for s in range(5)
-        ]
-        measured[radius, size] = np.array([norms for norms, _ in runs])  # [5, FAR + 1]
-        slope = np.mean([slope for _, slope in runs])
-        if radius in (0.9, 1.5):
-            print(f"radius {radius}, inputs of size {size}: mean slope {slope:.2f}")
+        runs, slopes = [], []
+        for number in range(5):
+            W = radius * of_radius_one[number]
+            h = states(size * torch.randn(80 + FAR, 128), W)[80:]
+            gradients = sent_back(normalize(torch.randn(128), dim=0), h, W)
+            runs.append(gradients.norm(dim=1).flip(0))
+            slopes.append((1 - h**2).mean())
+        measured[radius, size] = torch.stack(runs).numpy()
+        print(
+            f"radius {radius}, inputs of size {size}: mean slope {np.mean(slopes):.2f}",
+            end="",
+        )
+        ends = measured[radius, size][:, FAR]
+        print(f", gradient {ends.min():.0e} to {ends.max():.0e}")
 
 
 # %% tags=["hide-input"]
+powers = np.array([norm_of_power(of_radius_one[0], k).item() for k in range(FAR + 1)])
+
+
 def draw_distance(radius):
     figures, (left, right) = display.panels((3.3, 3.2), (3.3, 3.2))
-    k, W = np.arange(FAR + 1), recurrent_matrix(radius, 0)
-    bare = {"marker": ""}
-    left.plot(k, torch.linalg.matrix_norm(W, 2).item() ** k, label="$‖W‖^k$", **bare)
-    left.plot(k, [norm_of_power(W, j).item() for j in k], label="$‖W^k‖$", **bare)
+    k, bare = np.arange(FAR + 1), {"marker": ""}
+    left.plot(k, (radius * powers[1]) ** k, label="$‖W‖^k$", **bare)
+    left.plot(k, radius**k * powers, label="$‖W^k‖$", **bare)
     left.plot(k, radius**k, label=r"$\rho^k$", **bare)
     left.plot(k, measured[radius, 0.0][0], label="one gradient", **bare)
     for size, style in zip(SIZES, ("-", "--", ":"), strict=True):
@@ -217,16 +299,17 @@ display.slider(
     label="spectral radius",
     alt=say_distance,
     caption="How large a gradient is, k steps back, in networks of 128 units. Where the "
-    "slopes are 1 the radius decides between vanishing and exploding. With inputs the "
-    "slopes shrink, and here the gradient vanishes at every radius, the largest last.",
+    "slopes are 1 the radius decides between vanishing and exploding. Inputs make the "
+    "slopes smaller, and the gradient with them.",
     start=0.9,
 )
 
 # %% [markdown]
-# Read it as a question with three answers. *Radius below 1*: it vanishes, exponentially. *Above 1*: around the zero
-# state it explodes; but there the zero state does not last, any small push grows until the $\tanh$ bends it. *Away from
-# zero*: the slopes $1 - h^2$ multiply every step, and strong inputs make gradients vanish that the radius alone would
-# let explode. The radius of $W_{hh}$ is a statement about $W_{hh}$; the gradient is multiplied by $\Delta^{(t)} W_{hh}$.
+# At rest the radius decides: below 1 the gradient vanishes, above it explodes. (A random gradient does not grow first,
+# as the worst direction does.) But above radius 1 the rest does not last: any small push grows until the $\tanh$ bends
+# it. And away from zero the slopes $1 - h^2$ multiply every step. With inputs of size 1 the gradient shrank in these
+# networks at all five radii; with those of size 0.3 at all but 1.5, where it about kept its length. The radius says
+# something about $W_{hh}$. The gradient is multiplied by $W_{hh}^\top \Delta^{(t)}$.
 #
 # ## What vanishes
 #
@@ -239,28 +322,35 @@ display.slider(
 # \Big\lVert \frac{\partial L}{\partial a^{(t)}} \Big\rVert\; \big\lVert h^{(t-1)} \big\rVert ,
 # $$ (eq-rnn-term)
 #
-# and states are at most $\sqrt H$ long, so it is the first factor that shrinks. Send back the loss of a last step:
+# since $\lVert u h^\top \rVert^2 = \sum_{ij} u_i^2 h_j^2$ (the size of a matrix is here the root of the sum of its
+# squared entries). States are at most $\sqrt H$ long, so it is the first factor that shrinks or grows. Send back the
+# loss of a last step, with inputs of size 0.3:
 
 
 # %%
-def sizes_of_terms(x, target, network):  # for t = 1 … T, and of their sum
-    h = states(x, network)
-    dL_dp = torch.zeros(len(x), len(network.b_p))
-    dL_dp[-1] = dL_dp_of(probabilities(h, network)[-1:], target)[0]
-    _, dL_da = back(h, dL_dp, network)
-    whole = torch.linalg.matrix_norm(dL_da.T @ h[:-1])
-    return dL_da.norm(dim=1) * h[:-1].norm(dim=1), whole
+def terms(gradient, h, W):  # ∂L/∂h(T), h, W → one matrix per step [T, H, H]
+    dL_da = (1 - h[1:] ** 2) * sent_back(gradient, h, W)[1:]  # [T, H]
+    return dL_da[:, :, None] * h[:-1, None, :]
+
+
+def sizes_of_terms(gradient, h, W):  # by (eq-rnn-term) [T]
+    dL_da = (1 - h[1:] ** 2) * sent_back(gradient, h, W)[1:]
+    return dL_da.norm(dim=1) * h[:-1].norm(dim=1)
 
 
 shares = {}
 for radius in (0.5, 0.9, 1.5):
-    network = random_network(16, 128, 10)
-    network = network._replace(W_hh=recurrent_matrix(radius, 0), b_h=torch.zeros(128))
-    network = network._replace(W_hx=0.1 * network.W_hx)
-    terms, whole = sizes_of_terms(torch.randn(60, 16), torch.tensor([3]), network)
-    shares[radius] = (terms / terms.sum()).flip(0)  # from the last step on
-    print(f"radius {radius}: the gradient's size is {whole:.2f}, its last term's ", end="")
-    print(f"{terms[-1]:.2f}; steps over 10 back have {shares[radius][11:].sum():.1%}")
+    W = radius * of_radius_one[0]
+    h = states(0.3 * torch.randn(60, 128), W)
+    W_ph = torch.randn(10, 128) / 128**0.5
+    dL_dp = torch.softmax(W_ph @ h[-1], dim=0) - torch.eye(10)[3]
+    sizes = sizes_of_terms(W_ph.T @ dL_dp, h, W)
+    whole = torch.linalg.matrix_norm(terms(W_ph.T @ dL_dp, h, W).sum(dim=0))
+    shares[radius] = (sizes / sizes.sum()).flip(0)  # from the last step on
+    print(f"radius {radius}: the gradient has size {whole:.2f}, its last term ", end="")
+    print(
+        f"{sizes[-1]:.2f}; over 10 steps back lies {shares[radius][11:].sum():.1g} of all"
+    )
 
 
 # %% tags=["hide-input"]
@@ -279,29 +369,27 @@ def draw_shares():
 display.show(
     draw_shares(),
     alt="Share of the terms that come from at least so many steps back, on a logarithmic "
-    "axis: it falls as a straight line, steeply at radius 0.5, less at 0.9, least at 1.5.",
-    caption="What the far steps say is drowned by what the near ones say. The sum of all "
-    "terms stays large.",
+    "axis: it falls as a straight line, steeply at radius 0.5, less at 0.9; at 1.5 it "
+    "stays near 1 until the last steps.",
+    caption="Below radius 1 what the far steps say is drowned by what the near ones say. "
+    "At 1.5, with these inputs, all steps have their say.",
 )
 
 
 # %% tags=["check"]
 def cases():
-    for T, E, H, K in SHAPES:
-        x, targets, network, h, dL_dp = a_case(T, E, H, K)
-        dL_dp[:-1] = 0  # the last loss alone
-        terms, _ = sizes_of_terms(x, targets[-1:], network)
-        for t in range(1, T + 1):  # a weight of its own for step t
+    for T, H in ((1, 2), (3, 1), (6, 4)):
+        u, W, weight_of_end = torch.randn(T, H), torch.randn(H, H), torch.randn(H)
 
-            def loss(W, t=t, x=x, network=network):
-                before = states(x[: t - 1], network)[-1]
-                own = network._replace(W_hh=W, h_0=before)
-                h_t = states(x[t - 1 : t], own)[-1]
-                end = states(x[t:], network._replace(h_0=h_t))[-1]
-                return network.W_ph @ end + network.b_p
+        def loss(own, u=u, weight_of_end=weight_of_end):  # a matrix for each step
+            h = torch.zeros(u.shape[1])
+            for u_t, W_t in zip(u, own, strict=True):
+                h = torch.tanh(u_t + W_t @ h)
+            return weight_of_end @ h
 
-            gradient = torch.einsum("k,khi->hi", dL_dp[-1], jacobian(loss, network.W_hh))
-            yield terms[t - 1], torch.linalg.matrix_norm(gradient)
+        by_step = jacobian(loss, W.repeat(T, 1, 1))  # [T, H, H]
+        sizes = sizes_of_terms(weight_of_end, states(u, W), W)
+        yield sizes, torch.linalg.matrix_norm(by_step)
 
 
 verify.equal(
@@ -366,7 +454,10 @@ def clipped(gradient, m):  # all weights in one vector
 
 
 gradient = torch.tensor([8.0, 1.0])
-for name, u in {"by norm": clipped(gradient, 2.0), "by value": gradient.clamp(-2, 2)}.items():
+for name, u in {
+    "by norm": clipped(gradient, 2.0),
+    "by value": gradient.clamp(-2, 2),
+}.items():
     cosine = torch.cosine_similarity(u, gradient, dim=0)
     print(f"{name:8}: {u[0]:.2f}, {u[1]:.2f}; cosine with the gradient {cosine:.2f}")
 
@@ -438,7 +529,10 @@ def cases():
             u = u / max(1.0, (u.norm() / m).item())
         yield clipped(whole, m), u
         torch.nn.utils.clip_grad_norm_(weights, m)  # which adds 1e-6 to the norm
-        yield clipped(whole, m), torch.cat([weight.grad.flatten() for weight in weights])
+        yield (
+            clipped(whole, m),
+            torch.cat([weight.grad.flatten() for weight in weights]),
+        )
 
 
 verify.equal("eq-rnn-clip", cases(), rtol=1e-6, against="projection, clip_grad_norm_")
@@ -472,7 +566,7 @@ def clip(gradients, max_norm):
 # :::
 
 # %%
-exercises.check("rnn/bptt/clip", clip)
+exercises.check("rnn/vanishing/clip", clip)
 
 # %% [markdown]
 # ## A window on a long sequence
@@ -527,6 +621,7 @@ found = {
     for carried in (True, False)
 }
 
+
 # %% tags=["hide-input"]
 def draw_windows():
     fig, ax = plt.subplots(figsize=(4.2, 2.9))
@@ -561,14 +656,13 @@ display.show(
 # %% [markdown]
 # ## What was shown
 #
-# - The derivative of a state by a shared weight is a sum over its uses, {eq}`eq-rnn-sum`: immediate derivatives,
-#   carried to the end by Jacobians $J^{(t)} = \Delta^{(t)} W_{hh}$, {eq}`eq-rnn-jacobian`, the latest on the left.
-# - Sorted, the sum is one pass back, {eq}`eq-rnn-recursion` and {eq}`eq-rnn-gradients`: $T - 1$ products in place of
-#   about $T^3 / 6$.
-# - The largest singular value bounds each step, the spectral radius tells the limit where slopes are 1,
-#   {eq}`eq-rnn-radius`; the slopes of $\tanh$ only shrink. What vanishes is the share of the far steps.
-# - Clipping by the global norm shortens a gradient and does not turn it, {eq}`eq-rnn-clip`.
-# - A window limits the gradient. The state may reach further.
+# - The largest singular value of $W_{hh}$ bounds each step, {eq}`eq-rnn-bound`. At rest the spectral radius tells the
+#   limit, {eq}`eq-rnn-limit`. A gradient may grow first and vanish in the end.
+# - The slopes of $\tanh$ only shrink it, and the stronger the inputs the more.
+# - What vanishes is the share of the far steps, {eq}`eq-rnn-term`, not the gradient.
+# - Clipping by the global norm shortens a gradient and does not turn it, {eq}`eq-rnn-clip`. It brings back nothing that
+#   has vanished.
+# - A window limits how far back the gradient goes. The state may reach further.
 
 # %% [markdown]
 # ## Exercises
@@ -604,12 +698,11 @@ def leaky_jacobian(before, h, leak, W_hh):
 # :::
 
 # %%
-exercises.check("rnn/bptt/leaky_jacobian", leaky_jacobian)
+exercises.check("rnn/vanishing/leaky_jacobian", leaky_jacobian)
 
 # %% [markdown]
 # ## Further reading
 #
-# - {cite:t}`pascanu2013difficulty` tells of vanishing, exploding, cliffs and clipping; the notation $\partial^+$ is
-#   theirs. {cite:t}`bengio1994learning` asked first why long dependencies are hard to learn by gradient descent.
-# - {cite:t}`werbos1990backpropagation` is backpropagation through time by its author, {cite:t}`williams1989learning` the
-#   way forward that keeps no states.
+# - {cite:t}`pascanu2013difficulty` tells of vanishing, exploding, cliffs and clipping.
+# - {cite:t}`bengio1994learning` asked first why long dependencies are hard to learn by gradient descent.
+# - {cite:t}`sompolinsky1988chaos`: what large random networks do above radius 1 without input. They do not rest.
