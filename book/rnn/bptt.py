@@ -51,22 +51,22 @@ def draw_three_steps():
         slope[3] * w * slope[2] * h[1],
         slope[3] * h[2],
     ]
-    figures, (ax, bars) = display.panels((4.1, 2.4), (2.6, 2.4))
+    figures, (ax, bars) = display.panels((4.0, 2.4), (2.7, 2.4))
     for t in range(4):
         square = {"boxstyle": "square" if t == 0 else "circle", "fc": "none"}
         square["ec"] = display.INK if t == 0 else display.COLORS[0]
         label = f"$h^{{({t})}}$\n{h[t]:.2f}"
-        ax.text(t, 0, label, ha="center", va="center", fontsize=9, bbox=square)
+        ax.text(t, 0, label, ha="center", va="center", bbox=square)
         if t:
             arrow = {"arrowstyle": "->", "color": display.INK}
             ax.annotate("", (t - 0.33, 0), (t - 0.67, 0), arrowprops=arrow)
-            ax.text(t - 0.5, 0.16, "$w$", ha="center", color=display.COLORS[1])
+            ax.text(t - 0.5, 0.16, "$w$", ha="center")
             ax.annotate("", (t, -0.42), (t, -0.8), arrowprops=arrow)
             ax.text(t, -1.05, f"$x^{{({t})}}$ = {inputs[t - 1]:g}", ha="center")
     ax.set(xlim=(-0.4, 3.5), ylim=(-1.2, 0.7), title=f"w = {w:g}, used three times")
     ax.set_axis_off()
     uses = ["first", "second", "third"]
-    bars.barh(uses, terms, color=display.COLORS[1], alpha=0.6)
+    bars.barh(uses, terms, color=display.COLORS[1])
     for use, term in enumerate(terms):
         bars.text(term + 0.02, use, f"{term:.2f}", va="center")
     bars.set(xlim=(0, 0.62), xlabel=f"its share, in all {sum(terms):.2f}")
@@ -103,9 +103,10 @@ display.show(
 # from the last step to the first:
 #
 # $$
-# \frac{\partial h^{(3)}}{\partial w} =
-# \big(1 - (h^{(3)})^2\big) \Big( h^{(2)} + w \big(1 - (h^{(2)})^2\big)
-# \big( h^{(1)} + w \big(1 - (h^{(1)})^2\big) h^{(0)} \big) \Big) .
+# \begin{aligned}
+# \frac{\partial h^{(3)}}{\partial w} ={}& \big(1 - (h^{(3)})^2\big) \Big( h^{(2)} + w \big(1 - (h^{(2)})^2\big) \\
+# & \big( h^{(1)} + w \big(1 - (h^{(1)})^2\big)\, h^{(0)} \big) \Big) .
+# \end{aligned}
 # $$ (eq-rnn-one-unit)
 #
 # The start $h^{(0)}$ does not depend on $w$. It enters as a factor of the first use, and has no term of its own.
@@ -200,10 +201,11 @@ def probabilities(h, network):  # [T + 1, H] → ŷ(1) … ŷ(T) [T, K]
 # uses at all steps add up:
 #
 # $$
-# \frac{\partial L}{\partial W_{ph}} = \sum_{t=1}^{T} \big( \hat y^{(t)} - y^{(t)} \big)\, h^{(t)\top}
-# \in \mathbb{R}^{K \times H} ,
-# \qquad
-# \frac{\partial L}{\partial b_p} = \sum_{t=1}^{T} \big( \hat y^{(t)} - y^{(t)} \big) .
+# \begin{aligned}
+# \frac{\partial L}{\partial W_{ph}} &= \sum_{t=1}^{T} \big( \hat y^{(t)} - y^{(t)} \big)\, h^{(t)\top}
+# \in \mathbb{R}^{K \times H} , \\
+# \frac{\partial L}{\partial b_p} &= \sum_{t=1}^{T} \big( \hat y^{(t)} - y^{(t)} \big) .
+# \end{aligned}
 # $$ (eq-rnn-output-gradient)
 
 
@@ -331,14 +333,13 @@ exercises.check("rnn/bptt/smoothed_gradient", smoothed_gradient)
 # row of blocks is the Kronecker product $h^\top \otimes I$. With $x$ in place of $h$ for $W_{hx}$, and 1 for the bias:
 #
 # $$
-# \begin{gathered}
-# \frac{\partial^+ h^{(t)}}{\partial \operatorname{vec} W_{hh}} =
+# \begin{aligned}
+# \frac{\partial^+ h^{(t)}}{\partial \operatorname{vec} W_{hh}} &=
 # \Delta^{(t)} \big( h^{(t-1)\top} \otimes I \big) \in \mathbb{R}^{H \times H^2} , \\
-# \frac{\partial^+ h^{(t)}}{\partial \operatorname{vec} W_{hx}} =
-# \Delta^{(t)} \big( x^{(t)\top} \otimes I \big) \in \mathbb{R}^{H \times HE} ,
-# \qquad
-# \frac{\partial^+ h^{(t)}}{\partial b_h} = \Delta^{(t)} \in \mathbb{R}^{H \times H} .
-# \end{gathered}
+# \frac{\partial^+ h^{(t)}}{\partial \operatorname{vec} W_{hx}} &=
+# \Delta^{(t)} \big( x^{(t)\top} \otimes I \big) \in \mathbb{R}^{H \times HE} , \\
+# \frac{\partial^+ h^{(t)}}{\partial b_h} &= \Delta^{(t)} \in \mathbb{R}^{H \times H} .
+# \end{aligned}
 # $$ (eq-rnn-immediate)
 
 
@@ -364,9 +365,9 @@ def draw_immediate():
     fig, ax = plt.subplots(figsize=(4.2, 1.7))
     for i, column in np.argwhere(blocks):
         value = blocks[i, column]
-        style = {"fc": display.COLORS[0 if value > 0 else 1], "lw": 0}
-        style["hatch"] = None if value > 0 else "////"
-        ax.add_patch(plt.Rectangle((column, i), 1, 1, alpha=abs(value), **style))
+        style = {"fc": (display.COLORS[0 if value > 0 else 1], abs(value))}
+        style |= {"ec": display.INK, "lw": 0.8, "hatch": None if value > 0 else "////"}
+        ax.add_patch(plt.Rectangle((column, i), 1, 1, **style))
     for k in range(5):
         ax.axvline(4 * k, color=display.INK, lw=1)
     ax.set(xlim=(0, 16), ylim=(4, 0), yticks=np.arange(4) + 0.5, aspect="equal")
@@ -428,10 +429,12 @@ verify.equal("eq-rnn-immediate", cases(), atol=1e-12, against="autograd")
 # Let everything follow. $h^{(t)}$ moves because $W$ moves in its own formula, and because $h^{(t-1)}$ has moved:
 #
 # $$
+# \begin{gathered}
 # \frac{\partial h^{(t)}}{\partial \operatorname{vec} W} =
 # \frac{\partial^+ h^{(t)}}{\partial \operatorname{vec} W}
-# + J^{(t)}\, \frac{\partial h^{(t-1)}}{\partial \operatorname{vec} W} ,
-# \qquad \frac{\partial h^{(0)}}{\partial \operatorname{vec} W} = 0 ,
+# + J^{(t)}\, \frac{\partial h^{(t-1)}}{\partial \operatorname{vec} W} , \\
+# \frac{\partial h^{(0)}}{\partial \operatorname{vec} W} = 0 ,
+# \end{gathered}
 # $$ (eq-rnn-total)
 #
 # for $W = W_{hh}$ and $W_{hx}$, and for $b_h$. The last statement says that $h^{(0)}$ is a constant. Put it in at
@@ -584,9 +587,11 @@ verify.equal("eq-rnn-sum", cases(), atol=1e-12, against="autograd")
 #
 # $$
 # \begin{aligned}
-# \frac{\partial L^{(3)}}{\partial W_{hh}} ={}& \Delta^{(3)} W_{ph}^\top (\hat y^{(3)} - y^{(3)})\, h^{(2)\top} \\
+# \frac{\partial L^{(3)}}{\partial W_{hh}}
+# ={}& \Delta^{(3)} W_{ph}^\top (\hat y^{(3)} - y^{(3)})\, h^{(2)\top} \\
 # &+ \Delta^{(2)} W_{hh}^\top \Delta^{(3)} W_{ph}^\top (\hat y^{(3)} - y^{(3)})\, h^{(1)\top} \\
-# &+ \Delta^{(1)} W_{hh}^\top \Delta^{(2)} W_{hh}^\top \Delta^{(3)} W_{ph}^\top (\hat y^{(3)} - y^{(3)})\, h^{(0)\top} .
+# &+ \Delta^{(1)} W_{hh}^\top \Delta^{(2)} W_{hh}^\top \Delta^{(3)} W_{ph}^\top \\
+# &\qquad (\hat y^{(3)} - y^{(3)})\, h^{(0)\top} .
 # \end{aligned}
 # $$
 #
@@ -618,9 +623,11 @@ exercises.check("rnn/bptt/gradient_at_three", gradient_at_three)
 # losses,
 #
 # $$
-# \operatorname{vec} \frac{\partial L}{\partial W} = \sum_{t=1}^{T} \sum_{t'=1}^{t}
-# \Big( \frac{\partial^+ h^{(t')}}{\partial \operatorname{vec} W} \Big)^{\!\top}
-# J^{(t'+1)\top} \cdots J^{(t)\top}\; W_{ph}^\top \big( \hat y^{(t)} - y^{(t)} \big) ,
+# \begin{aligned}
+# \operatorname{vec} \frac{\partial L}{\partial W} ={}& \sum_{t=1}^{T} \sum_{t'=1}^{t}
+# \Big( \frac{\partial^+ h^{(t')}}{\partial \operatorname{vec} W} \Big)^{\!\top} \\
+# & J^{(t'+1)\top} \cdots J^{(t)\top}\; W_{ph}^\top \big( \hat y^{(t)} - y^{(t)} \big) ,
+# \end{aligned}
 # $$ (def-rnn-double-sum)
 #
 # the transpose of {eq}`eq-rnn-sum` times $\partial L^{(t)} / \partial h^{(t)} = W_{ph}^\top (\hat y^{(t)} - y^{(t)})$.
@@ -649,9 +656,11 @@ exercises.check("rnn/bptt/gradient_at_three", gradient_at_three)
 # into outer products:
 #
 # $$
-# \frac{\partial L}{\partial W_{hh}} = \sum_{t=1}^{T} \frac{\partial L}{\partial a^{(t)}}\, h^{(t-1)\top} , \quad
-# \frac{\partial L}{\partial W_{hx}} = \sum_{t=1}^{T} \frac{\partial L}{\partial a^{(t)}}\, x^{(t)\top} , \quad
-# \frac{\partial L}{\partial b_h} = \sum_{t=1}^{T} \frac{\partial L}{\partial a^{(t)}} .
+# \begin{aligned}
+# \frac{\partial L}{\partial W_{hh}} &= \sum_{t=1}^{T} \frac{\partial L}{\partial a^{(t)}}\, h^{(t-1)\top} , \qquad
+# \frac{\partial L}{\partial W_{hx}} = \sum_{t=1}^{T} \frac{\partial L}{\partial a^{(t)}}\, x^{(t)\top} , \\
+# \frac{\partial L}{\partial b_h} &= \sum_{t=1}^{T} \frac{\partial L}{\partial a^{(t)}} .
+# \end{aligned}
 # $$ (eq-rnn-gradients)
 #
 # That is **backpropagation through time** {cite}`werbos1990backpropagation`: one product of a matrix and a vector per
@@ -660,13 +669,12 @@ exercises.check("rnn/bptt/gradient_at_three", gradient_at_three)
 #
 # $$
 # \sum_{t=1}^{T} \frac{t (t-1)}{2} = \frac{(T-1)\, T\, (T+1)}{6}
-# \qquad \text{instead of} \qquad T - 1 .
 # $$ (eq-rnn-cost)
 #
-# Each costs $H^2$ multiplications. (The last of them would lead to $\partial L / \partial h^{(0)}$, which nobody needs
-# unless the start is learned.) The price is memory: all $T$ states are kept. Going forward with {eq}`eq-rnn-total`
-# keeps none, but carries a matrix of $H \times H^2$ and multiplies it by $J^{(t)}$: $H^4$ multiplications per step
-# {cite}`williams1989learning`.
+# instead of $T - 1$. Each costs $H^2$ multiplications. (The last of them would lead to $\partial L / \partial h^{(0)}$,
+# which nobody needs unless the start is learned.) The price is memory: all $T$ states are kept. Going forward with
+# {eq}`eq-rnn-total` keeps none, but carries a matrix of $H \times H^2$ and multiplies it by $J^{(t)}$: $H^4$
+# multiplications per step {cite}`williams1989learning`.
 
 
 # %%

@@ -89,8 +89,8 @@ display.show(
 # ## Two units, by hand
 #
 # One step back, $\partial L / \partial h^{(t-1)} = J^{(t)\top}\, \partial L / \partial h^{(t)}$ with the Jacobian
-# $J^{(t)} = \Delta^{(t)} W_{hh}$, where $\Delta^{(t)}$ has the slopes $1 - (h_i^{(t)})^2$ of the $\tanh$ on its diagonal
-# ({eq}`eq-rnn-jacobian`; here the loss is that of the last step). Take
+# $J^{(t)} = \Delta^{(t)} W_{hh}$, where $\Delta^{(t)}$ has the slopes $1 - (h_i^{(t)})^2$ of the $\tanh$ on its
+# diagonal ({eq}`eq-rnn-jacobian`; here the loss is that of the last step). Take
 #
 # $$
 # W_{hh} = \begin{bmatrix} 0.9 & 2 \\ 0 & 0.5 \end{bmatrix}
@@ -115,12 +115,15 @@ for k in (0, 1, 2, 3, 4, 10, 20, 40):
 # If $h^{(t')}$ is moved and the steps to $t$ follow, $h^{(t)}$ moves by $J^{(t)} \cdots J^{(t'+1)}$; gradients are sent
 # back by its transpose. How large is it? $\lVert M \rVert$, the largest singular value, is the most by which a matrix
 # stretches a vector. It is the same for $M^\top$; for products,
-# $\lVert M N \rVert \le \lVert M \rVert\, \lVert N \rVert$; and a diagonal matrix stretches by its largest entry, which for slopes is at most 1:
+# $\lVert M N \rVert \le \lVert M \rVert\, \lVert N \rVert$; and a diagonal matrix stretches by its largest entry, which
+# for slopes is at most 1:
 #
 # $$
-# \big\lVert J^{(t)} \cdots J^{(t'+1)} \big\rVert \;\le\;
-# \prod_{j=t'+1}^{t} \Big( \max_i \big( 1 - (h_i^{(j)})^2 \big) \Big) \lVert W_{hh} \rVert
-# \;\le\; \lVert W_{hh} \rVert^{\,t-t'} .
+# \begin{aligned}
+# \big\lVert J^{(t)} \cdots J^{(t'+1)} \big\rVert
+# &\le \prod_{j=t'+1}^{t} \Big( \max_i \big( 1 - (h_i^{(j)})^2 \big) \Big) \lVert W_{hh} \rVert \\
+# &\le \lVert W_{hh} \rVert^{\,t-t'} .
+# \end{aligned}
 # $$ (eq-rnn-bound)
 #
 # With $\lVert W_{hh} \rVert < 1$ the product vanishes at least as fast as $\lVert W_{hh} \rVert^{t-t'}$, whatever is
