@@ -145,7 +145,7 @@ print("large weights: units are apart by at most 2:", bool(apart.abs().max() <= 
 # that ends at the window's start. Where the state is carried on, what comes out still depends on what came before; and
 # a rule that was learned inside of the window may go on working beyond it. {doc}`/rnn/vanishing` trains networks on
 # windows of 5 that remember a sign for a hundred steps. (The assignment's windows start from zero. Such networks, too,
-# went beyond their window there, and not as far.)
+# went beyond their window there, and not all of them as far.)
 
 # %%
 cell = VanillaRNN(1, 8)
