@@ -425,9 +425,9 @@ verify.equal(
 # ## A gradient that is too long
 #
 # Where gradients explode, the loss has cliffs {cite}`pascanu2013difficulty`. One unit is enough: $h^{(t)} = \tanh(1.3\,
-# h^{(t-1)} + b)$ from $h^{(0)} = -0.1$, and after 20 steps $h^{(20)}$ should be 0.75. Any start is drawn to a state
-# below zero or to one above. Turn $b$ slowly, and at some value the start changes sides: $h^{(20)}$ leaps, and the loss
-# falls from a plateau into a valley, over a wall.
+# h^{(t-1)} + b)$ from $h^{(0)} = -0.1$, and after 20 steps $h^{(20)}$ should be 0.75. For a small $b$, any start is
+# drawn to a state below zero or to one above. Turn $b$ slowly, and at some value the start changes sides: $h^{(20)}$
+# leaps, and the loss falls from a plateau into a valley, over a wall.
 #
 # A step of gradient descent is as long as the gradient. On the wall that is nonsense: the slope there says nothing
 # about places so far away. So keep the direction and limit the length. Of all vectors $u$ no longer than $m$, take the
@@ -674,6 +674,36 @@ display.show(
 
 # %% [markdown]
 # ## Exercises
+
+# %% [markdown]
+# :::{exercise} How far back
+# :label: ex-rnn-how-far-back Suppose that every step back makes terms smaller by the same factor $q < 1$: the term $k$
+# steps back has size $q^k$, in a sequence without a beginning. From how many steps back on do all further terms
+# together have at most a given share of the sum? Write `steps_back(q, share)`, which returns the least such number.
+# What does it say for $q = 0.9$ and a share of a hundredth, and how does it grow as $q$ nears 1?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-rnn-how-far-back
+# :class: dropdown
+# :::
+# The terms from $d$ steps back on are $q^d + q^{d+1} + \dots = q^d / (1 - q)$, all are $1 / (1 - q)$. The share is
+# $q^d$, so $d \ge \log(\text{share}) / \log q$: 44 steps for $q = 0.9$ and a hundredth. Near 1, $-\log q$ is about $1 -
+# q$, so $d$ grows as $1 / (1 - q)$: every halving of $1 - q$ doubles the reach. That is all that a plain network can do
+# about it.
+
+
+# %% tags=["solution"]
+def steps_back(q, share):
+    return math.ceil(math.log(share) / math.log(q))
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("rnn/vanishing/steps_back", steps_back)
 
 # %% [markdown]
 # :::{exercise} A leak

@@ -1,5 +1,7 @@
 """The oracles of the exercises on gradients that vanish and explode."""
 
+import math
+
 import torch
 
 from oracles import tried
@@ -17,6 +19,17 @@ def test_clipping_has_one_factor_for_all():
         (lambda gradients, m: [g.clamp(-m, m) for g in gradients], hint),
         (lambda gradients, m: [g * min(1, m / g.norm()) for g in gradients], hint),
         (lambda gradients, m: [g * m / global_norm(gradients) for g in gradients], hint),
+    )
+
+
+def test_a_share_is_that_of_all_terms_from_there_on():
+    hint = "the least whole d"
+    tried(
+        "rnn/vanishing/steps_back",
+        lambda q, share: next(d for d in range(10_000) if q**d <= share),
+        (lambda q, share: math.floor(math.log(share) / math.log(q)), hint),
+        (lambda q, share: math.ceil(math.log(share) / math.log(q)) + 1, hint),
+        (lambda q, share: math.ceil(math.log(share * (1 - q)) / math.log(q)), hint),
     )
 
 

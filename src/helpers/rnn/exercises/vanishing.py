@@ -19,6 +19,17 @@ def clip(candidate):
         expect(candidate, (given, max_norm), tuple(weight.grad for weight in weights), rtol=1e-5, says=hint)
 
 
+def steps_back(candidate):
+    """From where on the terms of a geometric series have at most a share of its sum, by adding them up."""
+    for q, share in ((0.5, 0.1), (0.5, 0.3), (0.9, 0.01), (0.9, 0.5), (0.99, 0.001), (0.2, 0.9)):
+        terms = [q**k for k in range(10_000)]
+        beyond, d = sum(terms), 0
+        while beyond > share * sum(terms):
+            beyond, d = beyond - terms[d], d + 1
+        hint = "The terms from d steps back on sum to q^d / (1 − q), all of them to 1 / (1 − q): the least whole d."
+        expect(candidate, (q, share), d, says=hint)
+
+
 def leaky_jacobian(candidate):
     """The Jacobian of one step of a leaky unit by the state before, against autograd."""
     torch.set_default_dtype(torch.float64)  # as in the chapter: an identity of the reader's is then precise enough
