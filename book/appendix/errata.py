@@ -19,12 +19,16 @@
 # questions are those of the two documents. So far the page covers one entry on convolutions and their sections on
 # graphs; the derivations are in {doc}`/cnn/architectures`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`,
 # {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
+# questions are those of the two documents. So far the page covers their sections on graphs and on the gradients of
+# recurrent networks; the derivations are in {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/gnn/message_passing`,
+# {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"
 seed = 0
 
 # %% tags=["set-up"]
+import itertools
 import json
 
 from helpers import data, parameters, records, verify
@@ -34,11 +38,13 @@ from helpers.cnn import architectures
 from helpers.gnn import molecules
 from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
 from helpers.gnn.layers import gcn_norm
+from helpers.rnn.cells import VanillaRNN
 
 import networkx as nx
 import numpy as np
 import torch
 from rdkit import Chem
+from torch.autograd.functional import jacobian
 from torch_geometric.nn import GCNConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
@@ -110,6 +116,58 @@ w = rng.standard_normal((1, 1, 3, 3))
 z, z_moved = (conv2d(one, w, padding=1) for one in (x, moved_down(x, 2)))
 print("the output stays:", np.allclose(z_moved, z))
 print("the output moves along:", np.allclose(z_moved, moved_down(z, 2)))
+# ## Assignment, section 2
+#
+# ### The sum in equation 7
+#
+# Equation 7 sums the derivatives of $h^{(t')}$ from $t' = 0$ on. The start $h^{(0)}$ is a constant, so its term is
+# zero, and the sum begins at 1. On both sides stands the same symbol, the derivative of a state by $W_{hh}$. On the
+# left it is the total one; on the right it must be the immediate one, $\partial^+$, which holds the state before still:
+# with total ones, early steps are counted more than once. And the product over $j$ is one of matrices, so it has an
+# order, the latest on the left; without factors it is $I$, not 1. With $J^{(t)} = \operatorname{diag}(1 - h^{(t)} \odot
+# h^{(t)})\, W_{hh}$,
+#
+# $$
+# \frac{\partial h^{(t)}}{\partial W_{hh}} = \sum_{t'=1}^{t}
+# \Big( J^{(t)} J^{(t-1)} \cdots J^{(t'+1)} \Big)\, \frac{\partial^+ h^{(t')}}{\partial W_{hh}} .
+# $$ (eq-errata-uses)
+
+
+# %%
+def states(u, W):  # what inputs and biases add to the sums [T, H] → h(0) … h(T)
+    h = [torch.full((len(W),), 0.5)]
+    for u_t in u:
+        h.append(torch.tanh(u_t + W @ h[-1]))
+    return torch.stack(h)
+
+
+def equation_7(J, derivatives, latest_left=True):  # J(1) … J(T), ∂h(1) … ∂h(T)
+    result = 0
+    for t, derivative in enumerate(derivatives):
+        factors = [*J[t + 1 :]][::-1] if latest_left else [*J[t + 1 :]]
+        for factor in reversed(factors):  # the rightmost acts first
+            derivative = torch.einsum("ij,jkl->ikl", factor, derivative)
+        result = result + derivative
+    return result
+
+
+def factors(u, W):  # J(t) [T, H, H] and the immediate derivatives [T, H, H, H]
+    h = states(u, W)
+    slope = torch.diag_embed(1 - h[1:] ** 2)
+    return slope @ W, torch.einsum("tij,tk->tijk", slope, h[:-1])
+
+
+u, W = torch.randn(4, 3), torch.randn(3, 3)
+J, immediate = factors(u, W)
+total = jacobian(lambda W: states(u, W), W)  # [T + 1, H, H, H]
+readings = {
+    "immediate, latest left ": equation_7(J, immediate),
+    "immediate, latest right": equation_7(J, immediate, latest_left=False),
+    "total, latest left     ": equation_7(J, total[1:]),
+}
+for name, reading in readings.items():
+    print(f"{name}: off by {(reading - total[-1]).norm() / total[-1].norm():.0%}")
+print("the derivative of h(0) is zero:", bool((total[0] == 0).all()))
 
 
 # %% tags=["check"]
@@ -155,6 +213,67 @@ for name in ("resnet18", "resnet34", "resnet20"):
     print(f"{name}: {counted} layers, {weights:,} weights")
 added = 2 * 2 * 9 * (16**2 + 32**2 + 64**2)  # two blocks more in each stage
 print(f"ResNet-32: {counted + 2 * 2 * 3} layers, {weights + added:,} weights")
+    for T, H in ((1, 2), (3, 3), (6, 4)):
+        u, W = torch.randn(T, H), torch.randn(H, H)
+        by_autograd = jacobian(lambda W, u=u: states(u, W)[-1], W)
+        yield equation_7(*factors(u, W)), by_autograd
+
+
+verify.equal("eq-errata-uses", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# ### On what the gradients depend
+#
+# Question 2.1 (b) says that the gradient with respect to $W_{ph}$ depends on the current step only, and the report says
+# so too. It *names* no other step. But it is $(\hat y^{(t)} - y^{(t)})\, h^{(t)\top}$, and $h^{(t)}$ depends on all
+# that was read: below, only the first of four inputs differs. (And a loss over all steps sums it over all steps.)
+
+# %%
+W_ph, y = torch.randn(2, 3), torch.tensor([1.0, 0.0])
+for first in (-1.0, 1.0):
+    h = states(torch.cat([torch.full((1, 3), first), u[1:]]), W)[-1]
+    gradient = torch.outer(torch.softmax(W_ph @ h, dim=0) - y, h)
+    print(
+        f"first input {first:g}: the gradient's first row", gradient[0].numpy().round(2)
+    )
+
+# %% [markdown]
+# ### Decays or blows up
+#
+# Section 2.2 says that the influence of an input on later states either decays or blows up exponentially. Its
+# *derivative* may do so, or neither: at rest and with an orthogonal $W_{hh}$ it keeps its length. The influence itself
+# cannot blow up, since a state never leaves $(-1, 1)$: two sequences cannot drive a unit further apart than 2.
+
+# %%
+Q = torch.linalg.qr(torch.randn(50, 50)).Q
+length = (torch.linalg.matrix_power(Q, 1000) @ torch.eye(50)[0]).norm()
+print(f"orthogonal, at rest: length after 1000 steps {length:.3f}")
+large, u = 5 * Q + 5 * torch.randn(50, 50), torch.randn(300, 50)
+apart = states(u, large) - states(u + 1e-6 * (torch.arange(300) == 0)[:, None], large)
+print("large weights: units are apart by at most 2:", bool(apart.abs().max() <= 2))
+
+# %% [markdown]
+# ### Nothing beyond the window
+#
+# With windows of 30 steps, section 2.4 says, nothing longer than 30 characters can be learned. It is the *gradient*
+# that ends at the window's start. Where the state is carried on, what comes out still depends on what came before; and
+# a rule that was learned inside of the window may go on working beyond it. {doc}`/rnn/vanishing` trains networks on
+# windows of 5 that remember a sign for a hundred steps. (The assignment's windows start from zero. Such networks, too,
+# went beyond their window there, and not all of them as far.)
+
+# %%
+cell = VanillaRNN(1, 8)
+outputs = []
+for first in (-1.0, 1.0):
+    x = torch.zeros(10, 1, 1)
+    x[0] = first
+    x.requires_grad_()
+    _, state = cell(x[:5])
+    h, _ = cell(x[5:], state.detach())  # a window of 5, its state carried
+    (gradient,) = torch.autograd.grad(h.sum(), x)
+    outputs.append(h[-1].detach())
+print("the gradient reaches the first input:", bool(gradient[0].abs().max() > 0))
+print("the output depends on it:", not torch.allclose(*outputs))
 
 # %% [markdown]
 # ## Assignment, section 3.1 and equations 27 and 28
@@ -590,6 +709,168 @@ read = [(gcn_norm(A) @ p @ W).sum(0) for p in (positions, positions @ rotation)]
 print("coordinates as features, the same after a rotation:", torch.allclose(*read))
 
 # %% [markdown]
+# ## Report, section 1
+#
+# ### The middle of equation 15
+#
+# A row times a matrix gives, at place $j$, a sum down *column* $j$. The middle lines sum along the rows, and there
+# $1 - \sum_k \hat y_k$ appears, which is zero; the last line is right, and does not follow from them. What does:
+#
+# $$
+# \sum_{i=1}^{K} \Big( - \frac{y_i}{\hat y_i} \Big)\, \hat y_i \big( [\,i = j\,] - \hat y_j \big)
+# = - y_j + \hat y_j \sum_{i=1}^{K} y_i = \hat y_j - y_j .
+# $$ (eq-errata-row-times-matrix)
+
+
+# %%
+def end_of_equation_15(y_hat, y):  # [K], [K] → [K]
+    return y_hat - y
+
+
+y_hat, y = torch.softmax(torch.tensor([2.0, 1.0, 0.0]), dim=0), torch.eye(3)[1]
+print("its middle lines:", (-y * (1 - y_hat.sum())).numpy().round(2) + 0.0)
+print("its end:         ", end_of_equation_15(y_hat, y).numpy().round(2))
+
+
+# %% tags=["check"]
+def cases():
+    for K in (2, 3, 10):
+        y_hat, y = torch.softmax(torch.randn(K), dim=0), torch.eye(K)[K // 2]
+        equation_12 = torch.diag(y_hat) - torch.outer(y_hat, y_hat)
+        yield end_of_equation_15(y_hat, y), (-y / y_hat) @ equation_12
+
+
+verify.equal(
+    "eq-errata-row-times-matrix", cases(), atol=1e-12, against="equations 7 and 12"
+)
+
+# %% [markdown]
+# ### Equations 6 and 9
+#
+# Equation 9 takes the softmax of one score, $\operatorname{softmax}(p_i)$. The softmax of a single number is 1; meant
+# is entry $i$ of $\operatorname{softmax}(p)$. And below equation 6 the $\hat y_k$ are said not to depend on one
+# another. They do, since they sum to one. The derivative there treats them as free variables, which is allowed: that
+# they are not is taken care of by the next factor, equation 12, whose columns sum to zero.
+
+# %%
+p = torch.tensor([2.0, 1.0, 0.0])
+print("softmax of the first score alone:", torch.softmax(p[:1], dim=0).item())
+columns = (torch.diag(y_hat) - torch.outer(y_hat, y_hat)).sum(dim=0)
+print(
+    "the columns of equation 12 sum to zero:", torch.allclose(columns, torch.zeros(3))
+)
+
+# %% [markdown]
+# ### The shapes in equations 13 and 14
+#
+# The derivative of $K$ scores by a matrix of $K \times H$ weights has $K \cdot K \cdot H$ entries. Equation 13 stacks
+# the $K$ matrices and calls the stack $K \times 1$. In equation 14 the state has entries 1 to $K$; it has $H$. The row
+# that is not zero is row $k$, for the score $p_k$.
+
+# %%
+h = torch.tensor([0.1, 0.2, 0.3, 0.4])  # H = 4, K = 3
+by_weights = jacobian(lambda W: W @ h, torch.zeros(3, 4))
+print("shape of the derivative:", list(by_weights.shape))
+print("of the second score:", by_weights[1].tolist())
+
+# %% [markdown]
+# ### The products in equation 19
+#
+# In equation 19, $1 - h^2$ is a vector, and the dot behind it must make each *row* of what follows smaller by its own
+# factor: it is the matrix $\operatorname{diag}(1 - h \odot h)$. The derivative of $W_{hh} h^{(T-1)}$ with the state
+# held still is printed as $h^{(T-1)}$, $H$ numbers in place of $H^3$; it is $h^{(T-1)\top} \otimes I$ for a
+# column-stacked $W_{hh}$. And the recursion needs its end: the derivative of $h^{(0)}$ is zero.
+#
+# $$
+# \frac{\partial h^{(T)}}{\partial \operatorname{vec} W_{hh}} = \operatorname{diag}\big(1 - h^{(T)} \odot h^{(T)}\big)
+# \Big( h^{(T-1)\top} \otimes I + W_{hh} \frac{\partial h^{(T-1)}}{\partial \operatorname{vec} W_{hh}} \Big)
+# $$ (eq-errata-recursion)
+
+
+# %%
+def equation_19(h, W):  # h(0) … h(T) [T + 1, H] → [H, H²]
+    H, derivative = len(W), torch.zeros(len(W), len(W) ** 2)
+    for before, after in itertools.pairwise(h):
+        own = torch.kron(before[None], torch.eye(H))
+        derivative = torch.diag(1 - after**2) @ (own + W @ derivative)
+    return derivative
+
+
+h = states(torch.randn(3, 4), torch.randn(4, 4))
+print(
+    "printed:",
+    list(h[-1].shape),
+    "  meant:",
+    list(torch.kron(h[-1:], torch.eye(4)).shape),
+)
+
+
+# %% tags=["check"]
+def cases():
+    for T, H in ((1, 2), (3, 3), (6, 4)):
+        u, W = torch.randn(T, H), torch.randn(H, H)
+        by_autograd = jacobian(lambda W, u=u: states(u, W)[-1], W)
+        yield equation_19(states(u, W), W), by_autograd.transpose(1, 2).flatten(1)
+
+
+verify.equal("eq-errata-recursion", cases(), atol=1e-12, against="autograd")
+
+# %% [markdown]
+# ### Bigger than 1
+#
+# Below, the gradient is said to explode or to vanish when the derivative of $h^{(t)}$ by $W_{hh}$ is bigger or smaller
+# than 1, in a product. It is an array, so neither; it enters a sum; and what is multiplied are the Jacobians
+# $\partial h^{(t)} / \partial h^{(t-1)}$. With small weights the one has a size above 1 while the product of the others
+# vanishes.
+
+# %%
+W = 0.1 * torch.linalg.qr(torch.randn(9, 9)).Q
+h = states(torch.randn(20, 9), W)
+print(
+    "the derivative by W_hh is larger than 1:",
+    bool(torch.linalg.matrix_norm(equation_19(h, W)) > 1),
+)
+product = torch.linalg.multi_dot([torch.diag(1 - h_t**2) @ W for h_t in h[1:].flip(0)])
+print(
+    "the product of 20 Jacobians is below 1e-19:",
+    bool(torch.linalg.matrix_norm(product, 2) < 1e-19),
+)
+
+# %% [markdown]
+# ### Clipping
+#
+# Question 1.2 calls `clip_grad_norm` element-wise. It multiplies all gradients by one factor, so that their norm, taken
+# together, is at most the maximum; no element is cut off. (Its name today is `clip_grad_norm_`; the element-wise one is
+# `clip_grad_value_`.) Nor does it simply make the step of RMSprop smaller. RMSprop divides by a root mean square of the
+# gradients, so the length of the very first one drops out of its step, clipped or not. What clipping prevents is that
+# one long gradient makes this mean so large that the steps after it are tiny.
+
+# %%
+weight = torch.nn.Parameter(torch.zeros(2))
+for clip in (torch.nn.utils.clip_grad_norm_, torch.nn.utils.clip_grad_value_):
+    weight.grad = torch.tensor([30.0, 40.0])
+    clip([weight], 10.0)
+    print(f"{clip.__name__:16}: (30, 40) becomes", weight.grad.numpy().round(2))
+
+
+def steps(gradients):  # how far RMSprop goes, in learning rates
+    weight = torch.nn.Parameter(torch.zeros(()))
+    optimizer = torch.optim.RMSprop([weight], lr=1.0)
+    for gradient in gradients:
+        before, weight.grad = weight.item(), torch.tensor(gradient)
+        optimizer.step()
+        yield abs(weight.item() - before)
+
+
+print("the first step of a gradient of 1000, of 10:", end=" ")
+print([f"{next(steps([first])):.2f}" for first in (1000.0, 10.0)])
+for longest in (1000.0, 10.0):
+    taken = list(steps([1.0] * 500 + [longest] + [1.0]))
+    print(
+        f"a gradient of {longest:g} after many of 1: a step of {taken[-2]:.2f}, then {taken[-1]:.2f}"
+    )
+
+# %% [markdown]
 # ## Report, section 3.1
 #
 # ### A weighted average, of neighbours that are close
@@ -648,5 +929,6 @@ print("two numberings, one end state:", torch.allclose(*ends))
 # ## What was shown
 #
 # The two documents are good guides with loose ends: a missing $\sqrt n$ and a conjugate in the theorem, a matrix that
-# is printed wrong, degrees without their self-loops, a transpose, a bound that points the wrong way. None of them
+# is printed wrong, degrees without their self-loops, a transpose, a bound that points the wrong way, vectors where
+# matrices are meant, a clipping that clips nothing off. None of them
 # changes the story, and whoever types them in as printed gets wrong numbers.
