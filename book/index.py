@@ -199,7 +199,14 @@ display.slider(
 #
 # ## The parts
 #
-# Part III can be read. Parts I and II, on convolution and on recurrence, follow.
+# Part III can be read, and of Part II the chapter on the LSTM. Part I, on convolution, and the rest of Part II follow.
+#
+# ### Part II: recurrence
+#
+# A melody is the same when it starts later, so a network may read it with the same weights at every step. How can it
+# keep what it has read, and learn what to keep?
+#
+# {part}`Part II: recurrence`
 #
 # ### Part III: graphs
 #
