@@ -199,7 +199,7 @@ display.slider(
 #
 # ## The parts
 #
-# Part III can be read, and of Part II the chapter on the LSTM. Part I, on convolution, and the rest of Part II follow.
+# Part III can be read, and of Part II the LSTM. Part I, on convolution, and the rest of Part II follow.
 #
 # ### Part II: recurrence
 #

@@ -32,17 +32,6 @@ def test_a_half_life_is_that_of_powers_of_the_sigmoid():
     )
 
 
-def test_a_coupled_gate_is_seen_by_both_sides():
-    hint = "f enters twice"
-    tried(
-        "rnn/lstm/coupled_delta_f",
-        lambda delta_c, c_before, g, f: delta_c * (c_before - g) * f * (1 - f),
-        (lambda delta_c, c_before, g, f: delta_c * c_before * f * (1 - f), hint),
-        (lambda delta_c, c_before, g, f: delta_c * (c_before - g), hint),
-        (lambda delta_c, c_before, g, f: delta_c * (c_before + g) * f * (1 - f), hint),
-    )
-
-
 class Stacked(nn.Module):
     """A right solution, which the wrong ones below change in one place."""
 

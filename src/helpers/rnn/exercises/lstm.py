@@ -29,18 +29,6 @@ def bias_for_half_life(candidate):
         expect(candidate, (n,), bias, atol=1e-7, says=hint)
 
 
-def coupled_delta_f(candidate):
-    """Autograd through c = f c_before + (1 − f) g."""
-    generator = torch.Generator().manual_seed(0)
-    for shape in ((1,), (3, 4)):
-        delta_c, c_before, g, a = torch.randn(4, *shape, generator=generator, dtype=torch.float64)
-        f = torch.sigmoid(a.requires_grad_())
-        c = f * c_before + (1 - f) * g.tanh()
-        (desired,) = torch.autograd.grad((delta_c * c).sum(), a)
-        hint = "f enters twice, with c_before and, as 1 − f, with g; and f has a slope."
-        expect(candidate, (delta_c, c_before, g.tanh(), f.detach()), desired, atol=1e-12, says=hint)
-
-
 def StackedLSTM(candidate):
     """nn.LSTM with the candidate's weights; and how these begin."""
     start = dict(candidate(30, 100).named_parameters())
