@@ -9,11 +9,11 @@
 # %% [markdown]
 # # Errata of the two sources
 #
-# Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right?
-# Each entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of
-# equations and questions are those of the two documents. So far the page covers their sections on graphs and on
-# LSTMs; the derivations are in {doc}`/rnn/lstm`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`,
-# {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
+# Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right? Each
+# entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
+# questions are those of the two documents. So far the page covers their sections on graphs and on LSTMs; the
+# derivations are in {doc}`/rnn/lstm`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and
+# {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -58,8 +58,8 @@ for name, function in {"i, f, o": torch.sigmoid, "g": torch.tanh}.items():
 # %% [markdown]
 # ### Which parameters
 #
-# Question 2.2 (b) asks for the parameters of the *cell*, calls the equations up to 13 its core, and wants the answer
-# in terms of $N_\text{output}$, which occurs in equation 14 alone; the size of an input has two names, $d$ and
+# Question 2.2 (b) asks for the parameters of the *cell*, calls the equations up to 13 its core, and wants the answer in
+# terms of $N_\text{output}$, which occurs in equation 14 alone; the size of an input has two names, $d$ and
 # $N_\text{input}$. The book gives both counts, {eq}`eq-rnn-lstm-count`.
 
 # %%
@@ -70,9 +70,9 @@ for n_output in (None, 10):
 # %% [markdown]
 # ### A forget gate that starts at remembering
 #
-# With 1 added to the bias of its forget gate, the network is said to start with remembering old states. It starts
-# with forgetting them more slowly. At a bias of $b$ and no input, $f = \operatorname{sigm}(b)$, and after $n$ steps
-# $f^n$ is left:
+# With 1 added to the bias of its forget gate, the network is said to start with remembering old states. It starts with
+# forgetting them more slowly. At a bias of $b$ and no input, $f = \operatorname{sigm}(b)$, and after $n$ steps $f^n$
+# is left:
 
 # %%
 for bias in (0.0, 1.0, 5.0):
@@ -122,8 +122,8 @@ verify.equal("eq-errata-degree", cases(), atol=1e-12, against="PyG's GCNConv")
 # %% [markdown]
 # ### A subscript below equation 27
 #
-# The sentence that drops the normaliser prints its second factor as $D_{ij}$. The matrix is diagonal, so for $i \neq
-# j$ that factor is 0 and the normaliser infinite. The equation itself has it right: $D_{jj}$.
+# The sentence that drops the normaliser prints its second factor as $D_{ij}$. The matrix is diagonal, so for $i \neq j$
+# that factor is 0 and the normaliser infinite. The equation itself has it right: $D_{jj}$.
 
 # %%
 D = torch.diag(d)
@@ -164,16 +164,15 @@ verify.equal(
 )
 
 # %% [markdown]
-# The same cell shows a smaller slip: $H^{(l)}$ is called an $N \times d$ matrix, with one $d$ for all layers, while
-# $W$ leads from $d_l$ to $d_{l+1}$ features. The width belongs to the layer, $N \times d_l$: here 4 before and 2
-# after.
+# The same cell shows a smaller slip: $H^{(l)}$ is called an $N \times d$ matrix, with one $d$ for all layers, while $W$
+# leads from $d_l$ to $d_{l+1}$ features. The width belongs to the layer, $N \times d_l$: here 4 before and 2 after.
 
 # %% [markdown]
 # ### The factor left out of equation 28
 #
 # Equation 28 drops the factor $1/\sqrt{\tilde d_i \tilde d_j}$ for simplicity, and keeps the name. It is then another
-# layer, a sum whose size grows with the number of neighbours. Where all degrees $\tilde d$ are equal, $k$ linear
-# layers differ from those of equation 18 by the factor $\tilde d^k$:
+# layer, a sum whose size grows with the number of neighbours. Where all degrees $\tilde d$ are equal, $k$ linear layers
+# differ from those of equation 18 by the factor $\tilde d^k$:
 #
 # $$
 # \tilde A^k H = \tilde d^{\,k} \hat A^k H \qquad\text{if } \tilde d_i = \tilde d \text{ for all } i .
@@ -288,8 +287,8 @@ verify.equal(
 #
 # The box before question 3.4 calls the columns of $\Phi$ the *eigenvalues* of all circulant matrices. They are
 # eigenvectors, a basis that all share; the eigenvalues differ from matrix to matrix. (A matrix that has one of them
-# twice has other eigenvectors besides. For the identity every vector is one.) Question 3.4 (a) gives the eigenvalues
-# as the entries of $\hat\theta$. For a real $\theta$ they are those of its conjugate, times $\sqrt n$:
+# twice has other eigenvectors besides. For the identity every vector is one.) Question 3.4 (a) gives the eigenvalues as
+# the entries of $\hat\theta$. For a real $\theta$ they are those of its conjugate, times $\sqrt n$:
 #
 # $$
 # C(\theta)\, \Phi = \Phi \operatorname{diag}(\lambda) , \qquad \lambda = \sqrt n\; \overline{\hat\theta} .
@@ -319,11 +318,11 @@ verify.equal(
 #
 # ### The printed matrix $\Phi$
 #
-# Column 0 of $\Phi$ belongs to frequency 0 and is constant. The printed rows below the first start with the exponent
-# 1, $n - 2$ or $n - 1$ instead of 0, and row 1 runs from 1 to $n - 1$, one entry too few. The base $\omega_n$ is
-# printed with $k$ and $u$ in it, which are the column and the row, and with the sign of the *forward* transform,
-# while $\Phi$ is the inverse one (equation 26; for the same reason question 3.4 (a) should not call it the DFT
-# matrix). What is meant is
+# Column 0 of $\Phi$ belongs to frequency 0 and is constant. The printed rows below the first start with the exponent 1,
+# $n - 2$ or $n - 1$ instead of 0, and row 1 runs from 1 to $n - 1$, one entry too few. The base $\omega_n$ is printed
+# with $k$ and $u$ in it, which are the column and the row, and with the sign of the *forward* transform, while $\Phi$
+# is the inverse one (equation 26; for the same reason question 3.4 (a) should not call it the DFT matrix). What is
+# meant is
 #
 # $$
 # \begin{gathered}
@@ -386,8 +385,8 @@ print("6 nodes, indices modulo 5: symmetric is", np.array_equal(A, A.T))
 #
 # After equation 23 the assignment gives $\phi(h_i, \mathcal{N}_i)$ as the general form of a permutation equivariant
 # layer and asks for the $\phi$ of the ring layer. Two things are loose. On the undirected ring, $\mathcal{N}_i$ is a
-# set, so it does not tell the next node from the previous one, and no such $\phi$ has $w_1 \neq w_{-1}$. The
-# reflection $i \mapsto -i$ is an {term}`automorphism` of the undirected ring, and the layer commutes with it only if
+# set, so it does not tell the next node from the previous one, and no such $\phi$ has $w_1 \neq w_{-1}$. The reflection
+# $i \mapsto -i$ is an {term}`automorphism` of the undirected ring, and the layer commutes with it only if
 # $w_1 = w_{-1}$; the ring of the layer is a *directed* one. And not every equivariant layer has the form: two such
 # layers, one after the other, are an equivariant map that uses the neighbours' neighbours.
 
@@ -423,8 +422,8 @@ print("column n - 1 is the conjugate of column 1:", conjugate)
 # ### Which energy
 #
 # The question asks for the {term}`atomization energy`; the code that came with the assignment hands out the total
-# energy $U_0$. The two are not alike. Most of $U_0$ belongs to the single atoms, so counting these predicts it, and
-# the mean $z^2$ of such a count is smaller than that of the networks that students trained on it, 0.0004 to 0.0006. A
+# energy $U_0$. The two are not alike. Most of $U_0$ belongs to the single atoms, so counting these predicts it, and the
+# mean $z^2$ of such a count is smaller than that of the networks that students trained on it, 0.0004 to 0.0006. A
 # network that reports this number does worse than six coefficients.
 
 # %%
@@ -475,10 +474,10 @@ for name in ("mlp_permuted_0", "mlp_0", "gnn_0"):
 # %% [markdown]
 # ### Canonical numberings exist
 #
-# Section 3.4 says that the atoms of a molecule have no canonical order. No order comes from *nature*; one can be
-# agreed on. Chemists' programs number the atoms of a graph by an algorithm that does not ask how they were numbered
-# before. An order by rule helps an MLP: above, the one that learned in the order of QM9's SMILES errs less than the
-# one that learned in random orders. But nothing makes the numberings of two *similar* molecules similar.
+# Section 3.4 says that the atoms of a molecule have no canonical order. No order comes from *nature*; one can be agreed
+# on. Chemists' programs number the atoms of a graph by an algorithm that does not ask how they were numbered before.
+# An order by rule helps an MLP: above, the one that learned in the order of QM9's SMILES errs less than the one that
+# learned in random orders. But nothing makes the numberings of two *similar* molecules similar.
 
 # %%
 paracetamol = Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1")
@@ -492,11 +491,11 @@ print("more than one SMILES in the order of the atoms:", len(as_numbered) > 1)
 # %% [markdown]
 # ### Which invariances a graph network has
 #
-# The section says that graph networks let one encode invariance under renumbering, rotation and translation. The
-# layers are not invariant but {term}`equivariant <permutation equivariance>`: renumber the atoms, and the rows of the
-# result change places. It is the pooling that forgets the order. And of rotation and translation there is nothing to
-# encode here: the input of question 3.6 has no positions. Where it has, invariance does not come with the graph. A
-# network that reads coordinates as features does not have it.
+# The section says that graph networks let one encode invariance under renumbering, rotation and translation. The layers
+# are not invariant but {term}`equivariant <permutation equivariance>`: renumber the atoms, and the rows of the result
+# change places. It is the pooling that forgets the order. And of rotation and translation there is nothing to encode
+# here: the input of question 3.6 has no positions. Where it has, invariance does not come with the graph. A network
+# that reads coordinates as features does not have it.
 
 # %%
 phenol = molecules.from_smiles("Oc1ccccc1").batch([0])
@@ -519,8 +518,8 @@ print("coordinates as features, the same after a rotation:", torch.allclose(*rea
 # ### The range of a sigmoid
 #
 # The range of $\sigma$ is given as $[0, 1]$. It is $(0, 1)$: with $\sigma(a) = 1 / (1 + e^{-a})$ both $\sigma(a)$ and
-# $1 - \sigma(a) = \sigma(-a)$ are positive for every number $a$. So a gate is never quite open or closed, and its
-# slope $\sigma(a)\, \sigma(-a)$ is never quite 0. On a machine, numbers are rounded, and near 1 sooner than near 0:
+# $1 - \sigma(a) = \sigma(-a)$ are positive for every number $a$. So a gate is never quite open or closed, and its slope
+# $\sigma(a)\, \sigma(-a)$ is never quite 0. On a machine, numbers are rounded, and near 1 sooner than near 0:
 
 # %%
 for dtype in (torch.float32, torch.float64):
@@ -530,8 +529,8 @@ for dtype in (torch.float32, torch.float64):
 # %% [markdown]
 # ### A candidate that does not make the cell larger
 #
-# The $\tanh$ of $g$ is said to ensure that the cell does not grow much when $g$ is added. It ensures that one step
-# adds less than 1. With open gates and $g$ near 1 the cell grows by nearly 1 at every step,
+# The $\tanh$ of $g$ is said to ensure that the cell does not grow much when $g$ is added. It ensures that one step adds
+# less than 1. With open gates and $g$ near 1 the cell grows by nearly 1 at every step,
 #
 # $$
 # c^{(t)} \to c^{(0)} + t \qquad \text{as all } a_k \to \infty .
@@ -620,9 +619,9 @@ for layers in (2, 3, 4):
 # ## Report, sections 3.2 and 3.3
 #
 # A sequence is called a chain in which every node is joined to a previous and a next one. The first has no previous
-# node and the last no next one, and in the directed chain that makes a graph network a recurrent one, a node
-# *receives* from its previous node only. With edges both ways and one weight, the direction of time is lost:
-# reversed, the sequence gives the same states in reversed order. {doc}`/gnn/combining` shows both.
+# node and the last no next one, and in the directed chain that makes a graph network a recurrent one, a node *receives*
+# from its previous node only. With edges both ways and one weight, the direction of time is lost: reversed, the
+# sequence gives the same states in reversed order. {doc}`/gnn/combining` shows both.
 #
 # Data are said to suit a recurrent network when they can be ordered along some axis. Any set of nodes can be numbered;
 # what is needed is an order that *means* something, with the same rule at each place. Below, a recurrent network reads

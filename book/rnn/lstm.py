@@ -47,7 +47,7 @@ def draw_by_hand(closes, T=20):
         c[n + 1] = f[n] * c[n] + i[n] * g[n]
     h = o * np.tanh(c[1:])
     figures, axes = display.panels((3.4, 2.2), (3.4, 2.6))
-    for row, (name, gate) in enumerate(gates.items()):
+    for row, gate in enumerate(gates.values()):
         for is_open, face in ((True, display.COLORS[0]), (False, "none")):
             at = t[gate == is_open]
             style = {"color": display.COLORS[0], "mfc": face, "marker": "s", "ms": 5}
@@ -177,7 +177,9 @@ class GateByGate(nn.Module):
 # %%
 def stacked(cell):  # W_x [4H, E], W_h [4H, H], b [4H]
     parts = ([f"W_{k}x", f"W_{k}h", f"b_{k}"] for k in "ifgo")
-    columns = zip(*([cell.weights[name] for name in names] for names in parts))
+    columns = zip(
+        *([cell.weights[name] for name in names] for names in parts), strict=True
+    )
     return tuple(torch.cat(column).detach() for column in columns)
 
 
@@ -453,7 +455,8 @@ exercises.check("rnn/lstm/parameter_count", parameter_count)
 #
 # $$
 # \frac{\partial^+ c^{(t)}}{\partial c^{(t-1)}} = \operatorname{diag} f^{(t)} , \qquad
-# \frac{\partial^+ c^{(t)}}{\partial c^{(t-n)}} = \operatorname{diag} \big( f^{(t-n+1)} \odot \dots \odot f^{(t)} \big) .
+# \frac{\partial^+ c^{(t)}}{\partial c^{(t-n)}}
+# = \operatorname{diag} \big( f^{(t-n+1)} \odot \dots \odot f^{(t)} \big) .
 # $$ (eq-rnn-lstm-direct)
 #
 # In a plain network the same place is taken by $\operatorname{diag}(1 - h^2)\, W_{hh}$, a product of matrices that
@@ -568,10 +571,9 @@ display.slider(
 
 # %% [markdown]
 # At bias 0 a forget gate is near $\operatorname{sigm}(0) = \tfrac12$, and half of the gradient is lost at every step.
-# At
-# 1, the assignment's choice, it is near 0.73: better, and still gone after a few dozen steps. So an LSTM does not "solve" the
-# vanishing gradient by its form; it has a path whose factor is *learned*, and can be learned to be 1. That the path
-# starts rather open helps to begin {cite}`gers2000forget,jozefowicz2015exploration`.
+# With the assignment's choice, 1, it is near 0.73: better, and still little is left after a few dozen steps. So an LSTM
+# does not "solve" the vanishing gradient by its form; it has a path whose factor is *learned*, and can be learned to be
+# near 1. That the path starts rather open helps to begin {cite}`gers2000forget,jozefowicz2015exploration`.
 
 # %% [markdown]
 # :::{exercise} Half-life

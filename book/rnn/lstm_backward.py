@@ -47,7 +47,7 @@ def draw_blame(T=16):
     a[T - 1, 3] = 3.9
     a.requires_grad_()
     c, cells = torch.zeros(()), []
-    for a_i, a_f, a_g, a_o in a:
+    for a_i, a_f, a_g, a_o in a:  # noqa: B007, the last a_o is used below
         c = sigm(a_f) * c + sigm(a_i) * tanh(a_g)
         cells.append(c)
     of_a, *of_c = torch.autograd.grad(sigm(a_o) * tanh(c), [a, *cells])
@@ -98,7 +98,8 @@ for name, little in zip("ifg", 1e-6 * np.eye(3), strict=True):
 # Two slopes were used, and both can be had from the function's own value, which the forward pass keeps anyway:
 #
 # $$
-# s = \operatorname{sigm}(a) \;\Rightarrow\; \frac{\mathrm{d} s}{\mathrm{d} a} = \frac{e^{-a}}{(1 + e^{-a})^2} = s (1 - s) ,
+# s = \operatorname{sigm}(a) \;\Rightarrow\; \frac{\mathrm{d} s}{\mathrm{d} a} = \frac{e^{-a}}{(1 + e^{-a})^2}
+# = s (1 - s) ,
 # \qquad
 # u = \tanh(a) \;\Rightarrow\; \frac{\mathrm{d} u}{\mathrm{d} a} = 1 - u^2 .
 # $$ (eq-rnn-lstm-slopes)
@@ -343,9 +344,9 @@ def cases():
 verify.equal("eq-rnn-lstm-delta-g", cases(), atol=1e-12, against="autograd")
 
 # %% [markdown]
-# **The output, and the input.** Stack the four into $\delta_a = (\delta_i, \delta_f, \delta_g, \delta_o) \in
-# \mathbb{R}^{4H}$, in the order of {eq}`eq-rnn-lstm-stacked`. $h^{(t)}$ is seen by the loss, and by all four of the next
-# step through $W_h$. The input $x^{(t)}$ is seen by the four of its own step, through $W_x$:
+# **The output, and the input.** Stack the four into $\delta_a = (\delta_i, \delta_f, \delta_g, \delta_o)$, of length
+# $4H$ and in the order of {eq}`eq-rnn-lstm-stacked`. $h^{(t)}$ is seen by the loss, and by all four of the next step
+# through $W_h$. The input $x^{(t)}$ is seen by the four of its own step, through $W_x$:
 #
 # $$
 # \delta_h^{(t)} = \frac{\partial^+ L}{\partial h^{(t)}} + W_h^\top \delta_a^{(t+1)} ,

@@ -67,7 +67,7 @@ def test_the_derived_backward_pass_is_that_of_differences():
 def test_a_second_derivative_is_refused_with_a_way_out():
     x = torch.randn(4, 1, 2, requires_grad=True)
     derived, plain = (cells.LSTM(2, 3, backward) for backward in BACKWARDS)
-    with pytest.raises(RuntimeError, match="no second derivative: .*backward='autograd'"):
+    with pytest.raises(RuntimeError, match=r"no second derivative: .*backward='autograd'"):
         torch.autograd.grad(derived(x)[0].square().sum(), x, create_graph=True)
     (dx,) = torch.autograd.grad(plain(x)[0].square().sum(), x, create_graph=True)
     assert torch.autograd.grad(dx.sum(), x)[0].abs().sum() > 0
