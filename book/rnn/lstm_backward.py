@@ -651,10 +651,10 @@ exercises.check("rnn/lstm_backward/coupled_delta_f", coupled_delta_f)
 
 # %% [markdown]
 # :::{exercise} A peephole
-# :label: ex-rnn-lstm-peephole Let the output gate look at the cell: $a_o^{(t)} = W_{ox}\, x^{(t)} + W_{oh}\,
-# h^{(t-1)} + b_o + w \odot c^{(t)}$ with one more weight per cell, $w \in \mathbb{R}^H$. Which of the lines change?
-# Write `peephole_delta_c(delta_h, c, o, w, from_next)`, with $c$, $o$ and $\delta_h$ of step $t$, all `[B, H]`, and
-# `from_next` as in `delta_c`.
+# :label: ex-rnn-lstm-peephole
+# Let the output gate look at the cell: $a_o^{(t)} = W_{ox}\, x^{(t)} + W_{oh}\, h^{(t-1)} + b_o + w \odot c^{(t)}$
+# with one more weight per cell, $w \in \mathbb{R}^H$. Which of the lines change? Write `peephole_delta_c(delta_h, c,
+# o, w, from_next)`, with $c$, $o$ and $\delta_h$ of step $t$, all `[B, H]`, and `from_next` as in `delta_c`.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -680,9 +680,10 @@ exercises.check("rnn/lstm_backward/peephole_delta_c", peephole_delta_c)
 
 # %% [markdown]
 # :::{exercise} Nothing is learned where nothing passes
-# :label: ex-rnn-lstm-closed An output gate is at 0, exactly, for all steps but the last. Which of the $\delta$ of
-# earlier steps are zero, and which are not? What if instead the forget gate is 0 at one step $s$, exactly? Why does a
-# trained network not get stuck in such a place as soon as a gate closes?
+# :label: ex-rnn-lstm-closed
+# An output gate is at 0, exactly, for all steps but the last. Which of the $\delta$ of earlier steps are zero, and
+# which are not? What if instead the forget gate is 0 at one step $s$, exactly? Why does a trained network not get
+# stuck in such a place as soon as a gate closes?
 # :::
 
 # %% [markdown] tags=["solution"]
