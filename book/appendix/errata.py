@@ -22,6 +22,9 @@
 # questions are those of the two documents. So far the page covers their sections on graphs and on the gradients of
 # recurrent networks; the derivations are in {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/gnn/message_passing`,
 # {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
+# questions are those of the two documents. So far the page covers their sections on graphs and on LSTMs; the
+# derivations are in {doc}`/rnn/lstm`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and
+# {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -39,6 +42,7 @@ from helpers.gnn import molecules
 from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
 from helpers.gnn.layers import gcn_norm
 from helpers.rnn.cells import VanillaRNN
+from helpers.rnn.cells import lstm_parameter_count
 
 import networkx as nx
 import numpy as np
@@ -274,6 +278,43 @@ for first in (-1.0, 1.0):
     outputs.append(h[-1].detach())
 print("the gradient reaches the first input:", bool(gradient[0].abs().max() > 0))
 print("the output depends on it:", not torch.allclose(*outputs))
+# ## Assignment, section 2.2, on LSTMs
+#
+# ### Four gates
+#
+# The LSTM is said to have four gating mechanisms, and $g$ to be one, the "input modulation gate". There are three
+# gates and a candidate. A gate is a share that something is multiplied by; $g$ is what the input gate is applied to,
+# and it is negative as often as not. With the other three fully open, only $g$ changes the cell, by addition.
+
+# %%
+a = torch.randn(10000)
+for name, function in {"i, f, o": torch.sigmoid, "g": torch.tanh}.items():
+    below = 100 * (function(a) < 0).double().mean()
+    print(f"{name}: below 0 for {below:.0f} % of 10,000 normal numbers")
+
+# %% [markdown]
+# ### Which parameters
+#
+# Question 2.2 (b) asks for the parameters of the *cell*, calls the equations up to 13 its core, and wants the answer in
+# terms of $N_\text{output}$, which occurs in equation 14 alone; the size of an input has two names, $d$ and
+# $N_\text{input}$. The book gives both counts, {eq}`eq-rnn-lstm-count`.
+
+# %%
+for n_output in (None, 10):
+    count = lstm_parameter_count(1, 128, n_output)
+    print(f"input 1, hidden 128, output {n_output}: {count:,} parameters")
+
+# %% [markdown]
+# ### A forget gate that starts at remembering
+#
+# With 1 added to the bias of its forget gate, the network is said to start with remembering old states. It starts with
+# forgetting them more slowly. At a bias of $b$ and no input, $f = \operatorname{sigm}(b)$, and after $n$ steps $f^n$
+# is left:
+
+# %%
+for bias in (0.0, 1.0, 5.0):
+    f = torch.sigmoid(torch.tensor(bias))
+    print(f"bias {bias:g}: f = {f:.3f}, after 10 steps {100 * f**10:.1f} % are left")
 
 # %% [markdown]
 # ## Assignment, section 3.1 and equations 27 and 28
@@ -730,6 +771,44 @@ def end_of_equation_15(y_hat, y):  # [K], [K] → [K]
 y_hat, y = torch.softmax(torch.tensor([2.0, 1.0, 0.0]), dim=0), torch.eye(3)[1]
 print("its middle lines:", (-y * (1 - y_hat.sum())).numpy().round(2) + 0.0)
 print("its end:         ", end_of_equation_15(y_hat, y).numpy().round(2))
+# ## Report, section 1.3, on LSTMs
+#
+# ### The range of a sigmoid
+#
+# The range of $\sigma$ is given as $[0, 1]$. It is $(0, 1)$: with $\sigma(a) = 1 / (1 + e^{-a})$ both $\sigma(a)$ and
+# $1 - \sigma(a) = \sigma(-a)$ are positive for every number $a$. So a gate is never quite open or closed, and its slope
+# $\sigma(a)\, \sigma(-a)$ is never quite 0. On a machine, numbers are rounded, and near 1 sooner than near 0:
+
+# %%
+for dtype in (torch.float32, torch.float64):
+    open_, closed = torch.sigmoid(torch.tensor([20.0, -20.0], dtype=dtype))
+    print(f"{dtype}: σ(20) < 1 is {open_.item() < 1}, σ(−20) = {closed:.1e}")
+
+# %% [markdown]
+# ### A candidate that does not make the cell larger
+#
+# The $\tanh$ of $g$ is said to ensure that the cell does not grow much when $g$ is added. It ensures that one step adds
+# less than 1. With open gates and $g$ near 1 the cell grows by nearly 1 at every step,
+#
+# $$
+# c^{(t)} \to c^{(0)} + t \qquad \text{as all } a_k \to \infty .
+# $$ (eq-errata-cell-counts)
+#
+# What may keep it small is a forget gate below 1: {eq}`eq-rnn-lstm-bound`. And $g$ is a candidate for the *cell*, not
+# for the hidden state $h$, as the report calls it: $h$ is $\tanh c$ times the output gate.
+
+
+# %%
+def cells_with_open_gates(c, a, T):  # c(1), …, c(T): all four linear parts are a
+    gate, g = torch.sigmoid(torch.tensor(a)), torch.tanh(torch.tensor(a))
+    cells = []
+    for _ in range(T):
+        c = gate * c + gate * g
+        cells.append(c)
+    return torch.stack(cells)
+
+
+print("a = 40:", cells_with_open_gates(torch.tensor(0.0), 40.0, 5).tolist())
 
 
 # %% tags=["check"]
@@ -869,6 +948,35 @@ for longest in (1000.0, 10.0):
     print(
         f"a gradient of {longest:g} after many of 1: a step of {taken[-2]:.2f}, then {taken[-1]:.2f}"
     )
+    for T, c in ((1, 0.0), (5, -2.0), (30, 0.7)):
+        layer = torch.nn.LSTM(1, 1)
+        for weight in layer.parameters():
+            torch.nn.init.zeros_(weight)
+        layer.bias_ih_l0.data[:] = 40.0
+        start = torch.full((1, 1, 1), c)
+        ends = [
+            layer(torch.zeros(t, 1, 1), (start, start))[1][1] for t in range(1, T + 1)
+        ]
+        yield torch.cat(ends).flatten(), c + torch.arange(1.0, T + 1)
+        yield (
+            cells_with_open_gates(torch.tensor(c), 40.0, T),
+            c + torch.arange(1.0, T + 1),
+        )
+
+
+verify.equal("eq-errata-cell-counts", cases(), atol=1e-12, against="nn.LSTM")
+
+# %% [markdown]
+# ### One mapping for four
+#
+# The four gates are said to have the same linear mapping, and then counted as four mappings. The count is right, the
+# words are not: they have the same *form*, with weights of their own. If they shared one mapping, it would hold a
+# quarter of the weights, and $i$, $f$ and $o$ would be equal at every step.
+
+# %%
+shared = torch.randn(5) @ torch.randn(5, 3)  # one mapping: the same a for all
+i, f, o = (torch.sigmoid(shared) for _ in range(3))
+print("with one mapping, i = f = o:", torch.equal(i, f) and torch.equal(f, o))
 
 # %% [markdown]
 # ## Report, section 3.1

@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from helpers.training import check_count
 
@@ -72,9 +71,9 @@ class LSTM(_Recurrent):
     Called with ``x`` [T, B, E] and, if it is not to be zero, a state ``(h(0), c(0))``, each [B, H], it returns all
     h(t) [T, B, H] and the last state ``(h(T), c(T))``. The forget gate's bias starts one higher than the other weights.
 
-    With ``backward="derived"`` gradients come from the backward pass of the book, which refuses second derivatives;
-    with "autograd", from PyTorch's, step by step. Both have the same ``state_dict``. Raises ValueError for another
-    ``backward`` and for other shapes.
+    With ``backward="derived"`` gradients come from the backward pass of the book, which has no second derivatives: it
+    raises RuntimeError where ``create_graph=True`` asks for them. With "autograd" they come from PyTorch's, step by
+    step. Both have the same ``state_dict``. Raises ValueError for another ``backward`` and for other shapes.
     """
 
     def __init__(self, input_size, hidden_size, backward="derived"):
@@ -128,8 +127,10 @@ class _LSTM(torch.autograd.Function):
         return h[1:].clone(), c[T].clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, dh, dc_T):
+        if torch.is_grad_enabled():  # create_graph=True: what follows works in place, and has no gradient of its own
+            advice = "LSTM(…, backward='autograd') has the same state_dict and can be differentiated twice"
+            raise RuntimeError(f"the derived backward pass of the LSTM has no second derivative: {advice}")
         x, W_x, W_h, gates, h, c, tanh_c = ctx.saved_tensors
         (T, B, E), H = x.shape, W_h.shape[1]
         sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
