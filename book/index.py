@@ -199,7 +199,7 @@ display.slider(
 #
 # ## The parts
 #
-# Parts I and III can be read. Part II, on recurrence, follows.
+# Parts I and III can be read, and the first chapters of Part II.
 #
 # ### Part I: convolution
 #
@@ -207,19 +207,12 @@ display.slider(
 # learn? From one kernel worked by hand, by way of gradients that are convolutions too, to networks that read digits.
 #
 # {part}`Part I: convolution`
-# Part III can be read, and the first chapters of Part II. Part I, on convolution, and the rest of Part II follow.
 #
 # ### Part II: recurrence
 #
 # A melody is the same when it starts later, so a network may read it with the same weights at every step. But how does
 # it learn from an error at the end what it should have kept from the start? The way back through time, derived and
-# counted; what is left of the blame after many steps; and what to do about it.
-# Part III can be read, and of Part II the LSTM. Part I, on convolution, and the rest of Part II follow.
-#
-# ### Part II: recurrence
-#
-# A melody is the same when it starts later, so a network may read it with the same weights at every step. How can it
-# keep what it has read, and learn what to keep?
+# counted; what is left of the blame after many steps; and a cell that keeps what it has read.
 #
 # {part}`Part II: recurrence`
 #

@@ -11,20 +11,9 @@
 #
 # Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right? Each
 # entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
-# questions are those of the two documents. So far the page covers corruption errors and the sections on graphs; the
-# derivations are in {doc}`/cnn/robustness`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`,
-# {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
-# questions are those of the two documents. The derivations are in {doc}`/cnn/layers`, {doc}`/gnn/message_passing`,
+# questions are those of the two documents. The derivations are in the chapters: {doc}`/cnn/layers`,
+# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/lstm`, {doc}`/gnn/message_passing`,
 # {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
-# questions are those of the two documents. So far the page covers one entry on convolutions and their sections on
-# graphs; the derivations are in {doc}`/cnn/architectures`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`,
-# {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
-# questions are those of the two documents. So far the page covers their sections on graphs and on the gradients of
-# recurrent networks; the derivations are in {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/gnn/message_passing`,
-# {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
-# questions are those of the two documents. So far the page covers their sections on graphs and on LSTMs; the
-# derivations are in {doc}`/rnn/lstm`, {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and
-# {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -35,14 +24,13 @@ import itertools
 import json
 
 from helpers import data, parameters, records, verify
-from helpers.cnn.robustness import relative_corruption_error
-from helpers.cnn.layers import conv2d
 from helpers.cnn import architectures
+from helpers.cnn.layers import conv2d
+from helpers.cnn.robustness import relative_corruption_error
 from helpers.gnn import molecules
 from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
 from helpers.gnn.layers import gcn_norm
-from helpers.rnn.cells import VanillaRNN
-from helpers.rnn.cells import lstm_parameter_count
+from helpers.rnn.cells import VanillaRNN, lstm_parameter_count
 
 import networkx as nx
 import numpy as np
@@ -56,6 +44,55 @@ rng = np.random.default_rng(seed)
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)
 sizes = (3, 8, 13)  # the rings on which claims are checked
+
+# %% [markdown]
+# ## Assignment, section 1.1
+#
+# ### Translation invariance
+#
+# The section calls translation invariance a property of *images*, and a convolutional network the one that uses it. An
+# image does not stay what it is when it is moved; what may stay is what it shows. And a convolution is not invariant
+# but {term}`equivariant <equivariance>`: where the input moves by $a$ rows, the output moves too. Summed over all
+# places it is invariant. With $T_a$ for the move, $F$ for a convolutional layer of stride 1, and images whose rim is so
+# dark and wide that neither they nor their outputs are moved out of sight,
+#
+# $$
+# F(T_a x) = T_a F(x) , \qquad \sum_{u,v} F(T_a x)_{u,v} = \sum_{u,v} F(x)_{u,v} .
+# $$ (eq-errata-translation)
+
+
+# %%
+def moved_down(x, a):  # T_a: a rows of zeros come in, and a rows of zeros leave
+    return np.roll(x, a, axis=-2)
+
+
+x = np.zeros((1, 1, 9, 8))
+x[:, :, 2:5, 2:6] = rng.standard_normal((3, 4))
+w = rng.standard_normal((1, 1, 3, 3))
+z, z_moved = (conv2d(one, w, padding=1) for one in (x, moved_down(x, 2)))
+print("the output stays:", np.allclose(z_moved, z))
+print("the output moves along:", np.allclose(z_moved, moved_down(z, 2)))
+
+
+# %% tags=["check"]
+def cases():
+    for a in (1, 2, 3):
+        x = np.zeros((1, 2, 10, 8))
+        x[:, :, 2:5, 2:6] = rng.standard_normal((2, 3, 4))
+        w = rng.standard_normal((3, 2, 3, 2))
+        weights, image = torch.tensor(w), torch.tensor(moved_down(x, a))
+        by_torch = torch.nn.functional.conv2d(image, weights, padding=1)
+        z = conv2d(x, w, padding=1)
+        yield moved_down(z, a), by_torch
+        yield z.sum((2, 3)), by_torch.sum((2, 3))
+
+
+verify.equal("eq-errata-translation", cases(), atol=1e-12, against="torch")
+
+# %% [markdown]
+# With a stride even equivariance is left for moves by whole strides only. The same section says that a convolutional
+# network uses a shared set of weights *at each layer*. The weights are shared between the places of a layer; each layer
+# has its own.
 
 # %% [markdown]
 # ## Assignment, section 1.2
@@ -94,33 +131,34 @@ print(f"an error of 0.1 at all severities: {still:.2f} with one clean error")
 
 # %% [markdown]
 # Under JPEG the two VGGs and DenseNet-121 lose more than ResNet-18; with one clean error they seem to lose less.
-# ## Assignment, section 1.1
-#
-# ### Translation invariance
-#
-# The section calls translation invariance a property of *images*, and a convolutional network the one that uses it. An
-# image does not stay what it is when it is moved; what may stay is what it shows. And a convolution is not invariant
-# but {term}`equivariant <equivariance>`: where the input moves by $a$ rows, the output moves too. Summed over all
-# places it is invariant. With $T_a$ for the move, $F$ for a convolutional layer of stride 1, and images whose rim is so
-# dark and wide that neither they nor their outputs are moved out of sight,
-#
-# $$
-# F(T_a x) = T_a F(x) , \qquad \sum_{u,v} F(T_a x)_{u,v} = \sum_{u,v} F(x)_{u,v} .
-# $$ (eq-errata-translation)
 
+# %% [markdown]
+# ### ResNet-32
+#
+# Section 1.2 names VGG-11, *ResNet-32* and DenseNet-121 as the networks in question; question 1.2 then asks for
+# ResNet-18 and ResNet-34. A ResNet-32 exists, and is another network: that of He and others for CIFAR-10
+# {cite}`he2016resnet`, which has 16 to 64 channels and $6n + 2$ layers, here with $n = 5$. The number in the name
+# counts the layers with weights, without those of the shortcuts. Counted below: none of the networks of question 1.2
+# has 32. The last line is for $n = 3$; each step of $n$ adds two layers to each of three stages.
 
 # %%
-def moved_down(x, a):  # T_a: a rows of zeros come in, and a rows of zeros leave
-    return np.roll(x, a, axis=-2)
+for name in ("resnet18", "resnet34", "resnet20"):
+    with torch.device("meta"):  # shapes are enough
+        stem = "cifar" if name == "resnet20" else "imagenet"
+        network = architectures.build(name, stem=stem)
+    layers = {
+        key: module
+        for key, module in network.named_modules()
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+    }
+    counted = sum("downsample" not in key for key in layers)
+    weights = sum(module.weight.numel() for module in layers.values())
+    print(f"{name}: {counted} layers, {weights:,} weights")
+added = 2 * 2 * 9 * (16**2 + 32**2 + 64**2)  # two blocks more in each stage
+print(f"ResNet-32: {counted + 2 * 2 * 3} layers, {weights + added:,} weights")
 
-
-x = np.zeros((1, 1, 9, 8))
-x[:, :, 2:5, 2:6] = rng.standard_normal((3, 4))
-w = rng.standard_normal((1, 1, 3, 3))
-z, z_moved = (conv2d(one, w, padding=1) for one in (x, moved_down(x, 2)))
-print("the output stays:", np.allclose(z_moved, z))
-print("the output moves along:", np.allclose(z_moved, moved_down(z, 2)))
-# ## Assignment, section 2
+# %% [markdown]
+# ## Assignment, section 2.1, on gradients
 #
 # ### The sum in equation 7
 #
@@ -176,47 +214,6 @@ print("the derivative of h(0) is zero:", bool((total[0] == 0).all()))
 
 # %% tags=["check"]
 def cases():
-    for a in (1, 2, 3):
-        x = np.zeros((1, 2, 10, 8))
-        x[:, :, 2:5, 2:6] = rng.standard_normal((2, 3, 4))
-        w = rng.standard_normal((3, 2, 3, 2))
-        weights, image = torch.tensor(w), torch.tensor(moved_down(x, a))
-        by_torch = torch.nn.functional.conv2d(image, weights, padding=1)
-        z = conv2d(x, w, padding=1)
-        yield moved_down(z, a), by_torch
-        yield z.sum((2, 3)), by_torch.sum((2, 3))
-
-
-verify.equal("eq-errata-translation", cases(), atol=1e-12, against="torch")
-
-# %% [markdown]
-# With a stride even equivariance is left for moves by whole strides only. The same section says that a convolutional
-# network uses a shared set of weights *at each layer*. The weights are shared between the places of a layer; each layer
-# has its own.
-#
-# ### ResNet-32
-#
-# Section 1.2 names VGG-11, *ResNet-32* and DenseNet-121 as the networks in question; question 1.2 then asks for
-# ResNet-18 and ResNet-34. A ResNet-32 exists, and is another network: that of He and others for CIFAR-10
-# {cite}`he2016resnet`, which has 16 to 64 channels and $6n + 2$ layers, here with $n = 5$. The number in the name
-# counts the layers with weights, without those of the shortcuts. Counted below: none of the networks of question 1.2
-# has 32. The last line is for $n = 3$; each step of $n$ adds two layers to each of three stages.
-
-# %%
-for name in ("resnet18", "resnet34", "resnet20"):
-    with torch.device("meta"):  # shapes are enough
-        stem = "cifar" if name == "resnet20" else "imagenet"
-        network = architectures.build(name, stem=stem)
-    layers = {
-        key: module
-        for key, module in network.named_modules()
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
-    }
-    counted = sum("downsample" not in key for key in layers)
-    weights = sum(module.weight.numel() for module in layers.values())
-    print(f"{name}: {counted} layers, {weights:,} weights")
-added = 2 * 2 * 9 * (16**2 + 32**2 + 64**2)  # two blocks more in each stage
-print(f"ResNet-32: {counted + 2 * 2 * 3} layers, {weights + added:,} weights")
     for T, H in ((1, 2), (3, 3), (6, 4)):
         u, W = torch.randn(T, H), torch.randn(H, H)
         by_autograd = jacobian(lambda W, u=u: states(u, W)[-1], W)
@@ -278,6 +275,8 @@ for first in (-1.0, 1.0):
     outputs.append(h[-1].detach())
 print("the gradient reaches the first input:", bool(gradient[0].abs().max() > 0))
 print("the output depends on it:", not torch.allclose(*outputs))
+
+# %% [markdown]
 # ## Assignment, section 2.2, on LSTMs
 #
 # ### Four gates
@@ -438,6 +437,49 @@ def cases():
 verify.equal("eq-errata-sum", cases(), rtol=1e-12, against="powers of Â")
 
 # %% [markdown]
+# ### Two factors of equation 27
+#
+# Equation 27 is announced as the same operation as equation 18, and writes the degree $D$. It is the same only with
+# the degrees $\tilde d_i$ of $A + I$. And it drops the entry $\tilde A_{ij}$. Where all edges weigh 1 that factor is 1
+# for every $j$ in the sum; in a graph whose edges have weights it is not, and equation 18 uses them:
+#
+# $$
+# \hat A_{ij} = \frac{\tilde A_{ij}}{\sqrt{\tilde d_i \tilde d_j}} , \qquad \tilde d_i = 1 + \sum_j A_{ij} .
+# $$ (eq-errata-degree)
+
+
+# %%
+def equation_27(A):  # corrected: Â [N, N]
+    d_tilde = 1 + A.sum(dim=1)
+    return (A + torch.eye(len(A))) / torch.outer(d_tilde, d_tilde).sqrt()
+
+
+A = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]])  # a path, its middle at node 0
+d = A.sum(dim=1)
+for name, degree in {"A": d, "A + I": 1 + d}.items():
+    weight = 1 / (degree[0] * degree[1]).sqrt()
+    print(f"weight of edge 0, 1 with the degrees of {name}: {weight:.3f}")
+
+
+# %% tags=["check"]
+def cases():
+    # Zachary's club has weights: how many kinds of meetings two members share
+    for graph in (nx.path_graph(3), nx.star_graph(4), nx.karate_club_graph()):
+        A, I = torch.from_numpy(nx.to_numpy_array(graph)), torch.eye(len(graph))
+        equation_18, edges = GCNConv(len(A), len(A), bias=False), A.nonzero().T
+        equation_18.lin.weight.data = I  # with H = I and W = I it is Â
+        A_hat = equation_18(I, edges, A[tuple(edges)])
+        yield equation_27(A), A_hat
+        root = A.sum(dim=1) ** -0.5  # the degrees of A will not do
+        yield torch.allclose((A + I) * torch.outer(root, root), A_hat), False
+        root = (1 + A.sum(dim=1)) ** -0.5  # nor will ones, where edges have weights
+        ones = ((A + I) > 0) * torch.outer(root, root)
+        yield torch.allclose(ones, A_hat), bool(A.max() <= 1)
+
+
+verify.equal("eq-errata-degree", cases(), atol=1e-12, against="PyG's GCNConv")
+
+# %% [markdown]
 # ## Assignment, section 3.2
 #
 # ### Equation 24, the convolution theorem
@@ -552,7 +594,8 @@ verify.equal(
 
 # %% [markdown]
 # For a complex $\theta$ the conjugate falls on the DFT and not on $\theta$: $\lambda = \sqrt n\, \Phi \theta$.
-#
+
+# %% [markdown]
 # ### The printed matrix $\Phi$
 #
 # Column 0 of $\Phi$ belongs to frequency 0 and is constant. The printed rows below the first start with the exponent 1,
@@ -658,13 +701,15 @@ print("column n - 1 is the conjugate of column 1:", conjugate)
 #
 # ### Which energy
 #
-# The question asks for the {term}`atomization energy`; the code that came with the assignment hands out the total
-# energy $U_0$. The two are not alike. Most of $U_0$ belongs to the single atoms, so counting these predicts it, and the
-# mean $z^2$ of such a count is smaller than that of the networks that students trained on it, 0.0004 to 0.0006. A
-# network that reports this number does worse than six coefficients.
+# The question asks for the {term}`atomization energy`, "known in the QM9 data as" $U_0^{\mathrm{ATOM}}$. QM9 has no
+# such column: it lists the total energy $U_0$, and apart from the molecules the energies of single atoms, to be taken
+# off. (PyTorch Geometric's version of the data has done so, and has both.) The two are not alike. Most of $U_0$ belongs
+# to the single atoms, so counting these predicts it: on the total energy a network must report a smaller mean $z^2$
+# than six coefficients do before it has learned anything of bonds.
 
 # %%
 table = data.qm9()
+print("energies:", *(name for name in table.columns if "nergy" in name))
 total = molecules.HARTREE * torch.tensor(
     table.InternalEnergy_0K_au.to_numpy()
 )  # [M], eV
@@ -697,8 +742,9 @@ print(f"standard deviation {every.std:.4f} eV, of the training split {own.std:.4
 # ### Augmentation
 #
 # Data augmentation, the section expects, might do well here: with elements and bonds only, an MLP that is trained on
-# molecules in many orders. Measured on all of QM9, with the network and the epochs of {doc}`/gnn/molecules`, it does
-# not do well: the network no longer minds the order, and is far from one that cannot see it.
+# molecules in many orders. Measured on all of QM9 (one seed), with the network and the epochs of {doc}`/gnn/molecules`,
+# it does not do well: the network no longer minds the order, and its error is as large in training as in validation. It
+# underfits, so more weights and epochs may help; with these, a network that cannot see an order is far ahead.
 
 # %%
 runs = records.load("qm9")
@@ -750,7 +796,7 @@ read = [(gcn_norm(A) @ p @ W).sum(0) for p in (positions, positions @ rotation)]
 print("coordinates as features, the same after a rotation:", torch.allclose(*read))
 
 # %% [markdown]
-# ## Report, section 1
+# ## Report, section 1, on gradients
 #
 # ### The middle of equation 15
 #
@@ -771,44 +817,6 @@ def end_of_equation_15(y_hat, y):  # [K], [K] → [K]
 y_hat, y = torch.softmax(torch.tensor([2.0, 1.0, 0.0]), dim=0), torch.eye(3)[1]
 print("its middle lines:", (-y * (1 - y_hat.sum())).numpy().round(2) + 0.0)
 print("its end:         ", end_of_equation_15(y_hat, y).numpy().round(2))
-# ## Report, section 1.3, on LSTMs
-#
-# ### The range of a sigmoid
-#
-# The range of $\sigma$ is given as $[0, 1]$. It is $(0, 1)$: with $\sigma(a) = 1 / (1 + e^{-a})$ both $\sigma(a)$ and
-# $1 - \sigma(a) = \sigma(-a)$ are positive for every number $a$. So a gate is never quite open or closed, and its slope
-# $\sigma(a)\, \sigma(-a)$ is never quite 0. On a machine, numbers are rounded, and near 1 sooner than near 0:
-
-# %%
-for dtype in (torch.float32, torch.float64):
-    open_, closed = torch.sigmoid(torch.tensor([20.0, -20.0], dtype=dtype))
-    print(f"{dtype}: σ(20) < 1 is {open_.item() < 1}, σ(−20) = {closed:.1e}")
-
-# %% [markdown]
-# ### A candidate that does not make the cell larger
-#
-# The $\tanh$ of $g$ is said to ensure that the cell does not grow much when $g$ is added. It ensures that one step adds
-# less than 1. With open gates and $g$ near 1 the cell grows by nearly 1 at every step,
-#
-# $$
-# c^{(t)} \to c^{(0)} + t \qquad \text{as all } a_k \to \infty .
-# $$ (eq-errata-cell-counts)
-#
-# What may keep it small is a forget gate below 1: {eq}`eq-rnn-lstm-bound`. And $g$ is a candidate for the *cell*, not
-# for the hidden state $h$, as the report calls it: $h$ is $\tanh c$ times the output gate.
-
-
-# %%
-def cells_with_open_gates(c, a, T):  # c(1), …, c(T): all four linear parts are a
-    gate, g = torch.sigmoid(torch.tensor(a)), torch.tanh(torch.tensor(a))
-    cells = []
-    for _ in range(T):
-        c = gate * c + gate * g
-        cells.append(c)
-    return torch.stack(cells)
-
-
-print("a = 40:", cells_with_open_gates(torch.tensor(0.0), 40.0, 5).tolist())
 
 
 # %% tags=["check"]
@@ -948,6 +956,50 @@ for longest in (1000.0, 10.0):
     print(
         f"a gradient of {longest:g} after many of 1: a step of {taken[-2]:.2f}, then {taken[-1]:.2f}"
     )
+
+# %% [markdown]
+# ## Report, section 1.3, on LSTMs
+#
+# ### The range of a sigmoid
+#
+# The range of $\sigma$ is given as $[0, 1]$. It is $(0, 1)$: with $\sigma(a) = 1 / (1 + e^{-a})$ both $\sigma(a)$ and
+# $1 - \sigma(a) = \sigma(-a)$ are positive for every number $a$. So a gate is never quite open or closed, and its slope
+# $\sigma(a)\, \sigma(-a)$ is never quite 0. On a machine, numbers are rounded, and near 1 sooner than near 0:
+
+# %%
+for dtype in (torch.float32, torch.float64):
+    open_, closed = torch.sigmoid(torch.tensor([20.0, -20.0], dtype=dtype))
+    print(f"{dtype}: σ(20) < 1 is {open_.item() < 1}, σ(−20) = {closed:.1e}")
+
+# %% [markdown]
+# ### A candidate that does not make the cell larger
+#
+# The $\tanh$ of $g$ is said to ensure that the cell does not grow much when $g$ is added. It ensures that one step adds
+# less than 1. With open gates and $g$ near 1 the cell grows by nearly 1 at every step,
+#
+# $$
+# c^{(t)} \to c^{(0)} + t \qquad \text{as all } a_k \to \infty .
+# $$ (eq-errata-cell-counts)
+#
+# What may keep it small is a forget gate below 1: {eq}`eq-rnn-lstm-bound`. And $g$ is a candidate for the *cell*, not
+# for the hidden state $h$, as the report calls it: $h$ is $\tanh c$ times the output gate.
+
+
+# %%
+def cells_with_open_gates(c, a, T):  # c(1), …, c(T): all four linear parts are a
+    gate, g = torch.sigmoid(torch.tensor(a)), torch.tanh(torch.tensor(a))
+    cells = []
+    for _ in range(T):
+        c = gate * c + gate * g
+        cells.append(c)
+    return torch.stack(cells)
+
+
+print("a = 40:", cells_with_open_gates(torch.tensor(0.0), 40.0, 5).tolist())
+
+
+# %% tags=["check"]
+def cases():
     for T, c in ((1, 0.0), (5, -2.0), (30, 0.7)):
         layer = torch.nn.LSTM(1, 1)
         for weight in layer.parameters():
@@ -997,7 +1049,8 @@ print("what node 1 takes from nodes 0, 1, 2, 3:", np.round(A_hat[1].numpy(), 3))
 # $H^{(l)}$ is called the representation of *a* node there. It is that of all nodes; a node's is its row $h_i$. And the
 # pointer of that paragraph to "Eqn. 14" as a message passing function leads to a derivative of the recurrent network;
 # equation 36 is meant.
-#
+
+# %% [markdown]
 # ### How many layers for three hops
 #
 # The report asks for at most 3 layers to bring a feature over three hops. It is *at least* 3: with fewer nothing
@@ -1010,6 +1063,7 @@ for layers in (2, 3, 4):
 
 # %% [markdown]
 # ## Report, sections 3.2 and 3.3
+#
 #
 # A sequence is called a chain in which every node is joined to a previous and a next one. The first has no previous
 # node and the last no next one, and in the directed chain that makes a graph network a recurrent one, a node *receives*
@@ -1037,6 +1091,5 @@ print("two numberings, one end state:", torch.allclose(*ends))
 # ## What was shown
 #
 # The two documents are good guides with loose ends: a missing $\sqrt n$ and a conjugate in the theorem, a matrix that
-# is printed wrong, degrees without their self-loops, a transpose, a bound that points the wrong way, vectors where
-# matrices are meant, a clipping that clips nothing off. None of them
+# is printed wrong, degrees without their self-loops, a transpose, a bound that points the wrong way. None of them
 # changes the story, and whoever types them in as printed gets wrong numbers.
