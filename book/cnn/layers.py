@@ -1036,8 +1036,8 @@ seen, unseen = np.split(generator.permutation(len(pixels)), [1297])
 run = list(train(pixels[seen], target[seen], generator))
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-STEPS = [0, 10, 20, 40, 100, 300]
-curve = [accuracy(forward(pixels[unseen], P)[-1], target[unseen]) for P in run[::5]]
+STEPS = [0, 10, 30, 100, 300]
+curve = [accuracy(forward(pixels[unseen], P)[-1], target[unseen]) for P in run[::10]]
 
 
 def draw_filters(step):
@@ -1045,8 +1045,8 @@ def draw_filters(step):
     for number, filter in enumerate(run[step]["w1"][:, 0]):
         at = 6 * (number // 4), 6 * (number % 4)
         drawing.squares(left, filter, largest, f"filters after {step} steps", at)
-    right.plot(range(0, 301, 5), curve, marker="", color=display.COLORS[0])
-    right.plot([step], [curve[step // 5]], "o", ms=7, color=display.COLORS[1])
+    right.plot(range(0, 301, 10), curve, marker="", color=display.COLORS[0])
+    right.plot([step], [curve[step // 10]], "o", ms=7, color=display.COLORS[1])
     right.set(xlabel="step", ylabel="right, of the test digits", ylim=(0, 1.03))
     return figures
 
@@ -1058,7 +1058,7 @@ display.slider(
     label="steps",
     alt=lambda step: (
         f"The eight filters of the first layer, five by five weights each, after {step} "
-        f"steps; the network reads {curve[step // 5]:.0%} of the test digits right."
+        f"steps; the network reads {curve[step // 10]:.0%} of the test digits right."
     ),
     caption="The filters of the first layer as they form. At the start they are noise; "
     "some end as edges, positive on one side and negative on the other. (Filled squares are "

@@ -45,7 +45,7 @@ def squares(ax, array, largest, title="", at=(0, 0)):
     rows, columns = array.shape
     for sign, look in _LOOKS.items():
         sides = 0.47 * np.sqrt(np.minimum(np.abs(array) / largest, 1))
-        seen = np.argwhere(sign * array > 0.01 * largest)
+        seen = np.argwhere(sign * array > 0.02 * largest)
         paths = [Path(_CORNERS * sides[r, q] + (q + at[1], r + at[0]), _CODES) for r, q in seen]
         if paths:  # one path for all: a figure of hundreds of squares stays small
             ax.add_patch(PathPatch(Path.make_compound_path(*paths), **look))
