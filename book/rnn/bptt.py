@@ -808,7 +808,7 @@ verify.equal("eq-rnn-cost", cases(), against="the products, counted as they are 
 # A network is asked once, at the end: only $L^{(T)}$ counts. Give its gradients with respect to $W_{ph}$ and $W_{hh}$.
 # Which states does each need? What does this mean for a long sequence? Write
 # `gradients_at_end(h, dL_dp, W_hh, W_ph)`, which returns both, for states `h` `[T + 1, H]` and
-# `dL_dp` $= \hat y^{(T)} - y^{(T)}$ `[K]`, with $T - 1$ products with $W_{hh}^\top$.
+# `dL_dp` $= \hat y^{(T)} - y^{(T)}$ `[K]`, in one pass back.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -853,7 +853,43 @@ exercises.check("rnn/bptt/gradients_at_end", gradients_at_end)
 #   matrix and a vector in place of about $T^3 / 6$.
 # - The output layer needs no pass: {eq}`eq-rnn-output-gradient`.
 # - What the many Jacobians do to the blame on its way back is told in {doc}`vanishing`.
-#
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown]
+# :::{exercise} A start that is learned
+# :label: ex-rnn-learned-start Let $h^{(0)}$ be a weight, too. What is $\partial L / \partial h^{(0)}$? Does the sum
+# {eq}`eq-rnn-sum` for $W_{hh}$ get a term for $t' = 0$? Write `start_gradient(h, dL_dp, W_hh, W_ph)` for states `h` `[T
+# + 1, H]` and `dL_dp` $= \hat y^{(t)} - y^{(t)}$ of all steps, `[T, K]`.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-rnn-learned-start
+# :class: dropdown
+# :::
+# It is {eq}`eq-rnn-recursion` taken one step further, with no loss at $t = 0$: $W_{hh}^\top\, \partial L / \partial
+# a^{(1)}$. That sum stays as it is: a learned start is another variable, not a function of $W_{hh}$, and its derivative
+# by $W_{hh}$ is still zero.
+
+
+# %% tags=["solution"]
+def start_gradient(h, dL_dp, W_hh, W_ph):
+    dL_dh = torch.zeros(len(W_hh))
+    for t in range(len(dL_dp), 0, -1):
+        dL_dh = dL_dh + W_ph.T @ dL_dp[t - 1]
+        dL_dh = W_hh.T @ ((1 - h[t] ** 2) * dL_dh)
+    return dL_dh
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("rnn/bptt/start_gradient", start_gradient)
+
+# %% [markdown]
 # ## Further reading
 #
 # - {cite:t}`werbos1990backpropagation` explains backpropagation through time, {cite:t}`williams1989learning` the way
