@@ -184,6 +184,34 @@ def probabilities(h, network):  # [T + 1, H] → ŷ(1) … ŷ(T) [T, K]
     return torch.softmax(h[1:] @ network.W_ph.T + network.b_p, dim=1)
 
 
+# %% tags=["hide-input"]
+def draw_network():
+    fig, ax = plt.subplots(figsize=(4.0, 2.7))
+    arrow = {"arrowstyle": "->", "color": display.INK}
+    rows = {"x": 0, "h": 1, "p": 2, "L": 3}
+    for t in range(1, 4):
+        for name, row in rows.items():
+            ax.text(t, row, f"${name}^{{({t})}}$", ha="center", va="center")
+        for row, weight in enumerate(("$W_{hx}$", "$W_{ph}$", "")):
+            ax.annotate("", (t, row + 0.8), (t, row + 0.2), arrowprops=arrow)
+            ax.text(t + 0.04, row + 0.5, weight, va="center")
+        ax.annotate("", (t - 0.2, 1), (t - 0.8, 1), arrowprops=arrow)
+        ax.text(t - 0.5, 1.1, "$W_{hh}$", ha="center")
+    ax.text(0, 1, "$h^{(0)}$", ha="center", va="center")
+    ax.set(xlim=(-0.2, 3.5), ylim=(-0.3, 3.3))
+    ax.set_axis_off()
+    return fig
+
+
+display.show(
+    draw_network(),
+    alt="The network unrolled over three steps. In each column an arrow leads from the input "
+    "up to the state, with W_hx, on to the scores, with W_ph, and to the loss. From each "
+    "state an arrow with W_hh leads to the next; the first comes from h(0).",
+    caption="Unrolled: a deep network whose columns share their weights. A loss reaches a "
+    "weight on every way that leads back to one of its arrows.",
+)
+
 # %% [markdown]
 # ## The output layer
 #
@@ -228,11 +256,12 @@ def draw_output():
     style = {"color": display.COLORS[1], "hatch": "///", "alpha": 0.6}
     left.bar(k + 0.2, y, 0.4, label="$y$", **style)
     left.legend(frameon=False)
-    left.set(ylim=(-1, 1.1), xticks=k, xlabel="class")
+    left.set(ylim=(-1, 1.1), xlabel="class")
     right.bar(k, y_hat - y, 0.5, color=display.COLORS[2])
     right.axhline(0, color=display.INK, lw=0.8)
-    right.set(ylim=(-1, 1.1), xticks=k, xlabel="class", title=r"$\hat y - y$")
+    right.set(ylim=(-1, 1.1), xlabel="class", title=r"$\hat y - y$")
     for ax in (left, right):
+        ax.set_xticks(k, ["1", "2", "3"])
         ax.grid(False)
     return figures
 
@@ -631,6 +660,33 @@ exercises.check("rnn/bptt/gradient_at_three", gradient_at_three)
 # $$ (def-rnn-double-sum)
 #
 # the transpose of {eq}`eq-rnn-sum` times $\partial L^{(t)} / \partial h^{(t)} = W_{ph}^\top (\hat y^{(t)} - y^{(t)})$.
+
+
+# %% tags=["hide-input"]
+def draw_pairs(T=8):
+    fig, ax = plt.subplots(figsize=(3.4, 3.0))
+    for t in range(1, T + 1):
+        for use in range(1, t + 1):
+            style = {"ec": display.INK, "lw": 0.8}
+            style["fc"] = (display.COLORS[0], 0.6 * (t - use) / T)
+            ax.add_patch(plt.Rectangle((t - 0.5, use - 0.5), 1, 1, **style))
+            ax.text(t, use, t - use, ha="center", va="center")
+    ax.set(xlim=(0.4, T + 0.6), ylim=(T + 0.6, 0.4), aspect="equal")
+    ax.set(xlabel="the loss of step $t$", ylabel="the use at step $t'$")
+    ax.grid(False)
+    return fig
+
+
+display.show(
+    draw_pairs(),
+    alt="A triangle of squares for the pairs of a loss at step t, from 1 to 8, and a use at "
+    "step t' up to t. In each stands t - t', the number of Jacobians in its term: 0 on the "
+    "diagonal, 7 in the corner.",
+    caption="The terms of the double sum for eight steps, each with its number of Jacobians. "
+    "Those of one row begin with the same ones: add them up first.",
+)
+
+# %% [markdown]
 # Sum over $t$ first. What stands behind the immediate derivative of use $t'$ is then
 #
 # $$
@@ -808,7 +864,7 @@ verify.equal("eq-rnn-cost", cases(), against="the products, counted as they are 
 # A network is asked once, at the end: only $L^{(T)}$ counts. Give its gradients with respect to $W_{ph}$ and $W_{hh}$.
 # Which states does each need? What does this mean for a long sequence? Write
 # `gradients_at_end(h, dL_dp, W_hh, W_ph)`, which returns both, for states `h` `[T + 1, H]` and
-# `dL_dp` $= \hat y^{(T)} - y^{(T)}$ `[K]`, with $T - 1$ products with $W_{hh}^\top$.
+# `dL_dp` $= \hat y^{(T)} - y^{(T)}$ `[K]`, in one pass back.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -853,7 +909,44 @@ exercises.check("rnn/bptt/gradients_at_end", gradients_at_end)
 #   matrix and a vector in place of about $T^3 / 6$.
 # - The output layer needs no pass: {eq}`eq-rnn-output-gradient`.
 # - What the many Jacobians do to the blame on its way back is told in {doc}`vanishing`.
-#
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown]
+# :::{exercise} A start that is learned
+# :label: ex-rnn-learned-start
+# Let $h^{(0)}$ be a weight, too. What is $\partial L / \partial h^{(0)}$? Does the sum {eq}`eq-rnn-sum` for $W_{hh}$
+# get a term for $t' = 0$? Write `start_gradient(h, dL_dp, W_hh, W_ph)` for states `h` of shape `[T + 1, H]` and
+# `dL_dp` $= \hat y^{(t)} - y^{(t)}$ of all steps, `[T, K]`.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-rnn-learned-start
+# :class: dropdown
+# :::
+# It is {eq}`eq-rnn-recursion` taken one step further, with no loss at $t = 0$: $W_{hh}^\top\, \partial L / \partial
+# a^{(1)}$. That sum stays as it is: a learned start is another variable, not a function of $W_{hh}$, and its derivative
+# by $W_{hh}$ is still zero.
+
+
+# %% tags=["solution"]
+def start_gradient(h, dL_dp, W_hh, W_ph):
+    dL_dh = torch.zeros(len(W_hh))
+    for t in range(len(dL_dp), 0, -1):
+        dL_dh = dL_dh + W_ph.T @ dL_dp[t - 1]
+        dL_dh = W_hh.T @ ((1 - h[t] ** 2) * dL_dh)
+    return dL_dh
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("rnn/bptt/start_gradient", start_gradient)
+
+# %% [markdown]
 # ## Further reading
 #
 # - {cite:t}`werbos1990backpropagation` explains backpropagation through time, {cite:t}`williams1989learning` the way

@@ -57,3 +57,18 @@ def test_a_loss_at_the_end_blames_all_uses_of_one_weight_and_one_of_the_other():
     hint = "W_ph is used once"
     wrong = [(lambda *args, m=m: at_end(*args, **m), hint) for m in MISTAKES]
     tried("rnn/bptt/gradients_at_end", at_end, *wrong, (all_steps, hint))
+
+
+def test_all_losses_reach_a_learned_start():
+    def pass_back(h, dL_dp, W_hh, W_ph, last=None, transposed=True, steps=None):
+        dL_dh = torch.zeros(len(W_hh))
+        for t in range(len(dL_dp), 0, -1)[:steps]:
+            if not last or t == len(dL_dp):
+                dL_dh = dL_dh + W_ph.T @ dL_dp[t - 1]
+            dL_dh = (W_hh.T if transposed else W_hh) @ (slopes(h[t]) * dL_dh)
+        return dL_dh
+
+    wrong = {"last": True}, {"transposed": False}, {"steps": -1}
+    hint = "Every step's loss reaches the start"
+    mistakes = [(lambda *args, m=m: pass_back(*args, **m), hint) for m in wrong]
+    tried("rnn/bptt/start_gradient", pass_back, *mistakes)

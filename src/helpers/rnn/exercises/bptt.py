@@ -32,20 +32,47 @@ def gradients_at_end(candidate):
         expect(candidate, arguments, desired, atol=1e-12, says=hint)
 
 
-def _loss_at_the_end(T, H, K):
-    """What the candidates take (h, dL_dp, W_hh, W_ph) and the gradients by W_ph and W_hh, all in float64.
+def start_gradient(candidate):
+    """The gradient of the losses of all steps by the start, against autograd."""
+    for T, H, K in ((1, 2, 3), (2, 1, 2), (5, 4, 3)):
+        arguments, desired = _loss_of_all_steps(T, H, K)
+        hint = (
+            "Every step's loss reaches the start: add what it sends to its own state, then go one step further back, "
+        )
+        hint += "first through the slopes, then through the transpose of W_hh. The last product leads to h(0)."
+        expect(candidate, arguments, desired, atol=1e-12, says=hint)
 
-    The start is not zero, and the weights are such that no slope and no term is negligible.
-    """
+
+def _network(T, H, K):
+    """A start [H] that is not zero, what inputs add [T, H], W_hh [H, H] and W_ph [K, H], in float64."""
     draw = torch.Generator().manual_seed(T + H)
-    start, inputs, W_hh, W_ph = (
-        torch.randn(shape, generator=draw, dtype=torch.float64) for shape in ((1, H), (T, H), (H, H), (K, H))
-    )
-    W_hh, W_ph = W_hh.requires_grad_(), W_ph.requires_grad_()
-    h = list(start)
+    shapes = (H,), (T, H), (H, H), (K, H)
+    start, inputs, W_hh, W_ph = (torch.randn(shape, generator=draw, dtype=torch.float64) for shape in shapes)
+    return start.requires_grad_(), inputs / 2, W_hh.requires_grad_(), W_ph.requires_grad_()
+
+
+def _unrolled(start, inputs, W_hh):
+    """The states h(0) … h(T) [T + 1, H]."""
+    h = [start]
     for from_x in inputs:
-        h.append(torch.tanh(from_x / 2 + W_hh @ h[-1]))
-    p = (W_ph @ h[-1]).unsqueeze(0)
-    loss = cross_entropy(p, torch.tensor([0]))
-    dL_dp, *desired = torch.autograd.grad(loss, (p, W_ph, W_hh))
-    return (torch.stack(h).detach(), dL_dp[0], W_hh.detach(), W_ph.detach()), tuple(desired)
+        h.append(torch.tanh(from_x + W_hh @ h[-1]))
+    return torch.stack(h)
+
+
+def _loss_of_all_steps(T, H, K):
+    """What the candidate takes (h, dL_dp [T, K], W_hh, W_ph) and the gradient by the start."""
+    start, inputs, W_hh, W_ph = _network(T, H, K)
+    h = _unrolled(start, inputs, W_hh)
+    p = h[1:] @ W_ph.T
+    loss = cross_entropy(p, torch.arange(T) % K, reduction="sum")
+    dL_dp, desired = torch.autograd.grad(loss, (p, start))
+    return (h.detach(), dL_dp, W_hh.detach(), W_ph.detach()), desired
+
+
+def _loss_at_the_end(T, H, K):
+    """What the candidates take (h, dL_dp [K], W_hh, W_ph) and the gradients by W_ph and W_hh."""
+    start, inputs, W_hh, W_ph = _network(T, H, K)
+    h = _unrolled(start, inputs, W_hh)
+    p = (W_ph @ h[-1])[None]
+    dL_dp, *desired = torch.autograd.grad(cross_entropy(p, torch.tensor([0])), (p, W_ph, W_hh))
+    return (h.detach(), dL_dp[0], W_hh.detach(), W_ph.detach()), tuple(desired)
