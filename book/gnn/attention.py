@@ -32,8 +32,6 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 from torch.nn.functional import dropout, leaky_relu
 from torch_geometric.nn import GATConv
 
@@ -519,27 +517,13 @@ verify.equal("eq-gnn-attention-dense", cases(), atol=1e-12, against="a loop over
 
 
 # %% tags=["hide-input"]
-def draw_squares(ax, matrix, there):
-    """A square for each entry that is there, its area the entry's: all in one path."""
-    squares = []
-    for i, j in there.nonzero().tolist():
-        side = matrix[i, j].sqrt().item()
-        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]) - 0.5
-        squares.append(Path(side * corners + (j, i), closed=True))
-    path = Path.make_compound_path(*squares)
-    ax.add_patch(PathPatch(path, color=display.COLORS[0], linewidth=0))
-    N = len(matrix)
-    ax.set(xlim=(-1, N), ylim=(N, -1), aspect="equal")
-    ax.set(xlabel="node $j$", ylabel="node $i$")
-
-
 def draw_matrices():
     figures, axes = display.panels((3.3, 3.4), (3.3, 3.4))
     alpha = attend_densely(*inputs[-1], W, a_dst, a_src)[0]
     titles = r"$\hat A$, by degrees", r"$\alpha$, by features"
     for ax, matrix, title in zip(axes, (gcn_norm(A_club), alpha), titles, strict=True):
-        draw_squares(ax, matrix, A_club + torch.eye(N))
-        ax.set_title(title)
+        drawing.squares(ax, matrix, A_club + torch.eye(N))
+        ax.set(title=title, xlabel="node $j$", ylabel="node $i$")
     return figures
 
 
@@ -576,6 +560,32 @@ def attend_by_edge(edge_index, H, W, a_dst, a_src):
     total = torch.zeros(len(H)).index_add(0, target, weights)  # [N]
     alpha = weights / total[target]  # [E + N]
     return torch.zeros_like(Z).index_add(0, target, alpha[:, None] * Z[source])
+
+
+# %% tags=["hide-input"]
+def draw_list():
+    fig, ax = plt.subplots(figsize=(4.2, 2.8))
+    pairs = [(j, i) for i in range(4) for j in sorted(hears[i])]  # from j to i
+    shares = [alpha[i, j] for j, i in pairs]
+    hues, hatches = display.COLORS, ("", "//", "xx", "..")
+    for i in range(4):
+        rows = [m for m, (_, target) in enumerate(pairs) if target == i]
+        style = dict(color=hues[i], hatch=hatches[i], label=f"to node {i}")
+        ax.bar(rows, [shares[m] for m in rows], **style)
+    ax.set_xticks(range(len(pairs)), [f"{j}→{i}" for j, i in pairs], rotation=90)
+    ax.set(ylabel=r"share $\alpha_m$", ylim=(0, 1.45))
+    ax.grid(visible=False)
+    ax.legend(loc="upper left", ncols=2)
+    return fig
+
+
+display.show(
+    draw_list(),
+    alt="The twelve edges of the four-node graph with its loops, each with its share, "
+    "in groups by target. In each group the bars add up to 1.",
+    caption="The list of the four nodes with their loops. Each target has a softmax of "
+    "its own: bars of one group sum to 1, those of different groups do not compare.",
+)
 
 
 # %% tags=["check"]
@@ -638,39 +648,6 @@ def edge_softmax(scores, target, num_nodes):
 
 # %%
 exercises.check("gnn/attention/edge_softmax", edge_softmax)
-
-# %% [markdown]
-# :::{exercise} Backward through the shares
-# :label: ex-gnn-edge-softmax-gradient
-# Let $g_{ij}$ be the derivative of a loss with respect to $\alpha_{ij}$. Show that its derivative with respect to
-# $e_{ij}$ is $\alpha_{ij} \big( g_{ij} - \sum_k \alpha_{ik}\, g_{ik} \big)$, and write
-# `edge_softmax_gradient(alpha, g, target, num_nodes)` of shape $[E]$. What do the gradients of one node's scores sum
-# to, and why?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-edge-softmax-gradient
-# :class: dropdown
-# :::
-# The quotient rule gives $\partial \alpha_{ik} / \partial e_{ij} = \alpha_{ik} ([\,j = k\,] - \alpha_{ij})$. Sum over
-# $k$: $\sum_k g_{ik}\, \alpha_{ik} ([\,j = k\,] - \alpha_{ij}) = \alpha_{ij} g_{ij} - \alpha_{ij} \sum_k \alpha_{ik}
-# g_{ik}$. A neighbour's score rises if more of it lowers the loss by more than the average does. Over $j$ the
-# gradients sum to $\sum_j \alpha_{ij} g_{ij} - \sum_k \alpha_{ik} g_{ik} = 0$: shifting all scores of a node changes
-# nothing, so the derivative in that direction is zero.
-
-
-# %% tags=["solution"]
-def edge_softmax_gradient(alpha, g, target, num_nodes):
-    mean = alpha.new_zeros(num_nodes).index_add(0, target, alpha * g)  # [N]
-    return alpha * (g - mean[target])
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/attention/edge_softmax_gradient", edge_softmax_gradient)
 
 # %% [markdown]
 # ## Against PyTorch Geometric
@@ -777,9 +754,9 @@ def draw_relabelled():
     both = (A, H, "before"), (P @ A @ P.T, P @ H, "renamed")
     for ax, (A, H, title) in zip(axes, both, strict=True):
         alpha = coefficients(A, H @ W, a_dst, a_src)
-        draw_squares(ax, alpha, alpha)
+        drawing.squares(ax, alpha, alpha)
         ticks = range(0, len(A), 5)
-        ax.set(title=title, xticks=ticks, yticks=ticks)
+        ax.set(title=title, xticks=ticks, yticks=ticks, xlabel="$j$", ylabel="$i$")
     return figures
 
 
@@ -880,43 +857,6 @@ display.show(
 )
 
 # %% [markdown]
-# :::{exercise} Can attention count?
-# :label: ex-gnn-attention-counts
-# One carbon atom is bound to four hydrogens, another to two, and to nothing else. Nodes know their element. (a) Show
-# that attention over the neighbours, *without* the atom itself, gives both carbons the same output, whatever its
-# weights. (b) With the self-loop it does not. Write `hydrogen_share(n, e_C, e_H)`: the sum of the coefficients of $n$
-# hydrogens with the score $e_{\mathrm{H}}$ each, when the carbon gives itself the score $e_{\mathrm{C}}$. What
-# happens as $n$ grows? (c) What would you change in {eq}`def-gnn-attention` to keep the count?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-attention-counts
-# :class: dropdown
-# :::
-# (a) All hydrogens send the same $z_{\mathrm{H}}$. By {eq}`eq-gnn-shares`
-# $\sum_j \alpha_{ij} z_{\mathrm{H}} = z_{\mathrm{H}}$, for any coefficients and any number of hydrogens.
-#
-# (b) Together they get $n \exp(e_{\mathrm{H}}) / (n \exp(e_{\mathrm{H}}) + \exp(e_{\mathrm{C}}))$; divide by
-# $\exp(e_{\mathrm{H}})$. The more hydrogens, the nearer the output is to $z_{\mathrm{H}}$ on the line from
-# $z_{\mathrm{C}}$. It tells four from two, but it saturates: the share tends to 1, and large numbers look alike.
-#
-# (c) Weights that need not sum to one, such as a sigmoid of each score; or a sum beside the attention; or the degree
-# among the features. The first two give up {eq}`eq-gnn-convex`, the fixed scale.
-
-
-# %% tags=["solution"]
-def hydrogen_share(n, e_C, e_H):
-    return n / (n + math.exp(e_C - e_H))
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/attention/hydrogen_share", hydrogen_share)
-
-# %% [markdown]
 # ## Four labels again
 #
 # Back to the club: four communities, one labelled member of each, $H^{(0)} = I$. The network has two layers of
@@ -927,22 +867,14 @@ exercises.check("gnn/attention/hydrogen_share", hydrogen_share)
 
 # %% tags=["hide-input"]
 graph = nx.from_numpy_array(A_club.numpy())
-layout, shapes = drawing.spread(graph), "os^D"  # one shape for each community
-
-
-def draw_members(ax, named=(), size=9):
-    """The members on ax: shape by community, a thick rim if labelled, some named."""
-    for j, (community, given) in enumerate(zip(club.y, club.train_mask, strict=True)):
-        style = dict(marker=shapes[community], outline=2.6 if given else 0.8, size=size)
-        if j in named:
-            style |= dict(label=str, size=24 if community == 2 else 17)
-        drawing.nodes(ax, layout, [j], display.COLORS[community], **style)
+layout = drawing.spread(graph)
 
 
 def draw_labels():
     fig, ax = plt.subplots(figsize=(4.2, 3.6))
     drawing.edges(ax, layout, graph.edges, width=0.5)
-    draw_members(ax, named=club.train_mask.nonzero()[:, 0].tolist())
+    labelled = club.train_mask
+    drawing.classes(ax, layout, club.y, labelled, labelled.nonzero()[:, 0].tolist())
     ax.set_axis_off()
     return fig
 
@@ -1148,6 +1080,79 @@ display.glue("gnn-att-chance", f"{by_chance:.0%}")
 # - On the club with four labels, coefficients that move in training cost accuracy on the other members, whether $a$ is
 #   learned or not; frozen at their start they cost none. All fit the labels.
 #
+# ## Exercises
+
+# %% [markdown]
+# :::{exercise} Backward through the shares
+# :label: ex-gnn-edge-softmax-gradient
+# Let $g_{ij}$ be the derivative of a loss with respect to $\alpha_{ij}$. Show that its derivative with respect to
+# $e_{ij}$ is $\alpha_{ij} \big( g_{ij} - \sum_k \alpha_{ik}\, g_{ik} \big)$, and write
+# `edge_softmax_gradient(alpha, g, target, num_nodes)` of shape $[E]$. What do the gradients of one node's scores sum
+# to, and why?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-edge-softmax-gradient
+# :class: dropdown
+# :::
+# The quotient rule gives $\partial \alpha_{ik} / \partial e_{ij} = \alpha_{ik} ([\,j = k\,] - \alpha_{ij})$. Sum over
+# $k$: $\sum_k g_{ik}\, \alpha_{ik} ([\,j = k\,] - \alpha_{ij}) = \alpha_{ij} g_{ij} - \alpha_{ij} \sum_k \alpha_{ik}
+# g_{ik}$. A neighbour's score rises if more of it lowers the loss by more than the average does. Over $j$ the
+# gradients sum to $\sum_j \alpha_{ij} g_{ij} - \sum_k \alpha_{ik} g_{ik} = 0$: shifting all scores of a node changes
+# nothing, so the derivative in that direction is zero.
+
+
+# %% tags=["solution"]
+def edge_softmax_gradient(alpha, g, target, num_nodes):
+    mean = alpha.new_zeros(num_nodes).index_add(0, target, alpha * g)  # [N]
+    return alpha * (g - mean[target])
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/attention/edge_softmax_gradient", edge_softmax_gradient)
+
+# %% [markdown]
+# :::{exercise} Can attention count?
+# :label: ex-gnn-attention-counts
+# One carbon atom is bound to four hydrogens, another to two, and to nothing else. Nodes know their element. (a) Show
+# that attention over the neighbours, *without* the atom itself, gives both carbons the same output, whatever its
+# weights. (b) With the self-loop it does not. Write `hydrogen_share(n, e_C, e_H)`: the sum of the coefficients of $n$
+# hydrogens with the score $e_{\mathrm{H}}$ each, when the carbon gives itself the score $e_{\mathrm{C}}$. What
+# happens as $n$ grows? (c) What would you change in {eq}`def-gnn-attention` to keep the count?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-attention-counts
+# :class: dropdown
+# :::
+# (a) All hydrogens send the same $z_{\mathrm{H}}$. By {eq}`eq-gnn-shares`
+# $\sum_j \alpha_{ij} z_{\mathrm{H}} = z_{\mathrm{H}}$, for any coefficients and any number of hydrogens.
+#
+# (b) Together they get $n \exp(e_{\mathrm{H}}) / (n \exp(e_{\mathrm{H}}) + \exp(e_{\mathrm{C}}))$; divide by
+# $\exp(e_{\mathrm{H}})$. The more hydrogens, the nearer the output is to $z_{\mathrm{H}}$ on the line from
+# $z_{\mathrm{C}}$. It tells four from two, but it saturates: the share tends to 1, and large numbers look alike.
+#
+# (c) Weights that need not sum to one, such as a sigmoid of each score; or a sum beside the attention; or the degree
+# among the features. The first two give up {eq}`eq-gnn-convex`, the fixed scale.
+
+
+# %% tags=["solution"]
+def hydrogen_share(n, e_C, e_H):
+    return n / (n + math.exp(e_C - e_H))
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/attention/hydrogen_share", hydrogen_share)
+
+# %% [markdown]
 # ## Further reading
 #
 # - Veličković and others {cite}`velickovic2018gat` introduce the layer; their equations 1 to 4 are those of this

@@ -60,7 +60,7 @@ with torch.no_grad():
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 club_graph = nx.from_numpy_array(A_club.numpy())
-layout, shapes, signs = drawing.spread(club_graph), "os^D", "●■▲◆"
+layout, signs = drawing.spread(club_graph), "●■▲◆"
 heard_by = neighbourhoods(A_club)
 looked_from = [0, 8, 31]
 most_heard = max(len(heard_by[i]) for i in looked_from)
@@ -71,15 +71,6 @@ def in_order(i):
     return sorted(heard_by[i], key=lambda j: -s[j])
 
 
-def draw_members(ax, named):
-    """The members on ax: shape by community, a thick rim if labelled, some named."""
-    for j, (community, given) in enumerate(zip(y, labelled, strict=True)):
-        style = dict(marker=shapes[community], outline=2.6 if given else 0.8, size=9)
-        if j in named:
-            style |= dict(label=str, size=24 if community == 2 else 17)
-        drawing.nodes(ax, layout, [j], display.COLORS[community], **style)
-
-
 def draw_attention(i):
     figures, (ax, bars) = display.panels((4.1, 4.2), (2.6, 4.2))
     heard = in_order(i)
@@ -87,7 +78,7 @@ def draw_attention(i):
     drawing.edges(ax, layout, club_graph.edges, width=0.4)
     ways = [(i, j) for j in friends]
     drawing.edges(ax, layout, ways, 12 * alpha[i, friends], alpha=0.7)
-    draw_members(ax, named=heard)
+    drawing.classes(ax, layout, y, labelled, named=heard)
     ax.annotate("listens", layout[i], (0, 14), textcoords="offset points", ha="center")
     ax.set_axis_off()
     hues = [display.COLORS[y[j]] for j in heard]
@@ -517,13 +508,13 @@ print(f"at most {shares.max():.3f}, at a lead of {delta[shares.argmax()]:.1f}")
 #
 # with the softmax as before, and the messages $W_{\text{src}}^\top h_j$. In GAT the pair meets in a sum of two
 # numbers; here it meets inside a small MLP. Two units will do for the lookup. Write the names as $x_u = 1$ and
-# $x_v = -1$. The units $x_i - x_j$ and $x_j - x_i$ with $a = -\kappa\,(1, 1)$ give
-# $e_{ij} = -\kappa \big( \operatorname{LeakyReLU}(x_i - x_j) + \operatorname{LeakyReLU}(x_j - x_i) \big)$
-# $= -\kappa\,(1 - \gamma)\, |x_i - x_j|$: zero for the right key, $-2 \kappa\,(1 - \gamma)$ for the wrong one. So
+# $x_v = -1$. The units $x_i - x_j$ and $x_j - x_i$ with $a = -t\,(1, 1)$ give
+# $e_{ij} = -t \big( \operatorname{LeakyReLU}(x_i - x_j) + \operatorname{LeakyReLU}(x_j - x_i) \big)$
+# $= -t\,(1 - \gamma)\, |x_i - x_j|$: zero for the right key, $-2 t\,(1 - \gamma)$ for the wrong one. So
 #
 # $$
-# \alpha_{uu} = \alpha_{vv} = \frac{1}{1 + \exp(-2 \kappa (1 - \gamma))} \;\longrightarrow\; 1
-# \qquad\text{as } \kappa \to \infty .
+# \alpha_{uu} = \alpha_{vv} = \frac{1}{1 + \exp(-2 t (1 - \gamma))} \;\longrightarrow\; 1
+# \qquad\text{as } t \to \infty .
 # $$ (eq-gnn-lookup-solved)
 
 
@@ -534,19 +525,19 @@ def gatv2_scores(X_dst, X_src, a):
     return (leaky_relu(pairs, 0.2) @ a[..., None, :, :])[..., 0]
 
 
-def lookup_by_two_units(kappa):
+def lookup_by_two_units(t):
     """The coefficients [2, 2] of u and v."""
     names = torch.tensor([[1.0], [-1.0]])  # x of u and v, [2, 1]
     units = torch.tensor([[1.0, -1.0]])  # [1, 2]
-    scores = gatv2_scores(names @ units, -names @ units, -kappa * torch.ones(2, 1))
+    scores = gatv2_scores(names @ units, -names @ units, -t * torch.ones(2, 1))
     return scores.softmax(dim=1)
 
 
 # %% tags=["check"]
 def cases():
-    for kappa in (0.0, 0.5, 1.0, 4.0):
-        closed_form = 1 / (1 + math.exp(-2 * kappa * (1 - 0.2)))
-        yield lookup_by_two_units(kappa).diagonal(), torch.full((2,), closed_form)
+    for t in (0.0, 0.5, 1.0, 4.0):
+        closed_form = 1 / (1 + math.exp(-2 * t * (1 - 0.2)))
+        yield lookup_by_two_units(t).diagonal(), torch.full((2,), closed_form)
 
 
 verify.equal(
