@@ -711,14 +711,15 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 # %% [markdown]
 # ## The signals that a shift only multiplies
 #
-# Which signals does $S$ leave alone up to a factor? Ask for $S v = \mu v$ with $v \ne 0$ and read it entry by entry:
+# Which signals does $S$ leave alone up to a factor? Ask for $S v = \lambda v$ with $v \ne 0$ and read it entry by entry:
 #
-# 1. $v_{i+1} = \mu v_i$ at every node, so $v_i = \mu^i v_0$ for $i = 0, \dots, n - 1$. In particular $v_0 \ne 0$, or
-#    all of $v$ would vanish.
-# 2. The ring closes: at $i = n - 1$ the equation says $v_0 = \mu v_{n-1} = \mu^n v_0$. Divide by $v_0$: $\mu^n = 1$.
+# 1. $v_{i+1} = \lambda v_i$ at every node, so $v_i = \lambda^i v_0$ for $i = 0, \dots, n - 1$. In particular
+#    $v_0 \ne 0$, or all of $v$ would vanish.
+# 2. The ring closes: at $i = n - 1$ the equation says $v_0 = \lambda v_{n-1} = \lambda^n v_0$. Divide by $v_0$:
+#    $\lambda^n = 1$.
 # 3. With $\mathrm{i}$, upright, for the imaginary unit, let $\omega = e^{2\pi \mathrm{i} / n}$, an $n$-th of a full
-#    turn in the complex plane. Its powers $\mu = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of
-#    $\mu^n = 1$, and an equation of degree $n$ has no more.
+#    turn in the complex plane. Its powers $\lambda = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of
+#    $\lambda^n = 1$, and an equation of degree $n$ has no more.
 # 4. Conversely each of them works: $v_u = \omega^{ku}$ satisfies the equation at every node, at the seam too as
 #    $\omega^{kn} = 1$.
 
@@ -743,7 +744,7 @@ display.show(
     draw_roots(),
     alt="The unit circle in the complex plane with 3, 4 and 8 points on it at equal "
     "distances, from 1 on counter-clockwise: the powers of omega.",
-    caption="The numbers with μⁿ = 1 stand on the unit circle, an n-th of a turn apart.",
+    caption="The numbers with λⁿ = 1 stand on the unit circle, an n-th of a turn apart.",
 )
 
 # %% [markdown]

@@ -22,6 +22,7 @@ seed = 0
 
 # %% tags=["set-up"]
 import itertools
+import math
 
 from helpers import display, exercises, parameters, verify
 from helpers.gnn import drawing, wind
@@ -38,6 +39,56 @@ torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
 SHAPES = ((1, 2, 3), (2, 1, 1), (7, 3, 4), (12, 2, 6))  # T, d_x, d_h, for the checks
+
+# %% tags=["hide-input"]
+def draw_three_steps():
+    (figure,), (ax,) = display.panels((4.2, 3.0))
+    x, h = (1.0, 0.0, 2.0), [0.0, 0.0, 0.0]
+    spots = {(t, k): (t, -k) for t in range(3) for k in range(4)}
+    moves = [((t, k - 1), (t + 1, k)) for t in range(2) for k in (1, 2, 3)]
+    drawing.arrows(ax, spots, moves, display.COLORS[1], 1.4, size=34)
+    for k in range(4):
+        if k:
+            h = [math.tanh(x[t] + 0.5 * (h[t - 1] if t else 0)) for t in range(3)]
+        for t, value in enumerate(h):
+            style = dict(marker="s") if t < k else {}
+            hue = display.COLORS[0] if t < k else None
+            label = f"{value:.2f}" if k else "0"
+            drawing.nodes(ax, spots, [(t, k)], hue, lambda _, n=label: n, size=34, **style)
+    ax.set(xlim=(-0.6, 2.6), ylim=(-3.5, 0.5), yticks=range(0, -4, -1))
+    ax.set_yticklabels(["start", "round 1", "round 2", "round 3"])
+    ax.set_xticks(range(3), [f"node {t + 1}\nx = {x[t]:g}" for t in range(3)])
+    ax.grid(False)
+    return figure
+
+
+display.show(
+    draw_three_steps(),
+    alt="Three nodes side by side, in four rows from the start to round 3, with an arrow "
+    "from each state to the next node in the next row. Node 1 has 0.76 from round 1 on, "
+    "node 2 has 0.00 and then 0.36, node 3 has 0.96, 0.96 and at last 0.97.",
+    caption="Three nodes in a row hold the sequence 1, 0, 2, and each hears the one "
+    "before it. Squares are what a recurrent network computes.",
+)
+
+# %% [markdown]
+# ## Three steps, by hand
+#
+# A recurrent network whose state is one number reads $1$, $0$, $2$. It starts from 0, and at each step adds half of its
+# state to the input and takes the hyperbolic tangent: $\tanh(1 + 0) = 0.76$, then $\tanh(0 + 0.38) = 0.36$, then
+# $\tanh(2 + 0.18) = 0.97$.
+#
+# Now give each input a node, and let each node hear the one before it, all at once. In the first round all have heard
+# 0: $\tanh 1 = 0.76$, $\tanh 0 = 0$, $\tanh 2 = 0.96$. In the second, node 2 has heard $0.76$ and gets $\tanh(0 + 0.38)
+# = 0.36$; but node 3 has heard the 0 of before and stays. In the third round it hears $0.36$ and gets $0.97$. After
+# three rounds all three are what the recurrent network computed:
+
+# %%
+x, h = [1.0, 0.0, 2.0], [0.0, 0.0, 0.0]
+for k in (1, 2, 3):
+    heard = [0.0, *h[:-1]]  # from the node before; the first hears nobody
+    h = [math.tanh(x_t + m / 2) for x_t, m in zip(x, heard, strict=True)]
+    print(f"round {k}:", [f"{state:.2f}" for state in h])
 
 # %% [markdown]
 # ## A sequence is a path
@@ -221,8 +272,8 @@ display.slider(
 # {eq}`def-gnn-rounds` does not read names, so it is permutation equivariant on any graph. What singles out a sequence
 # is its edges, and the symmetry that is left is the one of the edges: which renamings map the path to itself? On a
 # path with two ends only the identity does. But bend the end round to the start, and you have the directed ring of
-# {doc}`circulant`, whose {term}`automorphisms <automorphism>` are the shifts. Write $S$ for the shift,
-# $(S X)_i = X_{i+1}$, indices modulo $n$. For $k$ rounds on the ring
+# {doc}`circulant`, whose {term}`automorphisms <automorphism>` are the shifts, {eq}`eq-gnn-automorphisms`. Write $S$ for
+# the shift, $(S X)_i = X_{i+1}$, indices modulo $n$. For $k$ rounds on the ring
 #
 # $$
 # \operatorname{rounds}_k(S X) = S\, \operatorname{rounds}_k(X) .
@@ -1182,6 +1233,19 @@ display.show(
 # network stands on top of a recurrent one.
 
 # %% [markdown]
+# ## What was shown
+#
+# - A recurrent network is message passing on a directed path. $k$ rounds read $k$ steps, $T$ rounds or one sweep in
+#   order make all states. What it shares is shared along shifts in time.
+# - A bidirectional network is two paths. An undirected path is something else: it has no order, and cannot tell a
+#   sequence from its reverse.
+# - A gated graph network is a GRU at each node, recurrent in the number of rounds; it equals PyG's `GatedGraphConv`.
+# - A GRU with graph filters is recurrent in time *and* reads neighbours: news travels one hop with each frame. On the
+#   net in the wind it beats the same cell without edges and the same cell without memory, on nets not seen in training.
+#
+# ## Exercises
+
+# %% [markdown]
 # :::{exercise} A field of your own
 # :label: ex-gnn-applications
 # Choose three fields in which graph networks are used, or should be. For each say what the nodes, the edges and their
@@ -1237,16 +1301,6 @@ display.show(
 # :::
 
 # %% [markdown]
-# ## What was shown
-#
-# - A recurrent network is message passing on a directed path. $k$ rounds read $k$ steps, $T$ rounds or one sweep in
-#   order make all states. What it shares is shared along shifts in time.
-# - A bidirectional network is two paths. An undirected path is something else: it has no order, and cannot tell a
-#   sequence from its reverse.
-# - A gated graph network is a GRU at each node, recurrent in the number of rounds; it equals PyG's `GatedGraphConv`.
-# - A GRU with graph filters is recurrent in time *and* reads neighbours: news travels one hop with each frame. On the
-#   net in the wind it beats the same cell without edges and the same cell without memory, on nets not seen in training.
-#
 # ## Further reading
 #
 # - Li and others {cite}`li2016ggnn` introduce gated graph networks, Seo and others {cite}`seo2018structured` put

@@ -23,13 +23,13 @@ import math
 
 from helpers import display, exercises, parameters, verify
 from helpers.gnn import drawing, molecules
-from helpers.gnn.layers import GraphConvolution, gcn_norm
+from helpers.gnn.graphs import assorted, dense, karate_club, random_graph
+from helpers.gnn.layers import GraphConvolution, gcn_norm, glorot
 
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
-from torch_geometric.datasets import KarateClub
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
@@ -38,11 +38,6 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
 
 # %%
-def dense(graph):
-    """The adjacency matrix of an undirected networkx graph, [N, N]."""
-    return torch.from_numpy(nx.to_numpy_array(graph, weight=None))
-
-
 def distances(G):
     """Hops between all pairs, by breadth-first search; inf where unconnected."""
     hops = torch.full((len(G), len(G)), torch.inf)
@@ -52,11 +47,8 @@ def distances(G):
     return hops
 
 
-club = KarateClub()[0]
-source, target = club.edge_index
-N = club.num_nodes
-A = torch.zeros(N, N)
-A[target, source] = 1  # row i says from whom node i hears
+club, A = karate_club()  # row i of A says from whom node i hears
+N = len(A)
 hops = distances(A)  # [N, N]
 
 # %% tags=["hide-input"]
@@ -183,11 +175,6 @@ display.show(
 
 
 # %%
-def random_graph(num_nodes, probability):
-    upper = torch.bernoulli(torch.full((num_nodes, num_nodes), probability)).triu(1)
-    return upper + upper.T  # [N, N]
-
-
 def influence(G, k):
     """How much each input j moves each output i of k random tanh layers: [N, N]."""
     A_hat, weights = gcn_norm(G), torch.randn(k, 3, 3)
@@ -202,8 +189,7 @@ def influence(G, k):
     return jacobian.square().sum(dim=(1, 3)).sqrt()  # from [N, 3, N, 3]
 
 
-sizes = ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.1), (30, 0.4))
-graphs = [random_graph(n, p) for n, p in sizes] + [A]
+graphs = assorted()  # the club is the last
 path = dense(nx.path_graph(7))
 
 
@@ -823,11 +809,6 @@ def network(weights):
     for W in weights[:-1]:
         H = torch.relu(A_hat @ H @ W)
     return A_hat @ H @ weights[-1]  # scores [S, N, classes]
-
-
-def glorot(*shape):
-    bound = math.sqrt(6 / (shape[-2] + shape[-1]))  # the variance is 2 / (in + out)
-    return bound * (2 * torch.rand(shape) - 1)
 
 
 def train(depth, num_seeds, steps=200, lr=0.01):

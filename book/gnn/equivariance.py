@@ -254,11 +254,11 @@ verify.equal(
 #
 # *They commute, then there is a common basis.* Let $\mathcal{E} = \{ v : Mv = \lambda v \}$ be an eigenspace of $M$.
 # For $v \in \mathcal{E}$, $M(M'v) = M'(Mv) = \lambda\, M'v$, so $M'v \in \mathcal{E}$: $M'$ maps $\mathcal{E}$ into
-# itself, and so does every polynomial in $M'$. Since $M'$ is diagonalisable, $v = \sum_\mu v_\mu$ with
-# $M' v_\mu = \mu v_\mu$, the sum over the distinct eigenvalues of $M'$. The polynomial
-# $p_\mu(t) = \prod_{\nu \ne \mu} (t - \nu)/(\mu - \nu)$ is 1 at $\mu$ and 0 at the other eigenvalues, so
-# $p_\mu(M')\, v = v_\mu$. Hence $v_\mu \in \mathcal{E}$: each $v \in \mathcal{E}$ is a sum of vectors that are
-# eigenvectors of $M$ *and* of $M'$. Pick a basis of each intersection of an eigenspace of $M$ with one of $M'$.
+# itself, and so does every polynomial in $M'$. Since $M'$ is diagonalisable, $v = \sum_m v_m$ with
+# $M' v_m = \lambda'_m v_m$, the sum over the distinct eigenvalues $\lambda'_m$ of $M'$. The polynomial
+# $p_m(t) = \prod_{l \ne m} (t - \lambda'_l) / (\lambda'_m - \lambda'_l)$ is 1 at $\lambda'_m$ and 0 at the other
+# eigenvalues, so $p_m(M')\, v = v_m$. Hence $v_m \in \mathcal{E}$: each $v \in \mathcal{E}$ is a sum of vectors that
+# are eigenvectors of $M$ *and* of $M'$. Pick a basis of each intersection of an eigenspace of $M$ with one of $M'$.
 # Together they span all eigenspaces of $M$, and these span everything; and they are independent, because eigenvectors
 # of different eigenvalues are.
 # :::

@@ -13,7 +13,8 @@
 #
 # There, four networks forecast the next frame of a net in the wind. The graph GRU had the smallest error, but not zero.
 # **How much of an error is the network's fault, and how much would be left to anybody?** For most data nobody can say.
-# For this net you can compute the error of the best possible forecast, and hold every network against it.
+# For this net you can compute the error of the best possible forecast, and hold every network against it. Start small:
+# one knot, one frame to look at, and the next one to guess.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -36,41 +37,19 @@ frames = 20
 train_nets, test_nets = wind.nets(seed)
 generator = torch.Generator().manual_seed(seed)
 
-# %% [markdown]
-# ## One number guesses another
-#
-# Let two numbers have mean 0, variance 4 each, and covariance 3, as two frames of a knot might. You see that the first
-# one, $y_0$, is 2. Carry it forward, and your guess for $y_1$ is 2; on average over many films that costs
-# $\mathbb{E}(y_1 - y_0)^2 = 4 - 2 \cdot 3 + 4 = 2$. Guess $w y_0$ instead, and it costs $4 - 6 w + 4 w^2$. That is
-# least at $w = \tfrac34$, where it is 1.75. So guess 1.5: what is far out is on its way back, more often than not.
-#
-# The same with the films of {eq}`def-gnn-net`: one dot per film, the first frame of one knot across, its second frame
-# up.
-
-# %%
 places, L = test_nets[0]
 _, y = wind.shoot(L, 2, generator, films=(400,))  # [2, 400, N]
 now, then = y[:, :, 0]  # of knot 0
-slope = (now @ then) / (now @ now)
-print(f"carried forward: {(then - now).square().mean():.2f}")
-print(f"{slope:.2f} times it: {(then - slope * now).square().mean():.2f}")
 
 
 # %% tags=["hide-input"]
 def draw_two_frames():
     (figure,), (ax,) = display.panels((4.2, 3.2))
     ax.plot(now[:200], then[:200], "o", ms=3, linestyle="none")
-    ends = torch.tensor([-1, 1]) * now.abs().max()
+    ends, best = torch.tensor([-1, 1]) * now.abs().max(), (now @ then) / (now @ now)
     ax.plot(ends, ends, ":", marker="", color=display.INK, label="carried forward")
-    ax.plot(
-        ends,
-        slope * ends,
-        "-",
-        marker="",
-        lw=2,
-        color=display.COLORS[1],
-        label="best multiple",
-    )
+    style = dict(marker="", lw=2, color=display.COLORS[1], label="best multiple")
+    ax.plot(ends, best * ends, "-", **style)
     ax.set(xlabel="height seen in one frame", ylabel="and in the next")
     ax.legend(loc="upper left")
     return figure
@@ -80,9 +59,26 @@ display.show(
     draw_two_frames(),
     alt="A cloud of 200 dots, wide and rising, with two lines through the origin: the "
     "diagonal, and a flatter one, the best multiple.",
-    caption="The best line is flatter than the diagonal: a knot that is seen far out "
-    "is, on average, less far out in the next frame.",
+    caption="A dot per film, one knot: the best line is flatter than the diagonal. A knot "
+    "that is seen far out is, on average, less far out in the next frame.",
 )
+
+# %% [markdown]
+# ## One number guesses another
+#
+# Let two numbers have mean 0, variance 4 each, and covariance 3, as two frames of a knot might. You see that the first
+# one, $y_0$, is 2. Carry it forward, and your guess for $y_1$ is 2; on average over many films that costs
+# $\mathbb{E}(y_1 - y_0)^2 = 4 - 2 \cdot 3 + 4 = 2$. Guess $w y_0$ instead, and it costs $4 - 6 w + 4 w^2$. That is
+# least at $w = \tfrac34$, where it is 1.75. So guess 1.5: what is far out is on its way back, more often than not.
+#
+# The same with the films of {eq}`def-gnn-net` that are drawn above: the best multiple is a sum of products over a sum
+# of squares.
+
+# %%
+slope = (now @ then) / (now @ now)
+print(f"carried forward: {(then - now).square().mean():.2f}")
+print(f"{slope:.2f} times it: {(then - slope * now).square().mean():.2f}")
+
 
 # %% [markdown]
 # ## Many numbers guess one
@@ -134,6 +130,35 @@ def best_from_seen(Sigma, O, i):
 def random_covariance(n):
     B = torch.randn(n, n)
     return B @ B.T / n + torch.eye(n) / 4
+
+
+# %% tags=["hide-input"]
+def draw_excess():
+    (figure,), (ax,) = display.panels((4.2, 2.8))
+    w, (best, floor) = torch.linspace(0, 1.5, 31), (0.75, 1.75)
+    cost = 4 - 6 * w + 4 * w**2
+    ax.fill_between(w, 0, torch.full_like(w, floor), fc=display.COLORS[0], alpha=0.3)
+    ax.fill_between(w, floor, cost, fc=display.COLORS[1], alpha=0.3)
+    ax.plot(w, cost, marker="", color=display.INK)
+    ax.axhline(floor, color=display.INK, lw=0.8)
+    ax.plot([best, 1], [floor, 2], "o", ms=7, color=display.INK)
+    ax.annotate("best", (best, floor), (best, 2.15), ha="center")
+    ax.annotate("carried\nforward", (1, 2), (0.99, 2.35), ha="center")
+    ax.text(0.75, 0.8, "floor", ha="center")
+    ax.text(0.12, 2.2, "its own\nfault")
+    ax.set(xlabel="forecast $w\\, y_0$, by $w$", ylabel="mean squared error")
+    ax.set(xlim=(0, 1.5), ylim=(0, 4.2))
+    return figure
+
+
+display.show(
+    draw_excess(),
+    alt="Mean squared error of the forecast w times the number seen, a parabola with its "
+    "lowest point 1.75 at w = 0.75. Below 1.75 an even band, the floor; between it and "
+    "the parabola what is the forecast's own fault, a quarter at w = 1.",
+    caption="The two numbers from above. Every forecast pays the floor; what it pays on "
+    "top is its mean squared distance from the best one.",
+)
 
 
 # %% tags=["check"]
@@ -259,6 +284,33 @@ def covariances(L, frames, q_y=wind.Q_Y):
             later = F @ later
         Sigma[s, :, s] += q_y**2 * I
     return Sigma
+
+
+# %% tags=["hide-input"]
+def draw_from_rest():
+    (figure,), (ax,) = display.panels((4.2, 2.7))
+    gusts = torch.randn(wind.UNSEEN + frames, 400, len(L), generator=generator)
+    v = x = torch.zeros(400, len(L))
+    spread = []
+    for gust in gusts:  # many films at once, by the law of motion
+        pull = -wind.KAPPA * (x @ L) - wind.KAPPA_0 * x
+        v = (1 - wind.NU) * v + pull + wind.Q_V * gust
+        x = x + v
+        spread.append(x.square().mean().sqrt())
+    ax.plot(range(1, len(spread) + 1), spread, marker="")
+    ax.axvline(wind.UNSEEN, color=display.INK, lw=0.9, ls="--")
+    ax.annotate("camera on", (wind.UNSEEN - 2, 0.1), ha="right")
+    ax.set(xlabel="steps from rest", ylabel="root mean square height", ylim=(0, None))
+    return figure
+
+
+display.show(
+    draw_from_rest(),
+    alt="The root mean square height of all knots in 400 films, by steps from rest: it "
+    "rises from 0 and has levelled out before the camera starts.",
+    caption="A net at rest is known exactly; gust by gust the heights spread, until "
+    "friction and the threads hold the balance. The camera starts late.",
+)
 
 
 # %% tags=["check"]
@@ -464,6 +516,29 @@ def cases():
 
 verify.equal(
     "eq-gnn-floor", cases(), atol=1e-12, against="the covariances of knots and frames"
+)
+
+# %% tags=["hide-input"]
+def draw_floors():
+    (figure,), (ax,) = display.panels((4.2, 2.8))
+    seen, Sigma = range(1, 13), covariances(L, 13)
+    own = [best_weights(Sigma, t, edges=False, memory=True)[1] for t in seen]
+    ax.plot(seen, own, "s--", label="its own frames")
+    ax.plot(seen, floor_by_mass(L, 12), "o-", label="all knots, all frames")
+    ax.axhline(wind.Q_V**2 + wind.Q_Y**2, color=display.INK, lw=0.9, ls=":")
+    ax.annotate("next gust and blur", (12, wind.Q_V**2 + wind.Q_Y**2), ha="right", va="top")
+    ax.set(xlabel="frames seen", ylabel="floor", ylim=(0, None), xticks=range(0, 13, 2))
+    ax.legend(loc="upper right")
+    return figure
+
+
+display.show(
+    draw_floors(),
+    alt="Floors by the number of frames seen. From a knot's own frames the floor falls and "
+    "levels out high; from all knots it falls below that, towards a dotted line, the next "
+    "gust and blur, and does not reach it.",
+    caption="What anybody can reach. More frames help both, and no number of its own "
+    "frames tells a knot what its neighbours do.",
 )
 
 # %% [markdown]

@@ -24,20 +24,15 @@ import math
 
 from helpers import display, exercises, parameters, verify
 from helpers.gnn import drawing, molecules
-from helpers.gnn.layers import GraphConvolution, gcn_norm
+from helpers.gnn.graphs import assorted, dense
+from helpers.gnn.layers import GraphConvolution, gcn_norm, glorot
 
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
 from torch_geometric.datasets import KarateClub
-from torch_geometric.nn import (
-    GATConv,
-    GATv2Conv,
-    GCNConv,
-    GINConv,
-    SimpleConv,
-)
+from torch_geometric.nn import GATConv, GATv2Conv, GCNConv, GINConv, SimpleConv
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
@@ -294,9 +289,8 @@ verify.equal(
 
 # %% [markdown]
 # A free weight for each pair of nodes would be a weight for a pair of names. This is {term}`weight sharing`, as in a
-# convolution, where the symmetry is the shift and one weight is left for each distance: {doc}`circulant` tells that
+# convolution, where the symmetry is the shift and one weight is left for each distance: {doc}`equivariance` tells that
 # story. Edges bring something back, because a relabelling takes edges to edges: the matrix may now depend on $A$.
-#
 
 
 # %%
@@ -309,11 +303,6 @@ def shared_entries(A):
     kept = orders[(moved == A).all(dim=2).all(dim=1)]
     images = kept[:, :, None] * n + kept[:, None, :]  # of each pair
     return len(kept), images.min(dim=0).values
-
-
-def dense(graph):
-    """The adjacency matrix of a networkx graph: row i says from whom i hears."""
-    return torch.from_numpy(nx.to_numpy_array(graph)).T
 
 
 ring = dense(nx.cycle_graph(6))
@@ -522,13 +511,7 @@ display.show(
 
 
 # %%
-def random_graph(num_nodes, probability):
-    upper = torch.bernoulli(torch.full((num_nodes, num_nodes), probability)).triu(1)
-    return upper + upper.T  # [N, N]
-
-
-sizes = ((1, 0.0), (4, 0.0), (6, 0.5), (12, 0.2), (20, 0.1), (30, 0.4))
-graphs = [random_graph(n, p) for n, p in sizes] + [A]
+graphs = assorted()  # random ones, and the club
 
 
 # %% tags=["check"]
@@ -803,11 +786,6 @@ def network(A_hat, weights):
     for W in weights[:-1]:
         H = torch.relu(A_hat @ H @ W)
     return A_hat @ H @ weights[-1]  # scores [..., N, classes]
-
-
-def glorot(*shape):
-    bound = math.sqrt(6 / (shape[-2] + shape[-1]))  # the variance is 2 / (in + out)
-    return bound * (2 * torch.rand(shape) - 1)
 
 
 def loss(scores):
@@ -1192,6 +1170,6 @@ exercises.check("gnn/message_passing/neighbour_counts", neighbour_counts)
 # ## Further reading
 #
 # - Kipf and Welling {cite}`kipf2017gcn` introduce the layer as a first-order approximation of a spectral filter;
-#   {doc}`circulant` shows that road on the simplest graph.
+#   {doc}`modes` goes that road.
 # - Gilmer and others {cite}`gilmer2017mpnn` bring earlier networks for molecules into one form, name it message
 #   passing, and predict the properties of QM9 with it.

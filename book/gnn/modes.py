@@ -939,17 +939,17 @@ verify.equal("eq-gnn-gcn-conv", cases(), atol=1e-12, against="PyG's GCNConv")
 # is constant and has $\lambda_0 = 1$; all others have $|\lambda_k| < 1$, since $-1 \le \cos\alpha < 1$ puts
 # $\frac13(1 + 2\cos\alpha)$ into $[-\frac13, 1)$. Write $\langle x \rangle$ for the mean of the entries of $x$. The
 # difference $x - \langle x \rangle \mathbf 1$ is made of the modes $k \ne 0$; each is damped at least by
-# $\rho = \max_{k \ne 0} |\lambda_k|$ per layer, and $\Phi$ keeps lengths:
+# $\mu = \max_{k \ne 0} |\lambda_k|$ per layer, and $\Phi$ keeps lengths:
 #
 # $$
-# \big\| \hat A^m x - \langle x \rangle \mathbf{1} \big\| \le \rho^m\, \big\| x - \langle x \rangle \mathbf{1} \big\| .
+# \big\| \hat A^m x - \langle x \rangle \mathbf{1} \big\| \le \mu^m\, \big\| x - \langle x \rangle \mathbf{1} \big\| .
 # $$ (eq-gnn-smoothing)
 
 
 # %%
-def smoothing_bound(x, m):  # ρᵐ ‖x − ⟨x⟩ 1‖
-    rho = np.abs(response(angles(len(x)))[1:]).max()
-    return rho**m * np.linalg.norm(x - x.mean())
+def smoothing_bound(x, m):  # μᵐ ‖x − ⟨x⟩ 1‖
+    mu = np.abs(response(angles(len(x)))[1:]).max()
+    return mu**m * np.linalg.norm(x - x.mean())
 
 
 # %% tags=["check"]

@@ -1,4 +1,4 @@
-"""Behaviour and properties of helpers.gnn.layers.GraphAttention, and of the oracles of the chapter."""
+"""Behaviour and properties of helpers.gnn.layers.GraphAttention, and of the oracles of the chapter on attention."""
 
 import math
 from functools import partial
@@ -153,21 +153,6 @@ def test_edge_softmax_must_not_start_the_largest_score_at_zero():
         (exponentials, "take off the largest of its scores first"),
         (lambda scores, *graph: exponentials(scores - scores.max(), *graph), "the largest of its scores"),
         (lambda scores, target, num_nodes: scores.softmax(dim=0), "One softmax per target"),
-    )
-
-
-def test_dot_products_are_scaled_by_the_width_of_queries_not_values():
-    def attention(Q, K, V, A, width=4, itself=True):
-        hears = A + itself * torch.eye(len(A)) > 0
-        return (Q @ K.T / math.sqrt(width)).masked_fill(~hears, -math.inf).softmax(dim=1).nan_to_num() @ V
-
-    tried(
-        "gnn/attention/dot_product_attention",
-        attention,
-        (lambda Q, K, V, A: attention(Q, K, V, A, V.shape[1]), "d is the width of Q"),
-        (partial(attention, width=1), "d is the width of Q"),
-        (partial(attention, itself=False), "and over i"),
-        (lambda Q, K, V, A: attention(Q, K, V, A.T), "Row i attends over the j with A[i, j] = 1"),
     )
 
 

@@ -154,3 +154,23 @@ def test_nodes_of_the_club_stand_apart_and_where_they_stood():
     canvas = np.stack([4 * (x - x.min()) / np.ptp(x), 4 * (y - y.min()) / np.ptp(y)], axis=1)  # inches
     apart = [np.linalg.norm(a - b) for a, b in itertools.combinations(canvas, 2)]
     assert min(apart) > 1.3 * drawing.SIZE / 72
+
+
+def test_classes_differ_in_shape_and_given_labels_in_the_rim(ax):
+    places = np.array(list(SQUARE.values()), float)
+    drawing.classes(ax, places, y=[0, 1, 0, 2], labelled=[True, False, False, False], named=[3])
+    rims = [line for line in ax.lines if line.get_markeredgewidth() > 0]
+    assert rims[0].get_marker() == rims[2].get_marker() != rims[1].get_marker() != rims[3].get_marker()
+    assert rims[0].get_markeredgewidth() > rims[2].get_markeredgewidth() == rims[1].get_markeredgewidth()
+    assert [text.get_text() for text in ax.texts] == ["3"]
+
+
+def test_the_area_of_a_square_is_its_entry_and_row_0_is_on_top(ax):
+    matrix = np.array([[0.0, 0.25], [1.0, 0.5]])
+    drawing.squares(ax, matrix, matrix)
+    (patch,) = ax.patches
+    boxes = [np.ptp(part, axis=0).prod() for part in patch.get_path().to_polygons()]
+    np.testing.assert_allclose(boxes, [0.25, 1, 0.5])
+    centres = [part[:-1].mean(axis=0).tolist() for part in patch.get_path().to_polygons()]
+    np.testing.assert_allclose(centres, [(1, 0), (0, 1), (1, 1)])  # (j, i)
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]

@@ -7,8 +7,10 @@ Nodes cover the ends of lines and arrows, in whatever order they are drawn. Size
 import networkx as nx
 import numpy as np
 from matplotlib.colors import to_rgba
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
-from helpers.display import INK, PAPER
+from helpers.display import COLORS, INK, PAPER
 
 SIZE = 17  # diameter of a node
 
@@ -76,3 +78,28 @@ def nodes(ax, places, chosen=None, fill=None, label=None, marker="o", size=SIZE,
         ax.plot(x, y, markerfacecolor=to_rgba(fill, 0.3), markeredgewidth=0, **style)
     for node in chosen if label else ():
         ax.annotate(label(node), places[node], ha="center", va="center", annotation_clip=False)
+
+
+def classes(ax, places, y, labelled, named=(), size=9):
+    """Draw nodes by their class, a shape and a tint for each of up to four; the ``labelled`` ones have a thick rim.
+
+    ``y`` [N] holds the classes, ``labelled`` [N] truth values, ``named`` the nodes that are drawn larger, with a name.
+    """
+    for node, (kind, given) in enumerate(zip(y, labelled, strict=True)):
+        style = {"marker": "os^D"[kind], "outline": 2.6 if given else 0.8, "size": size}
+        if node in named:
+            style |= {"label": str, "size": 24 if kind == 2 else 17}  # a triangle has less room for it
+        nodes(ax, places, [node], COLORS[kind], **style)
+
+
+def squares(ax, matrix, there):
+    """Draw a [N, N] matrix as squares, row 0 on top: one for each entry where ``there`` is not zero, as large as it.
+
+    The area of a square is the entry, which lies between 0 and 1. All are one path: a small file.
+    """
+    found = []
+    for i, j in np.argwhere(np.asarray(there)):
+        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]) - 0.5
+        found.append(Path(float(matrix[i, j]) ** 0.5 * corners + (j, i), closed=True))
+    ax.add_patch(PathPatch(Path.make_compound_path(*found), color=COLORS[0], linewidth=0))
+    ax.set(xlim=(-1, len(matrix)), ylim=(len(matrix), -1), aspect="equal")

@@ -1,7 +1,18 @@
 """Layers on graphs: the graph convolution of Kipf and Welling (2017), and graph attention."""
 
+import math
+
 import torch
 from torch import nn
+
+
+def glorot(*shape):
+    """Weights [..., in, out], uniform with the variance 2 / (in + out) of Glorot and Bengio (2010).
+
+    Leading dimensions are networks side by side, one for each seed, which ``nn.init.xavier_uniform_`` would count in.
+    """
+    bound = math.sqrt(6 / (shape[-2] + shape[-1]))
+    return bound * (2 * torch.rand(shape) - 1)
 
 
 def gcn_norm(adjacency):

@@ -2,7 +2,7 @@
 
 import torch
 from torch_geometric.nn import GATConv
-from torch_geometric.utils import softmax, to_dense_adj
+from torch_geometric.utils import softmax
 
 from helpers.exercises import expect
 from helpers.gnn.exercises.message_passing import ADDING, graphs
@@ -51,14 +51,3 @@ def hydrogen_share(candidate):
         desired = torch.tensor([e_C] + [e_H] * n).softmax(dim=0)[1:].sum()
         says = "The softmax is over n + 1 scores, the carbon's own too; all n hydrogens count, more the higher e_H is"
         expect(candidate, (n, e_C, e_H), desired, atol=1e-5, says=says)
-
-
-def dot_product_attention(candidate):
-    """Attention by scaled dot products over a directed graph, against torch's with a mask."""
-    says = "Row i attends over the j with A[i, j] = 1, and over i; d is the width of Q"
-    for edge_index, num_nodes in graphs():
-        generator = torch.Generator().manual_seed(num_nodes)
-        Q, K, V = torch.randn(num_nodes, 11, dtype=torch.float64, generator=generator).split([4, 4, 3], dim=1)
-        A = to_dense_adj(edge_index[:, ::2], max_num_nodes=num_nodes)[0].double()
-        desired = torch.nn.functional.scaled_dot_product_attention(Q, K, V, (A + torch.eye(num_nodes)).bool())
-        expect(candidate, (Q, K, V, A), desired, atol=1e-12, says=says)
