@@ -318,6 +318,49 @@ for bias in (0.0, 1.0, 5.0):
 # %% [markdown]
 # ## Assignment, section 3.1 and equations 27 and 28
 #
+# ### Two factors of equation 27
+#
+# Equation 27 is announced as the same operation as equation 18, and writes the degree $D$. It is the same only with
+# the degrees $\tilde d_i$ of $A + I$. And it drops the entry $\tilde A_{ij}$. Where all edges weigh 1 that factor is 1
+# for every $j$ in the sum; in a graph whose edges have weights it is not, and equation 18 uses them:
+#
+# $$
+# \hat A_{ij} = \frac{\tilde A_{ij}}{\sqrt{\tilde d_i \tilde d_j}} , \qquad \tilde d_i = 1 + \sum_j A_{ij} .
+# $$ (eq-errata-degree)
+
+
+# %%
+def equation_27(A):  # corrected: Â [N, N]
+    d_tilde = 1 + A.sum(dim=1)
+    return (A + torch.eye(len(A))) / torch.outer(d_tilde, d_tilde).sqrt()
+
+
+A = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]])  # a path, its middle at node 0
+d = A.sum(dim=1)
+for name, degree in {"A": d, "A + I": 1 + d}.items():
+    weight = 1 / (degree[0] * degree[1]).sqrt()
+    print(f"weight of edge 0, 1 with the degrees of {name}: {weight:.3f}")
+
+
+# %% tags=["check"]
+def cases():
+    # Zachary's club has weights: how many kinds of meetings two members share
+    for graph in (nx.path_graph(3), nx.star_graph(4), nx.karate_club_graph()):
+        A, I = torch.from_numpy(nx.to_numpy_array(graph)), torch.eye(len(graph))
+        equation_18, edges = GCNConv(len(A), len(A), bias=False), A.nonzero().T
+        equation_18.lin.weight.data = I  # with H = I and W = I it is Â
+        A_hat = equation_18(I, edges, A[tuple(edges)])
+        yield equation_27(A), A_hat
+        root = A.sum(dim=1) ** -0.5  # the degrees of A will not do
+        yield torch.allclose((A + I) * torch.outer(root, root), A_hat), False
+        root = (1 + A.sum(dim=1)) ** -0.5  # nor will ones, where edges have weights
+        ones = ((A + I) > 0) * torch.outer(root, root)
+        yield torch.allclose(ones, A_hat), bool(A.max() <= 1)
+
+
+verify.equal("eq-errata-degree", cases(), atol=1e-12, against="PyG's GCNConv")
+
+# %% [markdown]
 # ### A subscript below equation 27
 #
 # The sentence that drops the normaliser prints its second factor as $D_{ij}$. The matrix is diagonal, so for $i \neq j$
@@ -397,87 +440,6 @@ def cases():
 
 
 verify.equal("eq-errata-sum", cases(), rtol=1e-12, against="powers of Â")
-
-# %% [markdown]
-# ### The degree in equation 27
-#
-# Equation 27 is announced as the same operation as equation 18, and writes the degree $D$. It is the same only with
-# the degrees $\tilde d_i$ of $A + I$:
-#
-# $$
-# \hat A_{ij} = \frac{\tilde A_{ij}}{\sqrt{\tilde d_i \tilde d_j}} , \qquad \tilde d_i = 1 + \sum_j A_{ij} .
-# $$ (eq-errata-degree)
-
-
-# %%
-def equation_27(A):  # corrected: Â [N, N]
-    d_tilde = 1 + A.sum(dim=1)
-    return (A + torch.eye(len(A))) / torch.outer(d_tilde, d_tilde).sqrt()
-
-
-A = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]])  # a path, its middle at node 0
-d = A.sum(dim=1)
-for name, degree in {"A": d, "A + I": 1 + d}.items():
-    weight = 1 / (degree[0] * degree[1]).sqrt()
-    print(f"weight of edge 0, 1 with the degrees of {name}: {weight:.3f}")
-
-
-# %% tags=["check"]
-def cases():
-    for graph in (nx.path_graph(3), nx.star_graph(4), nx.karate_club_graph()):
-        A = torch.from_numpy(nx.to_numpy_array(graph, weight=None))
-        equation_18 = GCNConv(len(A), len(A), bias=False)
-        equation_18.lin.weight.data = torch.eye(len(A))  # with H = I and W = I it is Â
-        yield equation_27(A), equation_18(torch.eye(len(A)), A.nonzero().T)
-        root = A.sum(dim=1) ** -0.5  # the degrees of A will not do
-        with_degrees_of_A = (A + torch.eye(len(A))) * torch.outer(root, root)
-        yield torch.allclose(with_degrees_of_A, equation_27(A)), False
-
-
-verify.equal("eq-errata-degree", cases(), atol=1e-12, against="PyG's GCNConv")
-
-# %% [markdown]
-# ### Two factors of equation 27
-#
-# Equation 27 is announced as the same operation as equation 18, and writes the degree $D$. It is the same only with
-# the degrees $\tilde d_i$ of $A + I$. And it drops the entry $\tilde A_{ij}$. Where all edges weigh 1 that factor is 1
-# for every $j$ in the sum; in a graph whose edges have weights it is not, and equation 18 uses them:
-#
-# $$
-# \hat A_{ij} = \frac{\tilde A_{ij}}{\sqrt{\tilde d_i \tilde d_j}} , \qquad \tilde d_i = 1 + \sum_j A_{ij} .
-# $$ (eq-errata-degree)
-
-
-# %%
-def equation_27(A):  # corrected: Â [N, N]
-    d_tilde = 1 + A.sum(dim=1)
-    return (A + torch.eye(len(A))) / torch.outer(d_tilde, d_tilde).sqrt()
-
-
-A = torch.tensor([[0.0, 1, 1], [1, 0, 0], [1, 0, 0]])  # a path, its middle at node 0
-d = A.sum(dim=1)
-for name, degree in {"A": d, "A + I": 1 + d}.items():
-    weight = 1 / (degree[0] * degree[1]).sqrt()
-    print(f"weight of edge 0, 1 with the degrees of {name}: {weight:.3f}")
-
-
-# %% tags=["check"]
-def cases():
-    # Zachary's club has weights: how many kinds of meetings two members share
-    for graph in (nx.path_graph(3), nx.star_graph(4), nx.karate_club_graph()):
-        A, I = torch.from_numpy(nx.to_numpy_array(graph)), torch.eye(len(graph))
-        equation_18, edges = GCNConv(len(A), len(A), bias=False), A.nonzero().T
-        equation_18.lin.weight.data = I  # with H = I and W = I it is Â
-        A_hat = equation_18(I, edges, A[tuple(edges)])
-        yield equation_27(A), A_hat
-        root = A.sum(dim=1) ** -0.5  # the degrees of A will not do
-        yield torch.allclose((A + I) * torch.outer(root, root), A_hat), False
-        root = (1 + A.sum(dim=1)) ** -0.5  # nor will ones, where edges have weights
-        ones = ((A + I) > 0) * torch.outer(root, root)
-        yield torch.allclose(ones, A_hat), bool(A.max() <= 1)
-
-
-verify.equal("eq-errata-degree", cases(), atol=1e-12, against="PyG's GCNConv")
 
 # %% [markdown]
 # ## Assignment, section 3.2
