@@ -45,7 +45,7 @@ from helpers.gnn.molecules import (
 from oracles import tried
 
 KCAL_PER_MOL = 0.0433641153  # eV
-SMILES = ["C", "N#N", "C=O", "c1ccccc1", "O=CC1=CN=CN1", "[NH3+]CC([O-])=O", "FC(F)(F)C#N", "CC(O)C1(O)CCC1O", "[F-]"]
+SMILES = ["C", "N#N", "C=O", "c1ccccc1", "O=CC1=CN=CN1", "[NH3+]CC([O-])=O", "FC(F)(F)C#N", "CC(O)C1(O)CCC1O", "[F]"]
 SMILES += ["[H][H]", "[2H]OC", "c1cc[nH]c1"]  # hydrogens that RDKit takes for atoms, or for a part of one
 ATOMIC_NUMBER = torch.tensor([1, 6, 7, 8, 9])
 
@@ -138,6 +138,8 @@ def test_more_than_29_atoms_are_a_graph_like_any_other():
         ("C[Si](C)(C)Cl", "element Cl, Si, and QM9 only H, C, N, O, F"),
         ("C*", r"element \*"),
         ("C~C", "bond UNSPECIFIED, and QM9 only SINGLE"),
+        ("[F-]", "ion of charge -1, and the molecules of QM9 have none"),
+        ("C[NH3+].[NH4+]", r"ion of charge \+2"),
         ("", "no atoms"),
         ("C O", "has a space in it"),  # RDKit reads methane, of the name "O"
         (" C", "has a space in it"),

@@ -10,7 +10,7 @@ from torch_geometric.utils import to_dense_adj, to_dense_batch
 from helpers.exercises import expect
 from helpers.gnn.molecules import BONDS, MAX_ATOMS, from_smiles
 
-SMILES = ("C", "O", "[F-]", "C#N", "CC(=O)N", "Oc1ccccc1", "FC(F)(F)C#N", "CCCCCCCCC")  # 1 to 29 atoms, all bonds
+SMILES = ("C", "O", "[F]", "C#N", "CC(=O)N", "Oc1ccccc1", "FC(F)(F)C#N", "CCCCCCCCC")  # 1 to 29 atoms, all bonds
 
 
 def _molecules():
