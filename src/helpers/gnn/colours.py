@@ -28,7 +28,7 @@ def refine(molecules, rounds, colour=None):
         order = order[target[order].argsort(stable=True)]  # by atom, and there by what is heard
         at, degree = target[order], target.bincount(minlength=A)
         place = torch.arange(len(at)) - (degree.cumsum(0) - degree)[at]
-        around = torch.full((int(degree.max()) if len(at) else 0, A), -1)
+        around = torch.full((int(degree.max()), A), -1)
         around[place, at] = heard[order]
         finer = _name([colours, *around])
         if finer.max() == colours.max():
@@ -51,6 +51,6 @@ def alike(molecules, colours):
 def _name(columns):
     """Number the different rows of a table given by its ``columns``, each int64 [n] from −1 on: int64 [n]."""
     name = torch.zeros_like(columns[0])
-    for column in columns:
+    for column in columns if len(name) else ():
         name = torch.unique(name * (column.max() + 2) + column + 1, return_inverse=True)[1]
     return name
