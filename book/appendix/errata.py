@@ -380,11 +380,11 @@ print("column n - 1 is the conjugate of column 1:", conjugate)
 #
 # ### Which energy
 #
-# The question asks for the {term}`atomization energy`, "known in the QM9 data as" $U_0^{\mathrm{ATOM}}$. QM9 has no such
-# column: it lists the total energy $U_0$, and apart from the molecules the energies of single atoms, to be taken off.
-# (PyTorch Geometric's version of the data has done so, and has both.) The two are not alike. Most of $U_0$ belongs to
-# the single atoms, so counting these predicts it: on the total energy a network must report a smaller mean $z^2$ than
-# six coefficients do before it has learned anything of bonds.
+# The question asks for the {term}`atomization energy`, "known in the QM9 data as" $U_0^{\mathrm{ATOM}}$. QM9 has no
+# such column: it lists the total energy $U_0$, and apart from the molecules the energies of single atoms, to be taken
+# off. (PyTorch Geometric's version of the data has done so, and has both.) The two are not alike. Most of $U_0$ belongs
+# to the single atoms, so counting these predicts it: on the total energy a network must report a smaller mean $z^2$
+# than six coefficients do before it has learned anything of bonds.
 
 # %%
 table = data.qm9()

@@ -90,7 +90,9 @@ def draw_molecule(ax, smiles, title, reach=0, hydrogens=True):
             drawing.edges(ax, xy, [pair], 1.1, style, alpha=1, shift=shift)
     elements = [atom.GetSymbol() for atom in molecule.GetAtoms()]
     signs = {1: "⁺", -1: "⁻"}
-    texts = [a.GetSymbol() + signs.get(a.GetFormalCharge(), "") for a in molecule.GetAtoms()]
+    texts = [
+        a.GetSymbol() + signs.get(a.GetFormalCharge(), "") for a in molecule.GetAtoms()
+    ]
     hues = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
     for element in sorted(set(elements)):
         atoms = [i for i, e in enumerate(elements) if e == element]
@@ -137,9 +139,9 @@ display.show(
 # %% [markdown]
 # ## Whom it cannot tell apart
 #
-# Look at the pair by hand. In both there is one oxygen, bound to two carbons. Each of these two has one hydrogen and two
-# more carbons; each of the other four has two hydrogens and two carbons. So count the atoms by what is around them, and
-# the lists are the same. Look further out: each $\mathrm{CH_2}$ is bound to one carbon of the first kind and one of
+# Look at the pair by hand. In both there is one oxygen, bound to two carbons. Each of these two has one hydrogen and
+# two more carbons; each of the other four has two hydrogens and two carbons. So count the atoms by what is around them,
+# and the lists are the same. Look further out: each $\mathrm{CH_2}$ is bound to one carbon of the first kind and one of
 # its own, in both. However far you look, one neighbourhood at a time, nothing differs; and yet on the left you can walk
 # around a ring of six, on the right around rings of three. What an atom hears is where its walks *could* go, and not
 # that one of them came home.
@@ -149,7 +151,8 @@ display.show(
 # kind of the bond $r_{ij}$ with the colour behind it:
 #
 # $$
-# c^{(k+1)}_i = \Big( c^{(k)}_i , \ \big\{\!\!\big\{ \big( r_{ij}, c^{(k)}_j \big) : j \in \mathcal{N}(i) \big\}\!\!\big\} \Big) .
+# c^{(k+1)}_i = \Big( c^{(k)}_i , \
+# \big\{\!\!\big\{ \big( r_{ij}, c^{(k)}_j \big) : j \in \mathcal{N}(i) \big\}\!\!\big\} \Big) .
 # $$ (def-gnn-colours)
 #
 # The double braces are a list without an order. Here are two rounds for the pair:
@@ -161,7 +164,10 @@ def refine_once(colour, batch):
     source, target = batch.edge_index
     kind = batch.edge_attr.argmax(1)
     heard = [
-        sorted((int(kind[e]), colour[int(source[e])]) for e in (target == i).nonzero()[:, 0])
+        sorted(
+            (int(kind[e]), colour[int(source[e])])
+            for e in (target == i).nonzero()[:, 0]
+        )
         for i in range(batch.num_nodes)
     ]
     seen = list(zip(colour, map(tuple, heard), strict=True))
@@ -192,9 +198,9 @@ for k in range(3):
 # \big\{\!\!\big\{ c^{(K)}_i : i \in G' \big\}\!\!\big\} \quad\Longrightarrow\quad z(G) = z(G') .
 # $$ (eq-gnn-colours-bound)
 #
-# Ours has $K = 12$ layers, two in each block. `helpers.gnn.colours` does the rounds for many molecules at once, in whole
-# tensors; over all of QM9 it found the molecules that share their colours with another one, and their rows stand in a
-# {doc}`record </appendix/records>` (`tools/benchmarks/chemistry.py` made it).
+# Ours has $K = 12$ layers, two in each block. `helpers.gnn.colours` does the rounds for many molecules at once, in
+# whole tensors; over all of QM9 it found the molecules that share their colours with another one, and their rows stand
+# in a {doc}`record </appendix/records>` (`tools/benchmarks/chemistry.py` made it).
 
 # %%
 found = records.load("benchmarks", "chemistry")["metrics"]
@@ -229,7 +235,9 @@ def cases():
         for c in range(int(class_of.max()) + 1):
             of_one_class = z[class_of == c]
             yield of_one_class, of_one_class.flip(0).clone()
-        firsts = torch.stack([z[class_of == c][0] for c in range(int(class_of.max()) + 1)])
+        firsts = torch.stack(
+            [z[class_of == c][0] for c in range(int(class_of.max()) + 1)]
+        )
         # The other way round it need not be so, but is for these: the test can fail.
         yield len((1e7 * firsts).round().unique()), len(firsts)
 
@@ -259,9 +267,9 @@ display.show(
 # %% [markdown]
 # Of different graphs with the same colours QM9 has {glue:text}`gnn-chem-classes` classes, {glue:text}`gnn-chem-twins`
 # molecules. Their true energies differ by {glue:text}`gnn-chem-gap-median` within a class, in the median, and by
-# {glue:text}`gnn-chem-gap-max` at most. (Another {glue:text}`gnn-chem-twice` pairs are one molecule that stands twice in
-# QM9, written in two ways, and {glue:text}`gnn-chem-charges` differ in nothing but where charges sit, which is no part
-# of our graph.)
+# {glue:text}`gnn-chem-gap-max` at most. (Another {glue:text}`gnn-chem-twice` pairs are one molecule that stands twice
+# in QM9, written in two ways, and {glue:text}`gnn-chem-charges` differ in nothing but where charges sit, which is no
+# part of our graph.)
 #
 # ## Where the error sits
 #
@@ -340,11 +348,11 @@ display.show(
 )
 
 # %% [markdown]
-# Half of the GNN's errors are below {glue:text}`gnn-chem-gnn-median`; the mean, {glue:text}`gnn-chem-gnn-mean`, is drawn
-# up by a tail, and one molecule in a hundred holds {glue:text}`gnn-chem-gnn-worst` of the squared error. Who are they?
-# Three kinds are found by looking: the twins of the section before; molecules with charges in them (neutral as a whole,
-# but one atom is positive and another negative), where the graph does not tell which; and cages of small rings, under a
-# strain that few training molecules show.
+# Half of the GNN's errors are below {glue:text}`gnn-chem-gnn-median`; the mean, {glue:text}`gnn-chem-gnn-mean`, is
+# drawn up by a tail, and one molecule in a hundred holds {glue:text}`gnn-chem-gnn-worst` of the squared error. Who are
+# they? Three kinds are found by looking: the twins of the section before; molecules with charges in them (neutral as a
+# whole, but one atom is positive and another negative), where the graph does not tell which; and cages of small rings,
+# under a strain that few training molecules show.
 
 # %%
 is_twin = torch.isin(test, torch.tensor(twins))
@@ -352,8 +360,8 @@ is_charged = torch.tensor(["+" in smiles for smiles in asked])
 
 
 def small_rings(smiles):
-    rings = Chem.MolFromSmiles(smiles).GetRingInfo().AtomRings()
-    return sum(len(ring) <= 4 for ring in rings)
+    molecule = Chem.MolFromSmiles(smiles)  # its rings live no longer than it does
+    return sum(len(ring) <= 4 for ring in molecule.GetRingInfo().AtomRings())
 
 
 def kinds(which):
@@ -373,14 +381,19 @@ worst = {name: e.abs().argsort(descending=True)[:208] for name, e in error.items
 # %% tags=["hide-input", "nbval-ignore-output"]
 rows = {"the first 2,000 of the test set": torch.arange(2000)}
 rows |= {f"the worst 208, {name}": which for name, which in worst.items()}
-display.table({"of": name} | {k: str(v) for k, v in kinds(which).items()} for name, which in rows.items())
+display.table(
+    {"of": name} | {k: str(v) for k, v in kinds(which).items()}
+    for name, which in rows.items()
+)
 for name, e in error.items():
     for kind, mask in {
         "twins": is_twin,
         "charged": is_charged,
         "rest": ~(is_twin | is_charged),
     }.items():
-        display.glue(f"gnn-chem-{name.lower()}-{kind}", f"{e[mask].abs().mean():.0f} meV")
+        display.glue(
+            f"gnn-chem-{name.lower()}-{kind}", f"{e[mask].abs().mean():.0f} meV"
+        )
 display.glue("gnn-chem-tested-twins", f"{int(is_twin.sum())}")
 display.glue("gnn-chem-tested-charged", f"{int(is_charged.sum())}")
 
@@ -394,7 +407,9 @@ def draw_worst(place):
         why = "none of the three kinds"
     title = f"{asked[i]}: {why}\nGNN {error['GNN'][i]:+.0f} meV, "
     title += f"folded {error['folded'][i]:+.0f} meV"
-    draw_molecule(ax, asked[i], title.replace("-", "−", 1), reach=(4.4, 3.2), hydrogens=False)
+    draw_molecule(
+        ax, asked[i], title.replace("-", "−", 1), reach=(6.2, 4.4), hydrogens=False
+    )
     return fig
 
 
@@ -443,12 +458,16 @@ def counts(graphs, k):
     colour = colours.refine(graphs, k)
     owner = torch.arange(len(graphs)).repeat_interleave(graphs.atom_ptr.diff())
     size = int(colour.max()) + 1
-    return torch.bincount(owner * size + colour, minlength=len(graphs) * size).view(-1, size)
+    return torch.bincount(owner * size + colour, minlength=len(graphs) * size).view(
+        -1, size
+    )
 
 
 drawn = molecules.from_smiles(table.SMILES.sample(300, random_state=seed))
 for k in range(4):
-    print(f"{k} rounds: {counts(drawn, k).shape[1]:,} colours in {len(drawn)} molecules")
+    print(
+        f"{k} rounds: {counts(drawn, k).shape[1]:,} colours in {len(drawn)} molecules"
+    )
 
 
 # %% tags=["check"]
@@ -461,8 +480,9 @@ def cases():
         summed = torch.zeros(len(drawn), len(set(by_hand)), dtype=torch.int64)
         for atom, m in enumerate(batch.batch.tolist()):
             summed[m, made_from[finer_by_hand[atom]]] += 1
-        order = (summed.double() ** 2).sum(0).argsort(), (counts(drawn, k).double() ** 2).sum(0).argsort()
-        sorted_columns = [np.unique(c.numpy(), axis=1) for c in (counts(drawn, k), summed)]
+        sorted_columns = [
+            np.unique(c.numpy(), axis=1) for c in (counts(drawn, k), summed)
+        ]
         yield sorted_columns[0], sorted_columns[1]
         yield len(set(finer_by_hand)), counts(drawn, k + 1).shape[1]
         by_hand = finer_by_hand
@@ -502,7 +522,9 @@ ladder = {
 }
 display.glue("gnn-chem-colours", ", ".join(f"{k:,}" for k in found["num_colours"]))
 for name, b in found["baselines"].items():
-    display.glue(f"gnn-chem-linear-{name.replace('_', '-')}", f"{b['test_mae_mev']:.0f} meV")
+    display.glue(
+        f"gnn-chem-linear-{name.replace('_', '-')}", f"{b['test_mae_mev']:.0f} meV"
+    )
 rows = [
     {
         "counted": name,
@@ -521,7 +543,7 @@ def draw_ladder():
     tested = {name: [values[2]] for name, values in ladder.items()}
     tested |= {"GNN": metric("gnn", "test_mae_mev")}
     tested |= {"GNN, folded": metric("folded", "test_mae_mev")}
-    for place, (name, values) in enumerate(tested.items()):
+    for place, values in enumerate(tested.values()):
         ax.plot(values, [-place] * len(values), "o", color=display.COLORS[0])
     ax.axvline(43, color=display.INK, lw=0.8, ls=":")
     ax.set_yticks(-np.arange(len(tested)), tested)
@@ -531,7 +553,9 @@ def draw_ladder():
 
 
 linear = [b["test_mae_mev"] for b in found["baselines"].values()]
-assert linear == sorted(linear, reverse=True) and linear[-1] > max(metric("gnn", "test_mae_mev"))
+assert linear == sorted(linear, reverse=True) and linear[-1] > max(
+    metric("gnn", "test_mae_mev")
+)
 display.show(
     draw_ladder(),
     alt="Test errors on a logarithmic axis, from "
@@ -542,10 +566,10 @@ display.show(
 )
 
 # %% [markdown]
-# Counting bonds brings the error from {glue:text}`gnn-chem-linear-atoms` to {glue:text}`gnn-chem-linear-bonds`, counting
-# environments to {glue:text}`gnn-chem-linear-one-hop` and {glue:text}`gnn-chem-linear-two-hops`; the last has thousands
-# of numbers, fits its training molecules better than others and does not go on like this. The network hears of twelve
-# bonds around an atom, with far fewer numbers, because it does not give each environment a number of its own.
+# Counting bonds brings the error from {glue:text}`gnn-chem-linear-atoms` to {glue:text}`gnn-chem-linear-bonds`,
+# counting environments to {glue:text}`gnn-chem-linear-one-hop` and {glue:text}`gnn-chem-linear-two-hops`; the last has
+# thousands of numbers, fits its training molecules better than others and does not go on like this. The network hears
+# of twelve bonds around an atom, with far fewer numbers, because it does not give each environment a number of its own.
 #
 # ## The same inputs, better used
 #
@@ -553,8 +577,8 @@ display.show(
 #
 # **Fold the hydrogens.** Half of the atoms of QM9 are hydrogens, each with one single bond. So leave them out, and let
 # every other atom carry how many it had: a methyl group is one node, with the element C and the number 3. Nothing is
-# lost, since from element, bonds and numbers you can put every hydrogen back. In symbols, with $\cong$ for "the same but
-# for names",
+# lost, since from element, bonds and numbers you can put every hydrogen back. In symbols, with $\cong$ for "the same
+# but for names",
 #
 # $$
 # \operatorname{unfold}(\operatorname{fold}(G)) \cong G .
@@ -575,7 +599,9 @@ def unfolded(x, edge_index, bond):
 
 
 shrunk = folding.fold(drawn)
-print(f"{drawn.atom_ptr[-1] / len(drawn):.1f} nodes a molecule, folded {shrunk.atom_ptr[-1] / len(drawn):.1f}")
+print(
+    f"{drawn.atom_ptr[-1] / len(drawn):.1f} nodes a molecule, folded {shrunk.atom_ptr[-1] / len(drawn):.1f}"
+)
 
 
 # %% tags=["check"]
@@ -587,14 +613,18 @@ def as_graph(elements, bonds):
 
 
 def same_graph(one, other):
-    match = {f"{of}_match": lambda a, b: a["kind"] == b["kind"] for of in ("node", "edge")}
+    match = {
+        f"{of}_match": lambda a, b: a["kind"] == b["kind"] for of in ("node", "edge")
+    }
     return nx.is_isomorphic(one, other, **match)
 
 
 def cases():
     for m in range(100):
         whole, fold = drawn.batch([m]), shrunk.batch([m])
-        bonds = zip(*whole.edge_index.tolist(), whole.edge_attr.argmax(1).tolist(), strict=True)
+        bonds = zip(
+            *whole.edge_index.tolist(), whole.edge_attr.argmax(1).tolist(), strict=True
+        )
         back = unfolded(fold.x, fold.edge_index, fold.edge_attr.argmax(1))
         yield same_graph(as_graph(*back), as_graph(whole.x.argmax(1).tolist(), bonds))
 
@@ -623,7 +653,11 @@ verify.holds("eq-gnn-fold", all(held), against="networkx", cases=len(held))
 batch = folding.fold(molecules.from_smiles(PAIR)).batch([0, 1])
 r = molecule_models.returns(batch, 8)  # [14, 8]: r_2 to r_9
 for m, smiles in enumerate(PAIR):
-    print(smiles, "r_3 of its heavier atoms:", [f"{x:.3f}" for x in r[batch.batch == m, 1]])
+    print(
+        smiles,
+        "r_3 of its heavier atoms:",
+        [f"{x:.3f}" for x in r[batch.batch == m, 1]],
+    )
 
 
 # %% tags=["check"]
@@ -642,10 +676,12 @@ def cases():
         one = folding.fold(molecules.from_smiles(smiles)).batch([0])
         one.x = one.x.double()
         neighbours = [
-            one.edge_index[1][one.edge_index[0] == i].tolist() for i in range(one.num_nodes)
+            one.edge_index[1][one.edge_index[0] == i].tolist()
+            for i in range(one.num_nodes)
         ]
         walked = [
-            [by_walking(i, k, neighbours) for k in range(2, 6)] for i in range(one.num_nodes)
+            [by_walking(i, k, neighbours) for k in range(2, 6)]
+            for i in range(one.num_nodes)
         ]
         yield molecule_models.returns(one, 4), np.array(walked)
 
@@ -663,7 +699,9 @@ small = folding.fold(some)
 batch = small.batch(range(len(small)))
 batch.x = batch.x.double()
 chances = (1e9 * molecule_models.returns(batch, 8)).round().long()
-first = torch.unique(chances, dim=0, return_inverse=True)[1]  # one number per kind of atom
+first = torch.unique(chances, dim=0, return_inverse=True)[
+    1
+]  # one number per kind of atom
 with_walks = colours.alike(small, colours.refine(small, K, first))
 without = colours.alike(small, colours.refine(small, K))
 print(f"{len(twins)} molecules: {len(without.unique())} classes by colours alone,")
@@ -676,8 +714,8 @@ assert not found["alike_despite_walks"]  # among all of QM9, not these molecules
 # %% [markdown]
 # All of them: among the molecules of QM9 none is left that has the colours and returns of another graph. So "no network
 # of this kind" is said of the first network, and not of networks on bonds. There are graphs that the second one cannot
-# tell apart either: the 4 × 4 rook's graph and Shrikhande's graph have 16 nodes of six neighbours each, and a walk comes
-# home with the same chance in both, however long. No atom has six bonds, but the limit is there.
+# tell apart either: the 4 × 4 rook's graph and Shrikhande's graph have 16 nodes of six neighbours each, and a walk
+# comes home with the same chance in both, however long. No atom has six bonds, but the limit is there.
 
 # %%
 rook = nx.line_graph(nx.complete_bipartite_graph(4, 4))
@@ -688,7 +726,10 @@ shrikhande = nx.Graph(
     for p, q in steps
 )
 powers = [
-    [np.linalg.matrix_power(nx.to_numpy_array(graph) / 6, k).diagonal() for k in range(2, 10)]
+    [
+        np.linalg.matrix_power(nx.to_numpy_array(graph) / 6, k).diagonal()
+        for k in range(2, 10)
+    ]
     for graph in (rook, shrikhande)
 ]
 print("isomorphic:", nx.is_isomorphic(rook, shrikhande))
@@ -699,17 +740,26 @@ print("the same returns:", np.allclose(*powers))
 #
 # The second network is the first one on folded graphs, with returns of walks, and layer normalisation in place of batch
 # normalisation, so that a molecule is scored as it was trained on, whatever stands beside it. It trains for
-# {glue:text}`gnn-chem-folded-epochs` epochs instead of {glue:text}`gnn-chem-gnn-epochs`, which on half of the nodes take
-# about as long.
+# {glue:text}`gnn-chem-folded-epochs` epochs instead of {glue:text}`gnn-chem-gnn-epochs`, which on half of the nodes
+# take about as long.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 for name in ("gnn", "folded"):
-    display.glue(f"gnn-chem-{name}-epochs", f"{qm9_runs[name][0]['parameters']['epochs']}")
+    display.glue(
+        f"gnn-chem-{name}-epochs", f"{qm9_runs[name][0]['parameters']['epochs']}"
+    )
     display.glue(f"gnn-chem-{name}-seeds", f"{len(qm9_runs[name])}")
     text = experiments.spread(metric(name, "test_mae_mev"))
     display.glue(f"gnn-chem-{name}-all", f"{text} meV")
-for name, label in (("test_median_mev", "median"), ("test_rmse_mev", "rmse"), ("train_mae_mev", "train")):
-    display.glue(f"gnn-chem-folded-run-{label}", f"{experiments.spread(metric('folded', name))} meV")
+for name, label in (
+    ("test_median_mev", "median"),
+    ("test_rmse_mev", "rmse"),
+    ("train_mae_mev", "train"),
+):
+    display.glue(
+        f"gnn-chem-folded-run-{label}",
+        f"{experiments.spread(metric('folded', name))} meV",
+    )
 assert max(metric("folded", "test_mae_mev")) < 43 < min(metric("gnn", "test_mae_mev"))
 STEPS = {
     "short": "hydrogens as nodes, batch norm",
@@ -737,14 +787,18 @@ display.table(
 # %% tags=["hide-input"]
 def draw_curves():
     fig, ax = plt.subplots(figsize=(4.2, 3.2))
-    for name, style, hue in zip(("gnn", "folded"), ("-", "--"), display.COLORS, strict=False):
+    for name, style, hue in zip(
+        ("gnn", "folded"), ("-", "--"), display.COLORS, strict=False
+    ):
         for k, run in enumerate(qm9_runs[name]):
             curve = run["curves"]["validation_mae_mev"]
             label = None if k else {"gnn": "GNN", "folded": "folded"}[name]
             line = {"color": hue, "linestyle": style, "marker": "", "lw": 1.2}
             ax.plot(range(1, len(curve) + 1), curve, label=label, **line)
     ax.axhline(43, color=display.INK, lw=0.8, ls=":")
-    ax.set(xlabel="epoch", ylabel="validation error (meV)", yscale="log", ylim=(25, 500))
+    ax.set(
+        xlabel="epoch", ylabel="validation error (meV)", yscale="log", ylim=(25, 500)
+    )
     ax.set_yticks([30, 43, 100, 300], ["30", "43", "100", "300"])
     ax.legend()
     return fig
@@ -760,13 +814,13 @@ display.show(
 
 # %% [markdown]
 # Over {glue:text}`gnn-chem-folded-seeds` seeds (one seed has no spread) the folded network errs by
-# {glue:text}`gnn-chem-folded-all` on the test molecules, median {glue:text}`gnn-chem-folded-run-median`, root mean square
-# {glue:text}`gnn-chem-folded-run-rmse`; the GNN by {glue:text}`gnn-chem-gnn-all`. On its training molecules it errs by
-# {glue:text}`gnn-chem-folded-run-train`: there is more to gain from data than from capacity. One kilocalorie per mole,
-# 43 meV, is called *chemical accuracy*, and it is reached here, on average, from elements and bonds alone. On the twins
-# of the test set the error falls from {glue:text}`gnn-chem-gnn-twins` to {glue:text}`gnn-chem-folded-twins`; on the
-# charged it stays, {glue:text}`gnn-chem-gnn-charged` and {glue:text}`gnn-chem-folded-charged`: their input lacks what
-# they would need. The rows of few epochs in the table say which step brought how much.
+# {glue:text}`gnn-chem-folded-all` on the test molecules, median {glue:text}`gnn-chem-folded-run-median`, root mean
+# square {glue:text}`gnn-chem-folded-run-rmse`; the GNN by {glue:text}`gnn-chem-gnn-all`. On its training molecules it
+# errs by {glue:text}`gnn-chem-folded-run-train`: there is more to gain from data than from capacity. One kilocalorie
+# per mole, 43 meV, is called *chemical accuracy*, and it is reached here, on average, from elements and bonds alone. On
+# the twins of the test set the error falls from {glue:text}`gnn-chem-gnn-twins` to {glue:text}`gnn-chem-folded-twins`;
+# on the charged it stays, {glue:text}`gnn-chem-gnn-charged` and {glue:text}`gnn-chem-folded-charged`: their input lacks
+# what they would need. The rows of few epochs in the table say which step brought how much.
 #
 # How does that compare with what others report? Few use no distances in space, since these help much. Two papers that
 # list $U_0$ give it in multiples of 43 meV. No row has just our inputs.
@@ -794,7 +848,13 @@ rows = [
 OURS = "element; kinds of bonds"
 for name, inputs in (("gnn", OURS), ("folded", f"{OURS} (rings worked out from them)")):
     text = experiments.spread(metric(name, "test_mae_mev"))
-    rows.append({"model": f"ours, {name}", "error (meV)": text, "an atom and a bond come with": inputs})
+    rows.append(
+        {
+            "model": f"ours, {name}",
+            "error (meV)": text,
+            "an atom and a bond come with": inputs,
+        }
+    )
 display.table(rows)
 
 # %% [markdown]
@@ -850,12 +910,12 @@ display.glue("gnn-chem-blocks", f"{short['parameters']['blocks']}")
 display.table(rows)
 
 # %% [markdown]
-# The three poolings are compared without the composition beside them: it is itself a sum over the atoms, and would
-# tell a mean the size of the molecule by the back door. With {glue:text}`gnn-chem-short-epochs` epochs the sum gives
-# {glue:text}`gnn-chem-pool-sum`, the mean {glue:text}`gnn-chem-pool-mean` and the maximum {glue:text}`gnn-chem-pool-max`.
-# Of the rest, the start from the composition, the number of blocks and the falling learning rate made a difference. The
-# normalisation and the residual path made none that one seed could show: without either, the
-# {glue:text}`gnn-chem-blocks` blocks end within a tenth of the error with both, in runs as short as these.
+# The three poolings are compared without the composition beside them: it is itself a sum over the atoms, and would tell
+# a mean the size of the molecule by the back door. With {glue:text}`gnn-chem-short-epochs` epochs the sum gives
+# {glue:text}`gnn-chem-pool-sum`, the mean {glue:text}`gnn-chem-pool-mean` and the maximum
+# {glue:text}`gnn-chem-pool-max`. Of the rest, the start from the composition, the number of blocks and the falling
+# learning rate made a difference. The normalisation and the residual path made none that one seed could show: without
+# either, the {glue:text}`gnn-chem-blocks` blocks end within a tenth of the error with both, in runs as short as these.
 
 # %% [markdown]
 # ## Larger than anything it has seen
@@ -881,7 +941,9 @@ def mean_over(run, sizes):
     tested = num_atoms[test].bincount(minlength=MAX_ATOMS + 1)
     scored = {size: error for size, error in by_size(run).items() if size in sizes}
     weights = torch.tensor([tested[size] for size in scored]).double()
-    return (weights @ torch.tensor(list(scored.values())) / weights.sum()).item()
+    return (
+        weights @ torch.tensor(list(scored.values())).double() / weights.sum()
+    ).item()
 
 
 metrics = larger["metrics"]
@@ -936,18 +998,18 @@ display.show(
 )
 
 # %% [markdown]
-# On test molecules of up to {glue:text}`gnn-chem-limit` atoms the network has {glue:text}`gnn-chem-larger-within`; on all
-# {glue:text}`gnn-chem-larger-count` larger molecules of QM9, none of which it was trained on,
+# On test molecules of up to {glue:text}`gnn-chem-limit` atoms the network has {glue:text}`gnn-chem-larger-within`; on
+# all {glue:text}`gnn-chem-larger-count` larger molecules of QM9, none of which it was trained on,
 # {glue:text}`gnn-chem-larger-beyond`, where counting atoms (fitted to the same small ones) has
 # {glue:text}`gnn-chem-larger-composition`. The network that was trained on all sizes, for
 # {glue:text}`gnn-chem-first-epochs` epochs instead of {glue:text}`gnn-chem-larger-epochs`, can only be scored on those
-# that are in its test set, {glue:text}`gnn-chem-beyond-tested` of them, drawn at random: {glue:text}`gnn-chem-all-beyond`.
-# That is a factor of {glue:text}`gnn-chem-ratio-beyond`, but not all of it is size: on the small test molecules, the
-# same for both, there is already one of {glue:text}`gnn-chem-ratio-within`. The gap is widest at the far end, with 29
-# atoms: {glue:text}`gnn-chem-larger-end` over all {glue:text}`gnn-chem-end-count` such molecules against
-# {glue:text}`gnn-chem-first-end` over the {glue:text}`gnn-chem-end-tested` of them in the test set, which are few. And
-# mind what larger means here: no molecule of QM9 has more than {glue:text}`gnn-chem-heavy` atoms besides hydrogen, so
-# the large ones have more hydrogens on a frame no bigger than the others'.
+# that are in its test set, {glue:text}`gnn-chem-beyond-tested` of them, drawn at random:
+# {glue:text}`gnn-chem-all-beyond`. That is a factor of {glue:text}`gnn-chem-ratio-beyond`, but not all of it is size:
+# on the small test molecules, the same for both, there is already one of {glue:text}`gnn-chem-ratio-within`. The gap is
+# widest at the far end, with 29 atoms: {glue:text}`gnn-chem-larger-end` over all {glue:text}`gnn-chem-end-count` such
+# molecules against {glue:text}`gnn-chem-first-end` over the {glue:text}`gnn-chem-end-tested` of them in the test set,
+# which are few. And mind what larger means here: no molecule of QM9 has more than {glue:text}`gnn-chem-heavy` atoms
+# besides hydrogen, so the large ones have more hydrogens on a frame no bigger than the others'.
 #
 # ## A new molecule
 #
@@ -1085,8 +1147,8 @@ for attempt in (
 # %% [markdown]
 # The GNN takes the 62 atoms of icosane, the MLP says why it cannot. Chlorine and bromine have no place among the five
 # elements, and an atom with a one-hot vector of zeros would be given *some* energy, so it is refused by name. So is an
-# ion: a charge is no part of the graph, acetate would be given the energy of a radical that nobody asked about, and
-# QM9 has nothing to learn it from. A molecule that is neutral as a whole and has charges in it is taken, as QM9 has such
+# ion: a charge is no part of the graph, acetate would be given the energy of a radical that nobody asked about, and QM9
+# has nothing to learn it from. A molecule that is neutral as a whole and has charges in it is taken, as QM9 has such
 # molecules; you saw above how much worse they come off. A text that is no molecule is refused with RDKit's own reason.
 #
 # Is the number for icosane any good? QM9 knows the chains up to nonane, and from five carbons on each further
@@ -1100,7 +1162,12 @@ uneven = (known[4:].diff() - step).abs().max()
 lengths = torch.arange(1, 21)
 line = torch.cat([known, known[8] + step * torch.arange(1, 12)])  # [20]
 chain_error = predict(["C" * int(k) for k in lengths]) - line
-print("chains in training:", int((split_of[chains.tolist()] == 0).sum()), "of", len(chains))
+print(
+    "chains in training:",
+    int((split_of[chains.tolist()] == 0).sum()),
+    "of",
+    len(chains),
+)
 
 pair, ethanol, benzene = predict(["CCO.c1ccccc1", "CCO", "c1ccccc1"])
 dot_error = pair - (ethanol + benzene)
@@ -1142,8 +1209,8 @@ display.show(
 # %% [markdown]
 # The step is {glue:text}`gnn-chem-step` per $\mathrm{CH_2}$, even to {glue:text}`gnn-chem-uneven`. All chains up to
 # nonane are training molecules, so that the left of the figure is no test; the network is off by
-# {glue:text}`gnn-chem-chain-9` at nonane and by {glue:text}`gnn-chem-chain-20` at icosane, more than twice as large as any
-# molecule that it was trained on.
+# {glue:text}`gnn-chem-chain-9` at nonane and by {glue:text}`gnn-chem-chain-20` at icosane, more than twice as large as
+# any molecule that it was trained on.
 #
 # And does it add up? For ethanol and benzene set side by side it misses the sum of its own two answers by
 # {glue:text}`gnn-chem-dot`. By {eq}`eq-gnn-energy-additive` a head without the ReLU would miss it by $-E_0$, with this
@@ -1155,8 +1222,8 @@ display.show(
 # - Message passing on bonds knows an atom by its colour and a molecule by its counts of colours:
 #   {eq}`eq-gnn-colours-bound`. QM9 has {glue:text}`gnn-chem-classes` classes of molecules that it must take for one.
 # - Half of the squared error sits in one molecule in a hundred: twins, charges, cages.
-# - Counting bonds and environments, and fitting a line, comes down to {glue:text}`gnn-chem-linear-two-hops`; the network
-#   has {glue:text}`gnn-chem-gnn-all`.
+# - Counting bonds and environments, and fitting a line, comes down to {glue:text}`gnn-chem-linear-two-hops`; the
+#   network has {glue:text}`gnn-chem-gnn-all`.
 # - With hydrogens folded in, which loses nothing, and the returns of walks, which the bonds tell, the same inputs give
 #   {glue:text}`gnn-chem-folded-all`, below chemical accuracy.
 # - Ions, other elements and unread texts are refused. Larger molecules are taken, and err more.
@@ -1167,8 +1234,8 @@ display.show(
 # :::{exercise} A round of colours
 # :label: ex-gnn-colour-round
 # Write `new_colours(colour, edge_index, bond)`: the colours of all atoms after one more round of {eq}`def-gnn-colours`,
-# as whole numbers $[N]$, in any naming; `colour` $[N]$ and `bond` $[E]$ are whole numbers. Two atoms get the same number
-# just if they had the same colour and hear the same.
+# as whole numbers $[N]$, in any naming; `colour` $[N]$ and `bond` $[E]$ are whole numbers. Two atoms get the same
+# number just if they had the same colour and hear the same.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -1241,10 +1308,11 @@ exercises.check("gnn/chemistry/return_chance", return_chance)
 # :::
 # The GNN gives both the same energy. Both have two carbons with three carbon neighbours, bound to each other; four
 # carbons beside these; and four more, each bound to one of those four and to another of its own kind. So an atom of a
-# kind has the same kinds of neighbours in both, and by {eq}`eq-gnn-colours-bound` they are one for it. The second network
-# sees walks of five steps come home around a ring of five, and none in decalin; for fewer steps there is no difference.
-# A graph of bonds does not show the arrangement in space: mirror images (which have the same energy) and other
-# stereoisomers (which need not) are one graph. Decalin itself has two, *cis* and *trans*. And ours shows no charge.
+# kind has the same kinds of neighbours in both, and by {eq}`eq-gnn-colours-bound` they are one for it. The second
+# network sees walks of five steps come home around a ring of five, and none in decalin; for fewer steps there is no
+# difference. A graph of bonds does not show the arrangement in space: mirror images (which have the same energy) and
+# other stereoisomers (which need not) are one graph. Decalin itself has two, *cis* and *trans*. And ours shows no
+# charge.
 
 
 # %% tags=["solution"]
@@ -1254,7 +1322,11 @@ assert abs(decalin - bicyclopentyl) < 1e-3
 print(f"{energies(folded, folding.fold(two)).diff().item():+.2f} eV between the two")
 batch = folding.fold(two).batch([0, 1])
 r = molecule_models.returns(batch, 8)
-differ = [k + 2 for k in range(8) if not torch.equal(*(r[batch.batch == m, k].sort()[0] for m in (0, 1)))]
+differ = [
+    k + 2
+    for k in range(8)
+    if not torch.equal(*(r[batch.batch == m, k].sort()[0] for m in (0, 1)))
+]
 print("the returns differ for the lengths", differ)
 
 # %% [markdown] tags=["solution"]

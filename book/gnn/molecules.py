@@ -109,9 +109,20 @@ display.show(
 # It is negative, since bonds hold (chemists often count what it takes to part the atoms, which is $-y$). The atoms'
 # energies come with QM9, the atomization energy does not: it has no column for it.
 #
-# In numbers, for methane, in Hartree (27.2 eV): $U_0 = -40.479$, the free carbon has $-37.847$ and each of the four
-# hydrogens $-0.500$. What is left is $-40.479 + 37.847 + 4 \cdot 0.500 = -0.631$ Hartree, or $-17.2$ eV: one part in
-# 64 of $U_0$, and all of the chemistry.
+# In numbers, for methane: take the energies of its five atoms off, one after the other.
+
+# %%
+table = data.qm9()  # 130,831 rows
+methane = table.index[table.SMILES == "C"][0]
+left = table.InternalEnergy_0K_au[methane]
+print(f"U_0 of methane {left:9.3f} Hartree")
+for element in "CHHHH":
+    energy = molecules.ATOM_ENERGY[molecules.ELEMENTS.index(element)]
+    left -= energy
+    print(f"  less {element}  {energy:7.3f}: {left:8.3f}")
+
+# %% [markdown]
+# A Hartree is 27.2 eV. What is left is a small part of $U_0$, and all of the chemistry.
 #
 # First, are the units and the atoms' energies right? For methane, the MoleculeNet collection {cite}`wu2018moleculenet`
 # lists the atomization energy as
@@ -121,7 +132,6 @@ display.show(
 # $$ (eq-gnn-methane)
 
 # %%
-table = data.qm9()  # 130,831 rows
 U_0 = torch.tensor(table.InternalEnergy_0K_au.to_numpy()) * molecules.HARTREE  # [M], eV
 n = torch.tensor(json.loads(f"[{','.join(table.Stoichiometry)}]")).double()  # [M, 5]
 epsilon = torch.tensor(molecules.ATOM_ENERGY) * molecules.HARTREE  # [5], eV
@@ -137,7 +147,6 @@ display.glue("gnn-mol-smallest", f"{num_atoms.min()}")
 display.glue("gnn-mol-largest", f"{num_atoms.max()}")
 
 # %% tags=["check"]
-methane = table.index[table.SMILES == "C"][0]
 kcal_per_mol = 0.0433641  # eV
 verify.equal(
     "eq-gnn-methane",
@@ -260,6 +269,7 @@ verify.equal(
     atol=1e-6,
     against="a fit to the other energy",
 )
+
 
 # %% tags=["check"]
 def z2_of_a_fit_to_z(energy, part):
@@ -820,13 +830,18 @@ def parameter(model, name):
 
 def cells(model, which):
     return {
-        "10³ z²": experiments.spread([1000 * z2 for z2 in values(model, f"{which}_z2")]),
+        "10³ z²": experiments.spread(
+            [1000 * z2 for z2 in values(model, f"{which}_z2")]
+        ),
         "error (meV)": experiments.spread(values(model, f"{which}_mae_mev")),
     }
 
 
 ORDERS = {"test, as they come": "test", "test, atoms permuted": "test_permuted"}
-counted = {"10³ z²": f"{1000 * z2_atom:.4g}", "error (meV)": f"{1000 * composition_mae:.4g}"}
+counted = {
+    "10³ z²": f"{1000 * z2_atom:.4g}",
+    "error (meV)": f"{1000 * composition_mae:.4g}",
+}
 rows = [
     {
         ("", "model"): model,
@@ -854,7 +869,9 @@ def mean(numbers):
 
 
 def changes(model):
-    pairs = zip(values(model, "test_z2"), values(model, "test_permuted_z2"), strict=True)
+    pairs = zip(
+        values(model, "test_z2"), values(model, "test_permuted_z2"), strict=True
+    )
     return [abs(after - before) / before for before, after in pairs]
 
 
@@ -912,7 +929,9 @@ def draw_training():
             line = {"color": hue, "linestyle": style, "marker": "", "lw": 1.3}
             epochs = range(1, 1 + len(run["curves"]["validation_z2"]))
             for ax, curve in zip(axes, ("train_loss", "validation_z2"), strict=True):
-                ax.plot(epochs, run["curves"][curve], label=None if k else label, **line)
+                ax.plot(
+                    epochs, run["curves"][curve], label=None if k else label, **line
+                )
     for ax, part, title in (
         (axes[0], train, "training (as it learns)"),
         (axes[1], validation, "validation"),
@@ -1019,7 +1038,9 @@ def cases():
         for x in (atoms_of(index), ours.x):
             yield atomic_number[x.argmax(1)], theirs.x[:, 0]
         size = theirs.num_nodes
-        named = [size * edges[0] + edges[1] for edges in (ours.edge_index, theirs.edge_index)]
+        named = [
+            size * edges[0] + edges[1] for edges in (ours.edge_index, theirs.edge_index)
+        ]
         yield named[0].sort().values, named[1].sort().values
         yield ours.ptr, theirs.ptr
 
@@ -1029,11 +1050,11 @@ verify.equal("eq-gnn-flat-batch", cases(), against="PyG's graphs and its Batch")
 # %% [markdown]
 # On one thread that makes {glue:text}`gnn-mol-bench-batch` times as many molecules a second as PyG's `DataLoader` over
 # the same molecules in memory, in batches of {glue:text}`gnn-mol-bench-size`: an epoch's batches take
-# {glue:text}`gnn-mol-bench-ours` instead of {glue:text}`gnn-mol-bench-pyg` (`make benchmark` wrote the
-# {doc}`record </appendix/records>`). The two layers, with the atoms sorted so that each matrix is used once, take PyG's
-# time divided by {glue:text}`gnn-mol-bench-layers`, forward and backward. Before that RDKit has to read {glue:text}`gnn-mol-count` SMILES, which takes
-# {glue:text}`gnn-mol-bench-build`, once: the tensors are kept. The composition of each graph is compared with the one
-# that QM9 states, and {glue:text}`gnn-mol-bench-disagreeing` of them disagree.
+# {glue:text}`gnn-mol-bench-ours` instead of {glue:text}`gnn-mol-bench-pyg` (`make benchmark` wrote the {doc}`record
+# </appendix/records>`). The two layers, with the atoms sorted so that each matrix is used once, take PyG's time divided
+# by {glue:text}`gnn-mol-bench-layers`, forward and backward. Before that RDKit has to read {glue:text}`gnn-mol-count`
+# SMILES, which takes {glue:text}`gnn-mol-bench-build`, once: the tensors are kept. The composition of each graph is
+# compared with the one that QM9 states, and {glue:text}`gnn-mol-bench-disagreeing` of them disagree.
 
 # %% [markdown]
 # ## What was shown
@@ -1140,6 +1161,8 @@ def build_mlp():
 
 # %%
 exercises.check("gnn/molecules/z_scored", z_scored)
+
+# %%
 exercises.check("gnn/molecules/build_mlp", build_mlp)
 
 # %% [markdown]

@@ -1,11 +1,8 @@
 """Oracles of the exercises on what a network knows of chemistry."""
 
-import itertools
-
 import networkx as nx
 import numpy as np
 import torch
-
 from torch_geometric.transforms import AddRandomWalkPE
 
 from helpers.exercises import expect
