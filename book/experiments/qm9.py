@@ -34,7 +34,7 @@ epochs = 2
 batch_size = 128
 learning_rate = 3e-3
 schedule = "cosine"
-export = True  # keep the weights for other pages
+weights = "qm9_gnn"  # the name under which other pages find them, or None
 
 # %% tags=["set-up"]
 import hashlib
@@ -66,7 +66,7 @@ settings = parameters.check(
     batch_size=range(1, 10_001),
     learning_rate=parameters.Between(1e-6, 1.0),
     schedule=("cosine", "constant"),
-    export=bool,
+    weights=("qm9_gnn", "qm9_folded", None),
 )
 display.use_book_style()
 this_run = runs.Run("qm9", settings)
@@ -299,9 +299,9 @@ for n in qm9.num_atoms[scored].unique().tolist():
 about = {"architecture": architecture, "run": run}
 about |= {"mean": z_score.mean, "std": z_score.std}
 records.save_weights("model", network, about, root=this_run.folder)
-if export:
+if weights:
     root = this_run.results / "weights"
-    records.save_weights(f"qm9_{model}", network, about, root=root)
+    records.save_weights(weights, network, about, root=root)
 
 # %% [markdown]
 # ### Record

@@ -13,8 +13,9 @@ from helpers.gnn.folding import fold
 from helpers.gnn.molecule_models import MoleculeGNN, MoleculeMLP
 from helpers.gnn.molecules import BONDS, ELEMENTS, from_smiles, load, permute_atoms
 
-HEAVY = ["C", "N#N", "C=O", "c1ccccc1", "O=CC1=CN=CN1", "[NH3+]CC([O-])=O", "FC(F)(F)C#N", "[F-]", "[2H]OC"]
-ONLY_HYDROGENS = ["[H][H]", "[H+]", "[H][H+][H]"]
+HEAVY = ["C", "N#N", "C=O", "c1ccccc1", "O=CC1=CN=CN1", "[NH3+]CC([O-])=O", "FC(F)(F)C#N", "[F]", "[2H]OC"]
+# A hydrogen with two bonds is charged: fluoride, a node of its own, makes the whole neutral.
+ONLY_HYDROGENS = ["[H][H]", "[H]", "[H][H+][H].[F-]"]
 
 few_examples = settings(max_examples=25, deadline=None)
 
@@ -69,10 +70,10 @@ def test_folded_graph_is_rdkits(smiles):
 
 
 def test_hydrogens_without_a_heavier_atom_are_nodes():
-    batch = fold(from_smiles([*ONLY_HYDROGENS, "C[H+]C"])).batch(range(4))
-    assert batch.ptr.tolist() == [0, 1, 2, 3, 6]
-    assert batch.x[:, 0].tolist() == [2, 1, 3, 3, 1, 3] and batch.x[:, 1].tolist() == [0, 0, 0, 1, 0, 1]
-    assert batch.edge_index.tolist() == [[3, 4, 4, 5], [4, 3, 5, 4]]
+    batch = fold(from_smiles([*ONLY_HYDROGENS, "C[H+]C.[F-]"])).batch(range(4))
+    assert batch.ptr.tolist() == [0, 1, 2, 4, 8]
+    assert batch.x[:, 0].tolist() == [2, 1, 3, 0, 3, 1, 3, 0] and batch.x[:, 1].tolist() == [0, 0, 0, 0, 1, 0, 1, 0]
+    assert batch.edge_index.tolist() == [[4, 5, 5, 6], [5, 4, 6, 5]]
 
 
 def test_no_hydrogen_of_qm9_is_lost_or_left_a_node(sample, folded):

@@ -45,7 +45,7 @@ from helpers.gnn.molecules import (
 from oracles import tried
 
 KCAL_PER_MOL = 0.0433641153  # eV
-SMILES = ["C", "N#N", "C=O", "c1ccccc1", "O=CC1=CN=CN1", "[NH3+]CC([O-])=O", "FC(F)(F)C#N", "CC(O)C1(O)CCC1O", "[F-]"]
+SMILES = ["C", "N#N", "C=O", "c1ccccc1", "O=CC1=CN=CN1", "[NH3+]CC([O-])=O", "FC(F)(F)C#N", "CC(O)C1(O)CCC1O", "[F]"]
 SMILES += ["[H][H]", "[2H]OC", "c1cc[nH]c1"]  # hydrogens that RDKit takes for atoms, or for a part of one
 ATOMIC_NUMBER = torch.tensor([1, 6, 7, 8, 9])
 
@@ -138,6 +138,8 @@ def test_more_than_29_atoms_are_a_graph_like_any_other():
         ("C[Si](C)(C)Cl", "element Cl, Si, and QM9 only H, C, N, O, F"),
         ("C*", r"element \*"),
         ("C~C", "bond UNSPECIFIED, and QM9 only SINGLE"),
+        ("[F-]", "ion of charge -1, and the molecules of QM9 have none"),
+        ("C[NH3+].[NH4+]", r"ion of charge \+2"),
         ("", "no atoms"),
         ("C O", "has a space in it"),  # RDKit reads methane, of the name "O"
         (" C", "has a space in it"),
@@ -683,25 +685,65 @@ def test_renamed_atoms_are_renamed_in_the_edges_by_the_inverse():
     )
 
 
-def test_a_pool_sums_all_atoms_of_each_molecule_and_knows_the_empty_ones():
-    def by_mask(h, owner, size):
-        return torch.stack([h[owner == k].sum(dim=0) for k in range(size)])
+class SmallMLP(torch.nn.Module):
+    """Right, and in each of the ways that the test names wrong."""
 
-    def adding_once(h, owner, size):
-        out = h.new_zeros(size, h.shape[1])
-        out[owner] += h
-        return out
+    def __init__(self, squeeze=True, relu=True, norm=False, unused=False, inputs=NUM_INPUTS):
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(inputs, 32), torch.nn.Linear(32, 1)
+        self.unused = torch.nn.Linear(2, 2) if unused else None
+        self.squeeze, self.relu, self.norm, self.inputs = squeeze, relu, norm, inputs
 
-    def mean(h, owner, size):
-        return by_mask(h, owner, size) / owner.bincount(minlength=size).clamp(min=1)[:, None]
+    def forward(self, v):
+        h = self.first(v[:, : self.inputs])
+        h = h - h.mean(dim=0) if self.norm else h
+        out = self.last(h.relu() if self.relu else h)
+        return out.squeeze(1) if self.squeeze else out
 
+
+def test_an_mlp_gives_one_number_per_molecule_and_learns():
     tried(
-        "gnn/molecules/sum_pool",
-        by_mask,
-        (mean, "the sum of all"),
-        (adding_once, "adds only once"),
-        (lambda h, owner, size: by_mask(h, owner, int(owner.max()) + 1), "zeros where it has none"),
-        (lambda h, owner, size: torch.stack([by_mask(h, owner, size)[k] for k in owner.unique()]), "zeros where"),
+        "gnn/molecules/build_mlp",
+        SmallMLP,
+        (lambda: SmallMLP(squeeze=False), "without an axis for it"),
+        (lambda: SmallMLP(relu=False), "is linear"),
+        (lambda: SmallMLP(norm=True), "when it stands in a batch with others"),
+        (lambda: SmallMLP(unused=True), "no gradient reaches unused.weight"),
+        (lambda: SmallMLP(inputs=5), "Does the output depend on all of the input?"),
+        (lambda: torch.relu, "returns a torch.nn.Module"),
+    )
+
+
+class SmallGNN(torch.nn.Module):
+    def __init__(self, how="sum", kinds=True, places=False, squeeze=True, unused=False):
+        super().__init__()
+        self.embedding, self.head = torch.nn.Linear(5, 32), torch.nn.Linear(32, 1)
+        self.layers = torch.nn.ModuleList(pyg.RGCNConv(32, 32, num_relations=4) for _ in range(2))
+        self.counting = pyg.MFConv(32, 32, max_degree=4)
+        self.unused = torch.nn.Linear(2, 2) if unused else None
+        self.how, self.kinds, self.places, self.squeeze = how, kinds, places, squeeze
+
+    def forward(self, x, edge_index, bond, owner, size):
+        h = self.embedding(x)
+        if self.places:
+            h = h + torch.arange(len(h))[:, None] / 10
+        for layer in self.layers:
+            h = h + layer(h.relu(), edge_index, bond if self.kinds else 0 * bond)
+        h = h + self.counting(h.relu(), edge_index)
+        out = self.head(pool(h, owner, size, self.how))
+        return out.squeeze(1) if self.squeeze else out
+
+
+def test_a_gnn_is_invariant_sums_and_sees_the_kinds_of_bonds():
+    tried(
+        "gnn/molecules/build_gnn",
+        SmallGNN,
+        (lambda: SmallGNN(squeeze=False), "where (14,) is expected"),
+        (lambda: SmallGNN(places=True), "when the atoms of a molecule are numbered anew"),
+        (lambda: SmallGNN(how="mean"), "pool by a sum"),
+        (lambda: SmallGNN(how="max"), "pool by a sum"),
+        (lambda: SmallGNN(kinds=False), "does not see the kinds of bonds"),
+        (lambda: SmallGNN(unused=True), "no gradient reaches unused.weight"),
     )
 
 
@@ -722,45 +764,4 @@ def test_a_relational_layer_takes_a_mean_for_each_kind_of_bond_and_the_atom_itse
         (partial(relational, apart=False), "the neighbours of each kind"),
         (partial(relational, least=0), "nothing for a kind that an atom does not have"),
         (partial(relational, itself=0), "x W_0"),
-    )
-
-
-def test_a_fit_has_five_weights_and_then_an_intercept():
-    def fit(n, y, first=False):
-        ones = torch.ones(len(n), 1, dtype=n.dtype)
-        return torch.linalg.lstsq(torch.cat([ones, n] if first else [n, ones], dim=1), y[:, None]).solution[:, 0]
-
-    def centred(n, y):
-        w = torch.linalg.lstsq(n - n.mean(0), (y - y.mean())[:, None]).solution[:, 0]
-        return torch.cat([w, y.mean()[None]])
-
-    tried(
-        "gnn/molecules/fit",
-        fit,
-        (partial(fit, first=True), "Five weights and then the intercept"),
-        (lambda n, y: torch.linalg.lstsq(n, y[:, None]).solution[:, 0], "then the intercept"),
-        (centred, "the intercept, at n = 0"),
-        (lambda n, y: fit(n, y)[:, None], "one vector"),
-    )
-
-
-def test_a_head_stands_before_the_sum():
-    def atomwise(h, owner, size, g):
-        return torch.stack([g(h[owner == k]).sum() for k in range(size)])
-
-    def after(h, owner, size, g):
-        return g(h.new_zeros(size, h.shape[1]).index_add(0, owner, h))[:, 0]
-
-    def adding_once(h, owner, size, g):
-        out = h.new_zeros(size)
-        out[owner] += g(h)[:, 0]
-        return out
-
-    tried(
-        "gnn/molecules/atomwise",
-        atomwise,
-        (after, "sum afterwards"),
-        (lambda h, owner, size, g: atomwise(h, owner, size, g)[:, None], "shape [size]"),
-        (lambda h, owner, size, g: atomwise(h, owner, size, g) / len(h), "sum afterwards"),
-        (adding_once, "adds only once"),
     )

@@ -8,7 +8,7 @@ from helpers import experiments, files, records
 
 @pytest.mark.thorough
 def test_folded_molecules_are_scored_as_any_others(tmp_path):
-    parameters = {"hydrogens": "folded", "walks": 4, "norm": "layer", "hidden": 8, "epochs": 1, "export": False}
+    parameters = {"hydrogens": "folded", "walks": 4, "norm": "layer", "hidden": 8, "epochs": 1, "weights": None}
     parameters |= {"profile": "smoke", "run": "test_folded"}
     notebooks.execute(experiments.FOLDER / "qm9.py", tmp_path / "executed.ipynb", parameters)
     metrics = records.load("qm9", "test_folded", root=files.PROJECT / "build" / "smoke" / "records")["metrics"]

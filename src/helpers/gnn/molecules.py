@@ -128,8 +128,9 @@ def load(limit=None):
 def from_smiles(smiles):
     """Return the molecule of a SMILES, or those of a list of them, as ``Molecules`` with unknown energy.
 
-    Raises ``MoleculeError`` with RDKit's reason for an invalid SMILES, and by name for an element or a bond that QM9
-    does not have. Charges, isotopes and the arrangement in space are no part of the graph, and are left out of it.
+    Raises ``MoleculeError`` with RDKit's reason for an invalid SMILES, by name for an element or a bond that QM9 does
+    not have, and for an ion: the molecules of QM9 are neutral. Charges of single atoms, isotopes and the arrangement in
+    space are no part of the graph, and are left out of it.
     """
     smiles = [smiles] if isinstance(smiles, str) else list(smiles)
     index_of_bond = {getattr(Chem.BondType, name): index for index, name in enumerate(BONDS)}
@@ -144,6 +145,8 @@ def from_smiles(smiles):
                 reason = log.getvalue().partition("\n")[0].partition("] ")[2]  # "[22:05:23] the reason", and more
                 raise MoleculeError(f"{text!r} is no molecule: {reason}")
             log.seek(log.truncate(0))  # it may have been warned of a molecule that was none the worse
+            if charge := Chem.GetFormalCharge(molecule):
+                raise MoleculeError(f"{text!r} is an ion of charge {charge:+d}, and the molecules of QM9 have none")
             atoms = molecule.GetNumAtoms()
             try:
                 elements += [index_of_element[atom.GetAtomicNum()] for atom in molecule.GetAtoms()]

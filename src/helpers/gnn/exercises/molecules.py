@@ -4,13 +4,14 @@ import itertools
 
 import numpy as np
 import torch
-from torch_geometric.nn import RGCNConv, global_add_pool
+from torch_geometric.nn import RGCNConv
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
-from helpers.exercises import expect
-from helpers.gnn.molecules import BONDS, MAX_ATOMS, from_smiles
+from helpers.exercises import ExerciseFailed, expect
+from helpers.gnn.molecules import BONDS, MAX_ATOMS, from_smiles, permute_atoms
 
-SMILES = ("C", "O", "[F-]", "C#N", "CC(=O)N", "Oc1ccccc1", "FC(F)(F)C#N", "CCCCCCCCC")  # 1 to 29 atoms, all bonds
+SMILES = ("C", "O", "[F]", "C#N", "CC(=O)N", "Oc1ccccc1", "FC(F)(F)C#N", "CCCCCCCCC")  # 1 to 29 atoms, all bonds
+TRAINING = ("C", "O", "CC", "CO", "C=O", "C#N", "CC=O", "CC#N", "C1CC1", "NC=O", "FC(F)F", "c1ccccc1", "CCO", "CC(=O)N")
 
 
 def _molecules():
@@ -53,21 +54,89 @@ def permute(candidate):
         expect(candidate, args=(graph.x, graph.edge_index, order), desired=(P @ graph.x, edges), says=says)
 
 
-def sum_pool(candidate):
-    """Sums over the atoms of each molecule, against PyG's ``global_add_pool``, molecules without atoms included."""
-    for h, owner, size in _owned():
-        desired = global_add_pool(h, owner, size)
-        says = "One row per molecule: the sum of all of its rows of h, and zeros where it has none; out[owner] += h"
-        says += " adds only once to a molecule that stands in owner often"
-        expect(candidate, args=(h, owner, size), desired=desired, atol=1e-12, says=says)
+def build_mlp(candidate):
+    """An MLP on padded molecules: shapes, gradients, each molecule for itself, and a short training."""
+    call = "build_mlp()"
+    network, inputs = _network(candidate, call), _padded()
+    if network(inputs).shape != (len(inputs),):
+        raise ExerciseFailed(
+            f"{call} of an input of shape {tuple(inputs.shape)} gives {tuple(network(inputs).shape)}, where "
+            f"({len(inputs)},) is expected: one number per molecule, without an axis for it"
+        )
+    middle = network((inputs[:1] + inputs[1:2]) / 2) - network(inputs[:2]).mean()
+    if abs(middle.item()) < 1e-6:
+        raise ExerciseFailed(f"{call} is linear: between its layers stands no ReLU or other non-linearity")
+    _each_for_itself(call, network(inputs), torch.cat([network(v[None]) for v in inputs]))
+    _trains(call, candidate, lambda network: network(inputs))
 
 
-def _owned():
-    """Random features [N, H], the molecule of each row, in any order, and how many molecules there are."""
-    generator = torch.Generator().manual_seed(0)
-    for atoms, features, size in ((1, 2, 1), (7, 3, 2), (20, 4, 6), (3, 1, 5)):
-        h = torch.randn(atoms, features, dtype=torch.float64, generator=generator)
-        yield h, torch.randint(size, (atoms,), generator=generator), size
+def build_gnn(candidate):
+    """A GNN: shapes, gradients, invariance, kinds of bonds, size, each molecule for itself, and a short training."""
+    call = "build_gnn()"
+    network = _network(candidate, call)
+
+    def energies(network, batch):
+        return network(batch.x, batch.edge_index, batch.edge_attr.argmax(1), batch.batch, len(batch.y))
+
+    graphs = from_smiles(list(TRAINING)).batch(range(len(TRAINING)))
+    expected = energies(network, graphs)
+    if expected.shape != (len(TRAINING),):
+        raise ExerciseFailed(
+            f"{call} gives {tuple(expected.shape)} for {len(TRAINING)} molecules, where ({len(TRAINING)},) is expected"
+        )
+    shuffled = permute_atoms(graphs, torch.Generator().manual_seed(0))
+    if not torch.allclose(energies(network, shuffled), expected, rtol=1e-4, atol=1e-5):
+        raise ExerciseFailed(f"{call} changes its answer when the atoms of a molecule are numbered anew")
+    each = torch.cat([energies(network, from_smiles(smiles).batch([0])) for smiles in TRAINING])
+    _each_for_itself(call, expected, each)
+    one, other = (from_smiles(smiles).batch([0]) for smiles in ("C.C", "C"))
+    if torch.allclose(energies(network, one), energies(network, other), rtol=1e-4, atol=1e-5):
+        raise ExerciseFailed(f"{call} cannot tell two molecules of methane from one: pool by a sum")
+    single = graphs.clone()
+    single.edge_attr = torch.eye(len(BONDS))[torch.zeros(graphs.num_edges, dtype=torch.int64)]
+    if torch.allclose(energies(network, single), expected, rtol=1e-4, atol=1e-5):
+        raise ExerciseFailed(f"{call} does not see the kinds of bonds: its answer is the same if all are single")
+    _trains(call, candidate, lambda network: energies(network, graphs))
+
+
+def _network(candidate, call):
+    network = candidate()
+    if not isinstance(network, torch.nn.Module):
+        raise ExerciseFailed(f"{call} returns a torch.nn.Module, and yours {type(network).__name__}")
+    return network.eval()
+
+
+def _padded():
+    """The molecules of ``TRAINING`` as dense inputs [B, 3509]."""
+    batch = from_smiles(list(TRAINING)).batch(range(len(TRAINING)))
+    x = to_dense_batch(batch.x, batch.batch, max_num_nodes=MAX_ATOMS)[0]
+    bonds = to_dense_adj(batch.edge_index, batch.batch, batch.edge_attr, MAX_ATOMS)
+    return torch.cat([x.flatten(1), bonds.flatten(1)], dim=1)
+
+
+def _each_for_itself(call, together, alone):
+    if not torch.allclose(together, alone, rtol=1e-4, atol=1e-5):
+        raise ExerciseFailed(f"{call} gives a molecule another energy when it stands in a batch with others")
+
+
+def _trains(call, candidate, energies):
+    """Every parameter hears of the loss, and 200 steps of Adam learn 14 energies that are not linear in the atoms."""
+    network = candidate().train()
+    target = torch.linspace(-1, 1, len(TRAINING))[torch.arange(len(TRAINING)) * 5 % len(TRAINING)]
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for step in range(200):
+        loss = torch.nn.functional.mse_loss(energies(network), target)
+        optimizer.zero_grad()
+        loss.backward()
+        deaf = [name for name, p in network.named_parameters() if p.grad is None]
+        if step == 0 and deaf:
+            raise ExerciseFailed(f"{call}: no gradient reaches {', '.join(deaf)}, which the forward pass never uses")
+        optimizer.step()
+    if not loss < 0.1 * target.var():
+        raise ExerciseFailed(
+            f"{call} does not learn the energies of {len(TRAINING)} molecules in 200 steps of Adam: a loss of "
+            f"{loss:.2g} is left, of {target.var():.2g} at the start. Does the output depend on all of the input?"
+        )
 
 
 def relational(candidate):
@@ -79,25 +148,3 @@ def relational(candidate):
         args = (x, graph.edge_index, bond, oracle.weight.detach(), oracle.root.detach())
         says = "x W_0, a mean over the neighbours of each kind of bond, nothing for a kind that an atom does not have"
         expect(candidate, args=args, desired=desired, atol=1e-12, says=says)
-
-
-def fit(candidate):
-    """Least squares on the composition, against NumPy's ``lstsq``, which works by a singular value decomposition."""
-    generator = np.random.default_rng(0)
-    for count, noise in ((20, 0.0), (60, 1.0), (500, 3.0)):
-        n = generator.integers(0, 12, (count, 5)).astype(float)
-        y = n @ generator.normal(-4, 1, 5) + generator.normal(0, noise, count) + 1
-        desired = np.linalg.lstsq(np.hstack([n, np.ones((count, 1))]), y)[0]
-        says = "Five weights and then the intercept, at n = 0: one vector of six"
-        expect(candidate, args=(torch.from_numpy(n), torch.from_numpy(y)), desired=desired, atol=1e-8, says=says)
-
-
-def atomwise(candidate):
-    """The sum of a head over the atoms of each molecule, against applying it to one atom after the other."""
-    for h, owner, size in _owned():
-        layers = torch.nn.Linear(h.shape[1], 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)
-        g = torch.nn.Sequential(*layers).double().requires_grad_(False)
-        desired = [sum(g(row).item() for row, m in zip(h, owner, strict=True) if m == k) for k in range(size)]
-        says = "Apply g to each atom and sum afterwards: one number per molecule, shape [size]; out[owner] += …"
-        says += " adds only once to a molecule that stands in owner often"
-        expect(candidate, args=(h, owner, size, g), desired=np.array(desired, float), atol=1e-12, says=says)
