@@ -563,8 +563,8 @@ verify.equal(
 
 # %% [markdown]
 # For a wide kernel all terms but $m = 0$ are tiny, and {eq}`eq-cnn-gaussian-wave` is what happens. For a narrow one it
-# is not. At the fastest wave, $\alpha = \pi$, the terms $m = 0$ and $m = -1$ are the same, so at least about twice as
-# much is left as the formula for a line says. The cut after five pixels
+# is not. At the fastest wave, $\alpha = \pi$, the terms $m = 0$ and $m = -1$ are the same, so for these widths about
+# twice as much is left as the formula for a line says. Severity 1 leaves five sixths of it. The cut after five pixels
 # changes little: at $\ell = 1.5$ it removes $2 e^{-36/4.5} / (1.5 \sqrt{2\pi}) \approx 0.02\,\%$ of the weight.
 #
 # On an image the ring is not closed, and the border is mirrored; only the pixels near it know. What was said of the
@@ -588,7 +588,7 @@ verify.equal(
 #
 # The least noise of the tables has $\ell = 255 \cdot 0.04 = 10.2$: to it, a whole grey level is nothing. You have seen
 # the $\frac{1}{12}$ above: where a wide blur has taken a wave away, the curve stops at
-# $\log_{10} \frac{1}{12} \approx -1.1$, which is what rounding puts into every wave, as noise does. Cutting decimals
+# $\log_{10} \frac{1}{12} \approx -1.1$, which is about what rounding puts into every wave. Cutting decimals
 # off, as `cifar10c` does, is rounding $x - \frac12 + \ell\varepsilon$: the same variance, and half a grey level darker.
 
 
@@ -978,7 +978,7 @@ display.show(
     "percentile. The lines lie far apart; the bars of noise are short, those of the others "
     "long.",
     caption="Medians over images; bars from the tenth to the ninetieth percentile. Noise "
-    "is as large on every image, the others depend on it.",
+    "is nearly as large on every image, the others depend on it.",
 )
 
 # %% [markdown]
@@ -1212,7 +1212,7 @@ for moved in (1, 8):
 # %% [markdown]
 # ## Further reading
 #
-# - {cite:t}`hendrycks2019corruptions` define fifteen corruptions, four of which are here, and the errors that the
-#   chapter on robustness reports.
+# - {cite:t}`hendrycks2019corruptions` define fifteen corruptions, noise, contrast and JPEG among them, and four more to
+#   choose settings by, among which is the Gaussian blur; and the errors that the chapter on robustness reports.
 # - {cite:t}`wallace1991jpeg` is the standard of JPEG, told by one of its authors.
 # - {cite:t}`strang1999dct` finds the cosines as eigenvectors, in eight variants: one for each way to end at a border.

@@ -155,6 +155,20 @@ def test_the_more_severe_the_farther_from_the_image(name, table):
     assert far == sorted(far) and far[0] < far[-1]
 
 
+@pytest.mark.parametrize("table", corruptions.TABLES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_torch_s_default_type_changes_nothing(name, table):
+    def of_seed():
+        return corrupt(PATCHES, name, 2, table, torch.Generator().manual_seed(1))
+
+    expected, default = of_seed(), torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # as in notebooks that hold claims to many digits
+    try:
+        assert np.array_equal(of_seed(), expected)
+    finally:
+        torch.set_default_dtype(default)
+
+
 def test_noise_without_a_generator_is_of_the_global_one():
     torch.manual_seed(3)
     one, other = (corrupt(PATCHES, "gaussian_noise", 1) for _ in range(2))

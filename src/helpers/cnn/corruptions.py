@@ -30,8 +30,8 @@ def corrupt(images, name, severity, table="course", generator=None):
     """Return copies of ``images`` with the corruption ``name`` of ``CORRUPTIONS`` at ``severity``, 1 to 5.
 
     ``images``, a tensor or a NumPy array of type uint8 and shape [N, 3, H, W] in red, green and blue, stay as they are;
-    the copies are of the same kind and shape. Only ``gaussian_noise`` draws, with ``torch.randn(images.shape)`` and
-    ``generator`` (PyTorch's global one without it). The operations of the two tables:
+    the copies are of the same kind and shape. Only ``gaussian_noise`` draws, with ``torch.randn(images.shape)`` in
+    float32 and ``generator`` (PyTorch's global one without it). The operations of the two tables:
 
     - ``gaussian_noise``: x + std · draw, cut to [0, 1].
     - ``gaussian_blur``: a kernel of 11×11 pixels and mirrored borders (``course``); cut at 4 standard deviations, and
@@ -49,7 +49,8 @@ def corrupt(images, name, severity, table="course", generator=None):
         done = _jpeg(batch, amount)
     elif name == "gaussian_noise":
         # Drawn at once, so that the draw is that of the shape, whatever the size of the parts.
-        done = _in_parts(_OPERATIONS[name, table], amount, batch, torch.randn(batch.shape, generator=generator))
+        draw = torch.randn(batch.shape, generator=generator, dtype=torch.float32)
+        done = _in_parts(_OPERATIONS[name, table], amount, batch, draw)
     else:
         done = _in_parts(_OPERATIONS[name, table], amount, batch)
     return done if is_tensor else done.numpy()
@@ -99,14 +100,14 @@ def _blur(sigma, images):
 
 def _blur_matrix(size, sigma):
     """The matrix [size, size] whose columns are the blurred columns of the identity."""
-    taps = torch.arange(-RADIUS, RADIUS + 1)
+    taps = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
-    mirrored = torch.nn.functional.pad(torch.eye(size)[:, None], (RADIUS, RADIUS), mode="reflect")
+    mirrored = torch.nn.functional.pad(torch.eye(size, dtype=torch.float32)[:, None], (RADIUS, RADIUS), mode="reflect")
     return torch.nn.functional.conv1d(mirrored, (kernel / kernel.sum())[None, None]).squeeze(1).T
 
 
 def _contrast(part, images):
-    grey = torch.tensordot(images.float().mean(dim=(2, 3)), torch.tensor(GREY), dims=1)  # [N]
+    grey = torch.tensordot(images.float().mean(dim=(2, 3)), torch.tensor(GREY, dtype=torch.float32), dims=1)  # [N]
     mixed = torch.add((1 - part) * grey[:, None, None, None], images, alpha=part)
     return mixed.clamp_(0, 255)  # and decimals are cut off, as by torchvision and PIL when they mix two images
 
