@@ -149,7 +149,7 @@ heard = {
 
 def draw_cat(severity):
     figures, (picture, dots) = display.panels((2.1, 3.1), (4.2, 3.1))
-    picture.imshow(seen[severity][0].permute(1, 2, 0))
+    picture.imshow(seen[severity][0].permute(1, 2, 0), interpolation="none")
     picture.set(xticks=[], yticks=[], title=f"severity {severity}")
     picture.grid(False)
     for i, (name, mean) in enumerate(heard[severity].items()):
@@ -159,6 +159,7 @@ def draw_cat(severity):
         yticks=range(10), yticklabels=CLASSES, xlim=(-0.03, 1.03), ylim=(9.6, -0.6)
     )
     dots.set(xlabel="score, mean over draws")
+    dots.yaxis.set_tick_params(length=0, grid_linewidth=0)
     dots.legend(loc="lower right")
     return figures
 
@@ -363,31 +364,32 @@ display.table(
 #
 # ### A yardstick, and how far it reaches
 #
-# The other networks have *one seed each*. So ResNet-18 lends them its spread $s$: *a difference below $2 s$ is called
-# no difference on this page*. Is one above it a difference? Take runs that differ by luck alone, normal with one
-# variance $\sigma^2$, and a difference of variance $v \sigma^2$: that of one run and the mean of three has $v = 1 +
-# \tfrac13$, that of two single runs $v = 2$. How often is it beyond $c\, s$? It is $\sqrt v\, \sigma z$ with a standard
-# normal $z$, independent of $s$. And the $s^2$ of three normal numbers is $\sigma^2$ times an exponential number of
-# mean 1: it exceeds $y \sigma^2$ with probability $e^{-y}$. The difference stays below $c\, s$ when $s^2 / \sigma^2 > v
-# z^2 / c^2$, which has probability $e^{-v z^2 / c^2}$. Its mean over $z$ is a Gaussian integral, $\langle e^{-a z^2}
-# \rangle = (1 + 2 a)^{-1/2}$ with $a = v / c^2$:
+# The other networks have *one seed each*. So ResNet-18 lends them the spread $\mathrm{SD}$ of its three: *a difference
+# below $2\, \mathrm{SD}$ is called no difference on this page*. Is one above it a difference? Take runs that differ by
+# luck alone, normal with one variance $\mathrm{Var}$, and a difference of variance $v\, \mathrm{Var}$: that of one run
+# and the mean of three has $v = 1 + \tfrac13$, that of two single runs $v = 2$. How often is it beyond $m\,
+# \mathrm{SD}$? It is $\sqrt{v\, \mathrm{Var}}\; z$ with a standard normal $z$, independent of $\mathrm{SD}$. And the
+# $\mathrm{SD}^2$ of three normal numbers is $\mathrm{Var}$ times an exponential number of mean 1: it exceeds $y\,
+# \mathrm{Var}$ with probability $e^{-y}$. The difference stays below $m\, \mathrm{SD}$ when $\mathrm{SD}^2 /
+# \mathrm{Var} > v z^2 / m^2$, which has probability $e^{-v z^2 / m^2}$. Its mean over $z$ is a Gaussian integral,
+# $\langle e^{-a z^2} \rangle = (1 + 2 a)^{-1/2}$ with $a = v / m^2$:
 #
 # $$
-# P\big(|\text{difference}| > c\, s\big) = 1 - \frac{1}{\sqrt{1 + 2 v / c^2}} .
+# P\big(|\text{difference}| > m\, \mathrm{SD}\big) = 1 - \frac{1}{\sqrt{1 + 2 v / m^2}} .
 # $$ (eq-cnn-yardstick)
 
 
 # %%
-def passes_by_luck(c, v):
-    return 1 - 1 / np.sqrt(1 + 2 * v / c**2)
+def passes_by_luck(m, v):
+    return 1 - 1 / np.sqrt(1 + 2 * v / m**2)
 
 
 # %% tags=["hide-input"]
 def draw_yardstick():
     fig, ax = plt.subplots(figsize=(4.2, 2.5))
-    c = np.linspace(1, 10, 19)
+    m = np.linspace(1, 10, 19)
     for v, name in ((2, "two single runs"), (4 / 3, "one run, mean of three")):
-        ax.plot(c, 100 * passes_by_luck(c, v), label=name)
+        ax.plot(m, 100 * passes_by_luck(m, v), label=name)
     ax.axvline(2, color=display.INK, lw=0.8)
     ax.set(xlabel="yardstick, in spreads of three seeds", ylabel="passed by luck (%)")
     ax.set(ylim=(0, 60))
@@ -397,7 +399,7 @@ def draw_yardstick():
 
 display.show(
     draw_yardstick(),
-    alt="How often luck alone passes a yardstick of c spreads: for two single runs from "
+    alt="How often luck alone passes a yardstick of so many spreads: for two single runs from "
     "about 55 percent at 1 over 29 at 2 to 2 at 10, for one run against a mean of three "
     "somewhat less.",
     caption="What a yardstick of so many spreads lets pass by luck, when the spread is that "
@@ -408,10 +410,10 @@ display.show(
 # %% tags=["check"]
 def cases():
     runs = np.random.default_rng(0).standard_normal((400_000, 5))
-    s, middle = runs[:, :3].std(axis=1, ddof=1), runs[:, :3].mean(axis=1)
-    for c in (1.0, 2.0, 4.0):
-        yield passes_by_luck(c, 4 / 3), np.mean(abs(runs[:, 3] - middle) > c * s)
-        yield passes_by_luck(c, 2), np.mean(abs(runs[:, 3] - runs[:, 4]) > c * s)
+    SD, middle = runs[:, :3].std(axis=1, ddof=1), runs[:, :3].mean(axis=1)
+    for m in (1.0, 2.0, 4.0):
+        yield passes_by_luck(m, 4 / 3), np.mean(abs(runs[:, 3] - middle) > m * SD)
+        yield passes_by_luck(m, 2), np.mean(abs(runs[:, 3] - runs[:, 4]) > m * SD)
 
 
 verify.equal("eq-cnn-yardstick", cases(), atol=3e-3, against="400,000 draws of runs")
@@ -423,11 +425,11 @@ display.glue("cnn-rob-luck-two", percent(passes_by_luck(2, 2), 0))
 display.glue("cnn-rob-luck-8", percent(passes_by_luck(8, 2), 0))
 
 # %% [markdown]
-# With $c = 2$ a fourth ResNet-18 would pass the yardstick in {glue:text}`cnn-rob-luck` of cases, and two single runs
+# With $m = 2$ a fourth ResNet-18 would pass the yardstick in {glue:text}`cnn-rob-luck` of cases, and two single runs
 # would in {glue:text}`cnn-rob-luck-two`: three seeds know their own spread too badly for more. So read it one way:
 # *what stays below is not spoken of; what passes is worth more seeds, and no proof.* A difference of many spreads is
-# safer: beyond $8 s$ it is {glue:text}`cnn-rob-luck-8` for two single runs. And that VGG-11 spreads as ResNet-18 does
-# is assumed, not known.
+# safer: beyond $8\, \mathrm{SD}$ it is {glue:text}`cnn-rob-luck-8` for two single runs. And that VGG-11 spreads as
+# ResNet-18 does is assumed, not known.
 
 # %% [markdown]
 # ## Two ratios
@@ -658,8 +660,8 @@ def coins(x, y):  # z
 
 
 # %% tags=["hide-input"]
-def failed(run, severity, corruption="gaussian_blur"):  # then or before: bool [10000]
-    return failures(run, corruption) <= severity
+def failed(run, severity):  # of blur, then or before: bool [10000]
+    return failures(run, "gaussian_blur") <= severity
 
 
 def draw_pairs():
@@ -1037,6 +1039,7 @@ def draw_confusion(word):
     ax.set(yticks=[*np.arange(10) + 0.5, 10.8], yticklabels=[*CLASSES, "said"])
     ax.set_xticklabels([name[:5] for name in CLASSES], rotation=60)
     ax.set(title=word if word == "clean" else f"{word}, severity 5")
+    ax.tick_params(length=0)
     ax.grid(False)
     return fig
 
@@ -1146,6 +1149,7 @@ def draw_together():
     ax.plot(np.arange(10)[shown], expected[shown], "s--", label="if independent")
     ax.set(yscale="log", xlabel="networks that err on an image", ylabel="images")
     ax.set(xticks=range(10))
+    ax.minorticks_off()
     ax.legend()
     return fig
 
