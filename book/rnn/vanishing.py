@@ -678,10 +678,10 @@ display.show(
 # %% [markdown]
 # :::{exercise} How far back
 # :label: ex-rnn-how-far-back
-# Suppose that every step back makes terms smaller by the same factor $q < 1$: the one $k$ steps back has size $q^k$, in
-# a sequence without a beginning. From how many steps back on do all further terms together have at most a given share
-# of the sum? Write `steps_back(q, share)`, which returns the least such number. What does it say for $q = 0.9$ and a
-# share of a hundredth, and how does it grow as $q$ nears 1?
+# Suppose that every step back makes terms smaller by the same factor $q < 1$: the term $k$ steps back has size
+# $q^k$, in a sequence without a beginning. From how many steps back on do all further terms together have at
+# most a given share of the sum? Write `steps_back(q, share)`, which returns the least such number. What does it
+# say for $q = 0.9$ and a share of a hundredth, and how does it grow as $q$ nears 1?
 # :::
 
 # %% [markdown] tags=["solution"]
