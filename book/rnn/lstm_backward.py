@@ -98,10 +98,10 @@ for name, little in zip("ifg", 1e-6 * np.eye(3), strict=True):
 # Two slopes were used, and both can be had from the function's own value, which the forward pass keeps anyway:
 #
 # $$
-# s = \operatorname{sigm}(a) \;\Rightarrow\; \frac{\mathrm{d} s}{\mathrm{d} a} = \frac{e^{-a}}{(1 + e^{-a})^2}
-# = s (1 - s) ,
-# \qquad
-# u = \tanh(a) \;\Rightarrow\; \frac{\mathrm{d} u}{\mathrm{d} a} = 1 - u^2 .
+# \begin{aligned}
+# s = \operatorname{sigm}(a) : \quad \frac{\mathrm{d} s}{\mathrm{d} a} &= \frac{e^{-a}}{(1 + e^{-a})^2} = s (1 - s) , \\
+# u = \tanh(a) : \quad \frac{\mathrm{d} u}{\mathrm{d} a} &= 1 - u^2 .
+# \end{aligned}
 # $$ (eq-rnn-lstm-slopes)
 
 
@@ -171,8 +171,8 @@ def draw_cell():
         (3, 2.35): "$\\times f$",
         (7.55, 1.45): "$1-\\tanh^2$",
     }.items():
-        ax.text(x, y, back, ha="center", color=display.COLORS[1])
-    ax.text(9.35, 0.95, r"$\times o$", ha="center", color=display.COLORS[1])
+        ax.text(x, y, back, ha="center", style="italic")
+    ax.text(9.35, 0.95, r"$\times o$", ha="center")
     ax.set(xlim=(-0.8, 11.2), ylim=(-1, 3.8))
     ax.axis("off")
     return fig
@@ -184,7 +184,7 @@ display.show(
     "i times g to the new cell; this goes on to the right, and down through tanh and a "
     "product with o to h. On the way back the factors are f along the cell, and o and one "
     "minus tanh squared from h to the cell.",
-    caption="One step. Walk against the arrows: at every product a derivative is "
+    caption="One step, with the factors of the way back beside it. Walk against the arrows: at every product a derivative is "
     "multiplied by the other input, at every branching the ways add up.",
 )
 
@@ -400,9 +400,9 @@ verify.equal("eq-rnn-lstm-delta-x", cases(), atol=1e-12, against="autograd")
 # outer product: $\delta_a^{(t)}$ with what the matrix was multiplied with,
 #
 # $$
-# \frac{\partial L}{\partial W_x} = \sum_{t=1}^{T} \delta_a^{(t)} x^{(t) \top} , \qquad
-# \frac{\partial L}{\partial W_h} = \sum_{t=1}^{T} \delta_a^{(t)} h^{(t-1) \top} , \qquad
-# \frac{\partial L}{\partial b} = \sum_{t=1}^{T} \delta_a^{(t)} .
+# \frac{\partial L}{\partial W_x} = \sum_t \delta_a^{(t)} x^{(t) \top} , \quad
+# \frac{\partial L}{\partial W_h} = \sum_t \delta_a^{(t)} h^{(t-1) \top} , \quad
+# \frac{\partial L}{\partial b} = \sum_t \delta_a^{(t)} .
 # $$ (eq-rnn-lstm-weights)
 #
 # None of these sums is needed on the way back. So wait until all $\delta_a$ are there, and put them below one another
@@ -546,7 +546,7 @@ def draw_times():
             ax.plot(
                 [0, relative], [y, y], color=display.COLORS[k], marker="", ls="-", lw=1
             )
-        ax.text(0.02, 0.13 - group, title, fontsize=9)
+        ax.text(0.02, 0.13 - group, title)
     ax.set(xlim=(0, 2), ylim=(-2.8, 0.35), yticks=[], xlabel="time, nn.LSTM = 1")
     ax.figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return fig
