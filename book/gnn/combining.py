@@ -40,6 +40,7 @@ torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
 SHAPES = ((1, 2, 3), (2, 1, 1), (7, 3, 4), (12, 2, 6))  # T, d_x, d_h, for the checks
 
+
 # %% tags=["hide-input"]
 def draw_three_steps():
     (figure,), (ax,) = display.panels((4.2, 3.0))
@@ -54,7 +55,9 @@ def draw_three_steps():
             style = dict(marker="s") if t < k else {}
             hue = display.COLORS[0] if t < k else None
             label = f"{value:.2f}" if k else "0"
-            drawing.nodes(ax, spots, [(t, k)], hue, lambda _, n=label: n, size=34, **style)
+            drawing.nodes(
+                ax, spots, [(t, k)], hue, lambda _, n=label: n, size=34, **style
+            )
     ax.set(xlim=(-0.6, 2.6), ylim=(-3.5, 0.5), yticks=range(0, -4, -1))
     ax.set_yticklabels(["start", "round 1", "round 2", "round 3"])
     ax.set_xticks(range(3), [f"node {t + 1}\nx = {x[t]:g}" for t in range(3)])

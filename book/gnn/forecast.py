@@ -518,6 +518,7 @@ verify.equal(
     "eq-gnn-floor", cases(), atol=1e-12, against="the covariances of knots and frames"
 )
 
+
 # %% tags=["hide-input"]
 def draw_floors():
     (figure,), (ax,) = display.panels((4.2, 2.8))
@@ -526,7 +527,9 @@ def draw_floors():
     ax.plot(seen, own, "s--", label="its own frames")
     ax.plot(seen, floor_by_mass(L, 12), "o-", label="all knots, all frames")
     ax.axhline(wind.Q_V**2 + wind.Q_Y**2, color=display.INK, lw=0.9, ls=":")
-    ax.annotate("next gust and blur", (12, wind.Q_V**2 + wind.Q_Y**2), ha="right", va="top")
+    ax.annotate(
+        "next gust and blur", (12, wind.Q_V**2 + wind.Q_Y**2), ha="right", va="top"
+    )
     ax.set(xlabel="frames seen", ylabel="floor", ylim=(0, None), xticks=range(0, 13, 2))
     ax.legend(loc="upper right")
     return figure
