@@ -711,7 +711,8 @@ exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 # %% [markdown]
 # ## The signals that a shift only multiplies
 #
-# Which signals does $S$ leave alone up to a factor? Ask for $S v = \lambda v$ with $v \ne 0$, read entry by entry:
+# Which signals does $S$ leave alone up to a factor? Ask for $S v = \lambda v$ with $v \ne 0$ and read it entry by
+# entry:
 #
 # 1. $v_{i+1} = \lambda v_i$ at every node, so $v_i = \lambda^i v_0$ for $i = 0, \dots, n - 1$. In particular
 #    $v_0 \ne 0$, or all of $v$ would vanish.

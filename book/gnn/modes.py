@@ -9,7 +9,7 @@
 # %% [markdown]
 # # The Fourier modes of any graph
 #
-# A karate club has quarrelled, and each of its members took one of two sides ({doc}`message_passing` tells the story).
+# The karate club of {doc}`message_passing` quarrelled in the end, and each of its members took one of two sides.
 # You measured the sides, $+1$ or $-1$, with as much noise as signal. Who stands where? Friends mostly took the same
 # side, so what changes slowly along the friendships is signal, and what jumps from friend to friend is noise. Smooth it
 # more and more, and watch the fast part go.

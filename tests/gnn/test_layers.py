@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.nn import GCNConv
 
-from helpers.gnn.layers import GraphAttention, GraphConvolution, gcn_norm
+from helpers.gnn.layers import GraphAttention, GraphConvolution, gcn_norm, glorot
 
 
 @st.composite
@@ -185,3 +185,11 @@ def test_one_way_edges_do_not_pass_because_numbers_wrap_around(dtype, num_nodes,
     assert set(there.tolist()) == set(back.tolist())
     with pytest.raises(ValueError, match="one lacks its reverse"):
         GraphConvolution(1, 1)(torch.zeros(num_nodes, 1), edge_index.to(dtype))
+
+
+def test_weights_of_many_seeds_are_each_as_one_network_draws_its_own():
+    torch.manual_seed(0)
+    weights = glorot(2000, 3, 5)
+    assert weights.shape == (2000, 3, 5)
+    assert weights.abs().max() <= (6 / 8) ** 0.5  # the bound of xavier_uniform_ for 3 and 5, whatever the seeds
+    assert weights.var().item() == pytest.approx(2 / 8, rel=0.05)
