@@ -49,7 +49,7 @@ SMILES = table.SMILES.tolist()
 
 
 def trained(name):
-    """A network of the book with its weights, and what turns its z-scores into energies."""
+    """A network with its weights, and what turns its z-scores into energies."""
     weights, about = records.load_weights(name)
     network = molecule_models.MoleculeGNN(**about["architecture"]).eval()
     network.load_state_dict(weights)
@@ -131,7 +131,7 @@ display.show(
     alt="Two molecules of six carbon atoms and an oxygen, hydrogens not drawn. Left, "
     "7-oxanorbornane: a ring of six bridged by the oxygen. Right, dicyclopropyl ether: "
     "two rings of three, the oxygen between them. The truth is "
-    f"{pair_truth[0]:.2f} and {pair_truth[1]:.2f} eV, the network says the same of both.",
+    f"{pair_truth[0]:.2f} and {pair_truth[1]:.2f} eV, the network says one for both.",
     caption="Two molecules that no network of this kind can tell apart (hydrogens are "
     "left out here, not in its input).",
 )
@@ -178,11 +178,11 @@ def refine_once(colour, batch):
 both = molecules.from_smiles(PAIR).batch([0, 1])
 colour = both.x.argmax(1).tolist()
 for k in range(3):
-    counts = [
+    shown = [
         np.bincount(np.array(colour)[both.batch == m], minlength=max(colour) + 1)
         for m in (0, 1)
     ]
-    print(f"round {k}: {counts[0].tolist()}, {counts[1].tolist()}")
+    print(f"round {k}: {shown[0].tolist()}, {shown[1].tolist()}")
     colour = refine_once(colour, both)
 
 # %% [markdown]
@@ -321,7 +321,7 @@ for name, e in error.items():
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_parity():
     figures, axes = display.panels((3.4, 3.2), (3.4, 3.2))
-    few = torch.arange(800)
+    few = torch.arange(400)
     said = truth[few] + error["GNN"][few] / 1000
     axes[0].plot(truth[few], said, ".", ms=3, color=display.COLORS[0])
     axes[0].axline((-60, -60), slope=1, color=display.INK, lw=0.8, marker="")
@@ -339,7 +339,7 @@ def draw_parity():
 
 display.show(
     draw_parity(),
-    alt="Left: predicted against true energies of 800 test molecules, on the diagonal "
+    alt="Left: predicted against true energies of 400 test molecules, on the diagonal "
     "but for a few. Right: the part of the test molecules whose error is below a given "
     "one, on a logarithmic axis, for both networks; the folded one lies to the left, "
     "and both have a long tail up to 2 eV.",
@@ -415,7 +415,7 @@ def draw_worst(place):
 
 display.slider(
     draw_worst,
-    range(1, 15),
+    range(1, 9),
     label="place from the worst",
     alt=lambda place: (
         f"The graph of {asked[int(worst['GNN'][place - 1])]}, on which the GNN "
@@ -587,7 +587,7 @@ display.show(
 
 # %%
 def unfolded(x, edge_index, bond):
-    """Elements and bonds with the hydrogens as nodes again; x [N, 5] is what a node is made of."""
+    """Elements and bonds with hydrogens as nodes again; x [N, 5]: what a node is."""
     elements = x[:, 1:].argmax(1) + 1  # of QM9, no node is a hydrogen
     bonds = list(zip(*edge_index.tolist(), bond.tolist(), strict=True))
     elements = elements.tolist()
@@ -599,9 +599,8 @@ def unfolded(x, edge_index, bond):
 
 
 shrunk = folding.fold(drawn)
-print(
-    f"{drawn.atom_ptr[-1] / len(drawn):.1f} nodes a molecule, folded {shrunk.atom_ptr[-1] / len(drawn):.1f}"
-)
+for name, graphs in (("whole", drawn), ("folded", shrunk)):
+    print(f"{name}: {graphs.atom_ptr[-1] / len(drawn):.1f} nodes per molecule")
 
 
 # %% tags=["check"]
@@ -1018,7 +1017,7 @@ display.show(
 
 # %%
 def predict(smiles):
-    """The atomization energies (eV) of one SMILES, or a list of them, by the GNN: [B]."""
+    """What the GNN says (eV) of one SMILES, or a list of them: [B]."""
     return energies(gnn, molecules.from_smiles(smiles))
 
 
@@ -1034,7 +1033,7 @@ for k, index in enumerate((train, validation, test)):
 
 
 def constitution(smiles):
-    """The SMILES that all ways to write a molecule share, its arrangement in space left out."""
+    """One SMILES for all ways to write a molecule, its place in space left out."""
     return Chem.MolToSmiles(Chem.MolFromSmiles(smiles), isomericSmiles=False)
 
 
