@@ -166,8 +166,10 @@ display.table(
 # that; relu lets through what is positive; $W_2$ follows, the skip adds the identity, and the outer relu ends it:
 #
 # $$
-# y = \operatorname{relu}\big( x + F(x) \big) , \qquad
-# \frac{\partial y}{\partial x} = R_2 \big( I + F' \big) , \quad F' = W_2 R_1 W_1 .
+# \begin{gathered}
+# y = \operatorname{relu}\big( x + F(x) \big) , \\
+# \frac{\partial y}{\partial x} = R_2 \big( I + F' \big) , \qquad F' = W_2 R_1 W_1 .
+# \end{gathered}
 # $$ (eq-cnn-residual-jacobian)
 #
 # Two blocks one after the other, without the outer relu, have $(I + F_2')(I + F_1') = I + F_1' + F_2' + F_2' F_1'$: one
