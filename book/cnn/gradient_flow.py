@@ -223,7 +223,7 @@ verify.equal(
 # $$ (eq-cnn-gradient-growth)
 #
 # Without the skip it would be 2, and the outer relu, which lets through half there, makes it 1: He's variance is chosen
-# so {cite}`he2015rectifiers`. With the skip it lets through more than half, since $x$ is not negative. So expect the
+# so {cite}`he2015delving`. With the skip it lets through more than half, since $x$ is not negative. So expect the
 # square to grow by a factor between 1.5 and 3 with each block, as far as $R_2$ and $F'$ can be taken for independent.
 
 
@@ -633,7 +633,7 @@ exercises.check("cnn/gradient_flow/branch_scale", branch_scale)
 # %% [markdown]
 # ## Further reading
 #
-# - {cite:t}`he2016resnet` introduces skips, {cite:t}`ioffe2015batchnorm` batch norm, {cite:t}`he2015rectifiers` the
+# - {cite:t}`he2016resnet` introduces skips, {cite:t}`ioffe2015batchnorm` batch norm, {cite:t}`he2015delving` the
 #   variance of the first weights.
 # - {cite:t}`yang2019meanfield` computes how batch norm alone lets the gradient grow; {cite:t}`de2020batchnorm` shows
 #   what it does to residual blocks.
