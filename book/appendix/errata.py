@@ -831,8 +831,12 @@ print("of the second score:", by_weights[1].tolist())
 # column-stacked $W_{hh}$. And the recursion needs its end: the derivative of $h^{(0)}$ is zero.
 #
 # $$
-# \frac{\partial h^{(T)}}{\partial \operatorname{vec} W_{hh}} = \operatorname{diag}\big(1 - h^{(T)} \odot h^{(T)}\big)
-# \Big( h^{(T-1)\top} \otimes I + W_{hh} \frac{\partial h^{(T-1)}}{\partial \operatorname{vec} W_{hh}} \Big)
+# \begin{aligned}
+# \frac{\partial h^{(T)}}{\partial \operatorname{vec} W_{hh}}
+# &= \operatorname{diag}\big(1 - h^{(T)} \odot h^{(T)}\big) \\
+# &\quad \cdot \Big( h^{(T-1)\top} \otimes I
+# + W_{hh} \frac{\partial h^{(T-1)}}{\partial \operatorname{vec} W_{hh}} \Big)
+# \end{aligned}
 # $$ (eq-errata-recursion)
 
 
@@ -916,7 +920,8 @@ print([f"{next(steps([first])):.2f}" for first in (1000.0, 10.0)])
 for longest in (1000.0, 10.0):
     taken = list(steps([1.0] * 500 + [longest] + [1.0]))
     print(
-        f"a gradient of {longest:g} after many of 1: a step of {taken[-2]:.2f}, then {taken[-1]:.2f}"
+        f"a gradient of {longest:g} after many of 1: a step of {taken[-2]:.2f}, then "
+        f"{taken[-1]:.2f}"
     )
 
 # %% [markdown]

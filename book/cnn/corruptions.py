@@ -338,7 +338,8 @@ display.glue(
 gallery(
     "gaussian_noise",
     "A dahlia",
-    "Noise fills up the fast waves, of which photographs have little. The slow ones stand "
+    "Noise fills up the fast waves, of which photographs have little. The slow ones "
+    "stand "
     "out from it as before.",
 )
 
@@ -540,9 +541,11 @@ def draw_transfer():
 display.show(
     draw_transfer(),
     alt="What is left of a wave against its frequency, for three widths. For 1.5 pixels "
-    "the curve falls to zero at 0.35 waves per pixel, and the dotted formula is the same. "
+    "the curve falls to zero at 0.35 waves per pixel, and the dotted formula is the "
+    "same. "
     "For 0.8 it ends at 0.09, dotted at 0.04; for 0.4 at 0.84, dotted at 0.45.",
-    caption="Points: the DFT of the 11 weights. Solid: the sum over m. Dotted: the formula "
+    caption="Points: the DFT of the 11 weights. Solid: the sum over m. Dotted: the "
+    "formula "
     "for a line, without the neighbours' waves. A narrow kernel damps far less.",
 )
 
@@ -768,9 +771,11 @@ def draw_waves():
 
 display.show(
     draw_waves(),
-    alt="Four of the eight waves over eight pixels: constant; half a period of a cosine; a "
+    alt="Four of the eight waves over eight pixels: constant; half a period of a "
+    "cosine; a "
     "whole period; and one that changes its sign from each pixel to the next.",
-    caption="Four columns of Ψ. All of them arrive level at both borders: mirrored there, "
+    caption="Four columns of Ψ. All of them arrive level at both borders: mirrored "
+    "there, "
     "they go on as the same wave.",
 )
 
@@ -857,7 +862,8 @@ def draw_kept():
 
 display.show(
     draw_kept(),
-    alt=f"For each of the 64 coefficients, how often it is not rounded to zero: at quality "
+    alt=f"For each of the 64 coefficients, how often it is not rounded to zero: at "
+    "quality "
     f"70 on average {64 * kept(70).mean():.1f} of 64 are left in a block, at quality 10 "
     f"{64 * kept(10).mean():.1f}, almost all at the top left.",
     caption="In how many per cent of the blocks a coefficient is kept, the constant wave "
@@ -890,7 +896,8 @@ verify.equal("eq-cnn-jpeg", cases(), atol=1, against="PIL, block by block")
 gallery(
     "jpeg",
     "An astronaut",
-    "JPEG drops what is weak, so the power hardly falls, and mostly that of fast waves. The "
+    "JPEG drops what is weak, so the power hardly falls, and mostly that of fast "
+    "waves. The "
     "eye sees more: the borders of the blocks.",
     start=5,
 )
@@ -973,9 +980,11 @@ display.glue("cnn-cor-noise-5", median_of("gaussian_noise", 5))
 display.glue("cnn-cor-noise-5-cifar10c", median_of("gaussian_noise", 5, "cifar10c"))
 display.show(
     draw_distances(),
-    alt="Root mean squared error in grey levels against severity, for both tables: noise, "
+    alt="Root mean squared error in grey levels against severity, for both tables: "
+    "noise, "
     "blur, contrast and JPEG, medians with bars from the tenth to the ninetieth "
-    "percentile. The lines lie far apart; the bars of noise are short, those of the others "
+    "percentile. The lines lie far apart; the bars of noise are short, those of the "
+    "others "
     "long.",
     caption="Medians over images; bars from the tenth to the ninetieth percentile. Noise "
     "is nearly as large on every image, the others depend on it.",

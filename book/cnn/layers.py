@@ -178,7 +178,8 @@ display.show(
     "diagonal are framed, two pixels apart; its output of three by three; and the image "
     "without a rim, in which one window at the upper left is framed.",
     caption="With a rim and a stride of 2 there are three windows along each axis, of "
-    "which those on the diagonal are framed. Without a rim and with a stride of 3 there is "
+    "which those on the diagonal are framed. Without a rim and with a stride of 3 "
+    "there is "
     "room for one, and two rows and two columns are left over.",
 )
 
@@ -563,7 +564,8 @@ def draw_dilated():
 display.show(
     draw_dilated(),
     alt="The numbers 1, 2, 3, 4 in two by two; the same in the corners of a grid of four "
-    "by four zeros; the same among two more rows and columns of zeros on each side, with a "
+    "by four zeros; the same among two more rows and columns of zeros on each side, "
+    "with a "
     "window of three by three framed that holds the 1 alone.",
     caption="For a stride of 3, g is spread out before it is surrounded by zeros. The "
     "kernel of three by three then meets one number at a time, as it should: with this "
@@ -686,8 +688,10 @@ def draw_columns():
 
 display.show(
     draw_columns(),
-    alt="A nine by nine matrix: a column for each window of the five by five image, a row "
-    "for each of the nine weights, which stand at its left. The pixel in the middle of the "
+    alt="A nine by nine matrix: a column for each window of the five by five image, a "
+    "row "
+    "for each of the nine weights, which stand at its left. The pixel in the middle of "
+    "the "
     "image occurs once in each column and once in each row, on a diagonal that rises to "
     "the right.",
     caption="The image from above as a matrix of its windows. The pixel in the middle is "
@@ -840,7 +844,8 @@ def draw_pooling():
 display.show(
     draw_pooling(),
     alt="Three grids of four by four in four windows of two by two. The image: the upper "
-    "left window is all 0, the upper right one 0, 1, 1, 2. The gradient of max pooling: in "
+    "left window is all 0, the upper right one 0, 1, 1, 2. The gradient of max "
+    "pooling: in "
     "each window one pixel has 1, 2, 3 or 4, of equal pixels the first. That of average "
     "pooling: each pixel has a quarter of that number.",
     caption="Four windows with the upstream gradients 1, 2, 3, 4. Max pooling hands each "
@@ -929,9 +934,12 @@ def draw_error():
 
 display.show(
     draw_error(),
-    alt="Two bars for each of three classes. The probabilities fall from class 0 to class "
-    "2. The gradient is as large as they are for classes 0 and 2, and negative for class 1.",
-    caption="The gradient of the scores is the error itself: the probability, and for the "
+    alt="Two bars for each of three classes. The probabilities fall from class 0 to "
+    "class "
+    "2. The gradient is as large as they are for classes 0 and 2, and negative for "
+    "class 1.",
+    caption="The gradient of the scores is the error itself: the probability, and for "
+    "the "
     "true class what it lacks of 1.",
 )
 
@@ -1061,7 +1069,8 @@ display.slider(
         f"steps; the network reads {curve[step // 10]:.0%} of the test digits right."
     ),
     caption="The filters of the first layer as they form. At the start they are noise; "
-    "some end as edges, positive on one side and negative on the other. (Filled squares are "
+    "some end as edges, positive on one side and negative on the other. (Filled "
+    "squares are "
     "positive, hollow ones negative. The curve is that of this one run.)",
     start=300,
 )

@@ -344,7 +344,8 @@ display.show(
     alt="Three seeds less their mean, clean and at severity 3 of four corruptions, with "
     "grey boxes of one standard error. Clean, noise and contrast stay within the box or "
     "nearly; under blur the third seed lies far above it and the others far below.",
-    caption="ResNet-18's seeds less their mean, clean and at severity 3; the grey boxes are "
+    caption="ResNet-18's seeds less their mean, clean and at severity 3; the grey "
+    "boxes are "
     "one standard error of a single seed. Under blur training matters more than images.",
 )
 display.table(
@@ -399,10 +400,12 @@ def draw_yardstick():
 
 display.show(
     draw_yardstick(),
-    alt="How often luck alone passes a yardstick of so many spreads: for two single runs from "
+    alt="How often luck alone passes a yardstick of so many spreads: for two single "
+    "runs from "
     "about 55 percent at 1 over 29 at 2 to 2 at 10, for one run against a mean of three "
     "somewhat less.",
-    caption="What a yardstick of so many spreads lets pass by luck, when the spread is that "
+    caption="What a yardstick of so many spreads lets pass by luck, when the spread is "
+    "that "
     "of three seeds. The line is at 2, the one of this page.",
 )
 
@@ -563,7 +566,8 @@ display.show(
     "spreads around 1. Under noise both VGGs are far above the box in both; under JPEG "
     "they are below 1 in CE and far above in RCE; with contrast both are below.",
     caption="The grey boxes are two spreads of ResNet-18 around 1, the denominator the "
-    "mean of its three seeds. Under JPEG the two VGGs are below 1 in CE and above in RCE.",
+    "mean of its three seeds. Under JPEG the two VGGs are below 1 in CE and above in "
+    "RCE.",
 )
 for run in ("vgg11", "vgg11_bn"):
     E, B = rates(run, "jpeg"), resnet18("jpeg").mean(axis=0)
@@ -678,10 +682,13 @@ def draw_pairs():
 
 display.show(
     draw_pairs(),
-    alt="z of the three pairs of ResNet-18's seeds against severity of blur. Clean and at "
-    "severity 1 all lie within plus or minus 2; from severity 3 on the pairs with the third "
+    alt="z of the three pairs of ResNet-18's seeds against severity of blur. Clean and "
+    "at "
+    "severity 1 all lie within plus or minus 2; from severity 3 on the pairs with the "
+    "third "
     "seed lie between minus 5 and minus 10.",
-    caption="Pairs of one architecture that differ in their seed alone. Within the grey band "
+    caption="Pairs of one architecture that differ in their seed alone. Within the "
+    "grey band "
     "equal networks would be nineteen times in twenty.",
 )
 
@@ -1156,7 +1163,8 @@ def draw_together():
 
 display.show(
     draw_together(),
-    alt="On a logarithmic scale, how many clean test images are wrong for so many of nine "
+    alt="On a logarithmic scale, how many clean test images are wrong for so many of "
+    "nine "
     "networks. Found: thousands for none, then falling slowly to some hundreds for nine. "
     "If independent: fewer for none, more for one to three, below one from seven on.",
     caption="Nine networks on 10,000 clean test images. Many images are missed by none, "

@@ -102,7 +102,8 @@ if full:
     display.show(
         draw_full_runs(),
         alt="The validation error of each full run over its epochs: all of them fall.",
-        caption="The validation error of each network, on images that none was trained on.",
+        caption="The validation error of each network, on images that none was trained "
+        "on.",
     )
     display.table(
         {

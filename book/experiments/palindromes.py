@@ -263,7 +263,8 @@ def train(part):
 
 # %%
 def told_by(state, digit):
-    """How often least squares on half of the `state` [B, H] tell the `digit` [B] of the rest."""
+    """How often least squares on half of the `state` [B, H] tell the `digit` [B] of "
+    "the rest."""
     ones = torch.ones(len(state), 1, dtype=torch.float64, device=state.device)
     fitted, scored = torch.cat([state.double(), ones], dim=1).chunk(2)
     fitted_digit, scored_digit = digit.chunk(2)
@@ -275,7 +276,8 @@ def told_by(state, digit):
 
 @torch.no_grad()
 def probe(network):
-    """For h, and c if there is one: how often it tells the first digit, after each of the T."""
+    """For h, and c if there is one: how often it tells the first digit, after each of "
+    "the T."""
     digits, _ = VALIDATION
     told = {"told_by_h": [], "told_by_c": []} if cell == "lstm" else {"told_by_h": []}
     state = None

@@ -102,8 +102,10 @@ def draw_full_runs():
 if full:
     display.show(
         draw_full_runs(),
-        alt="What a character costs the networks of the four books over the steps, in windows of training and in the "
-        "text held out: in training all fall; held out, the smaller the book the sooner the cost rises again.",
+        alt="What a character costs the networks of the four books over the steps, in "
+        "windows of training and in the "
+        "text held out: in training all fall; held out, the smaller the book the "
+        "sooner the cost rises again.",
         caption="One layer of 1,024 units: known by heart is not understood.",
     )
     display.table(
@@ -237,7 +239,8 @@ def write():
 
 
 def keep_samples(step):
-    """Write what the network writes now; it stays with the run, should that be resumed."""
+    """Write what the network writes now; it stays with the run, should that be "
+    "resumed."""
     path = this_run.folder / f"samples_{step}.json"
     files.write(path, json.dumps(write()))
 
@@ -264,7 +267,8 @@ in_parts = characters[place.clamp(0, len(characters) - 1)].to(device)
 
 @torch.no_grad()
 def read_on(network, text):
-    """The cost [L, P] of each character of the parts but the first, and which was taken for the likeliest."""
+    """The cost [L, P] of each character of the parts but the first, and which was "
+    "taken for the likeliest."""
     costs, right, state = [], [], None
     for start in range(0, len(text) - 1, 250):  # so that the scores need little memory
         x, target = text[start:][:250][: len(text) - 1 - start], text[start + 1 :][:250]

@@ -658,8 +658,8 @@ r = molecule_models.returns(batch, 8)  # [14, 8]: r_2 to r_9
 for m, smiles in enumerate(PAIR):
     print(
         smiles,
-        "r_3 of its heavier atoms:",
-        [f"{x:.3f}" for x in r[batch.batch == m, 1]],
+        "r_3 of its atoms:",
+        [f"{x:.2f}" for x in r[batch.batch == m, 1]],
     )
 
 
@@ -812,7 +812,8 @@ display.show(
     alt="The validation error over the epochs, on a logarithmic axis, for the GNN and "
     "the folded network, a curve per seed. Each falls to the end, the GNN to about 60 "
     "meV, the folded one below 43 meV.",
-    caption="The rate falls to zero, and the curves come to rest. Dotted: chemical accuracy.",
+    caption="The rate falls to zero, and the curves come to rest. Dotted: chemical "
+    "accuracy.",
 )
 
 # %% [markdown]

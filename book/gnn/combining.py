@@ -591,7 +591,10 @@ display.show(
 # the start, and then the nodes talk. Write it as it stands, and it is PyG's layer:
 #
 # $$
-# h_i^{(K)} = \texttt{GatedGraphConv}(X)_i \quad\text{with } \texttt{weight}[k - 1] = \Theta^{(k)} .
+# \begin{gathered}
+# h_i^{(K)} = \texttt{GatedGraphConv}(X)_i \\
+# \text{with } \texttt{weight}[k - 1] = \Theta^{(k)} .
+# \end{gathered}
 # $$ (eq-gnn-gated)
 
 

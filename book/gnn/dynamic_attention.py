@@ -108,7 +108,8 @@ display.slider(
     looked_from,
     label="member who listens",
     alt=describe,
-    caption="Widths of lines and lengths of bars are the coefficients (the listener's own "
+    caption="Widths of lines and lengths of bars are the coefficients (the listener's "
+    "own "
     "has a bar only), shapes are communities, thick rims the four labels given. The "
     "bars stand in one order for all three listeners.",
     start=31,
@@ -267,7 +268,8 @@ def draw_gat_scores():
 
 display.show(
     draw_gat_scores(),
-    alt="GAT's scores by s for three listeners: each curve rises all the way, with a bend "
+    alt="GAT's scores by s for three listeners: each curve rises all the way, with a "
+    "bend "
     "at another place.",
     caption="Whoever listens, the score rises with s. The listener moves only the bend.",
 )

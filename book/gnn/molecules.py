@@ -165,9 +165,10 @@ verify.equal(
 # only. With the training split $T$,
 #
 # $$
-# z = \frac{y - \mu}{s} , \qquad
-# \mu = \frac{1}{|T|} \sum_{m \in T} y_m , \qquad
+# \begin{gathered}
+# z = \frac{y - \mu}{s} , \qquad \mu = \frac{1}{|T|} \sum_{m \in T} y_m , \\
 # s^2 = \frac{1}{|T|} \sum_{m \in T} (y_m - \mu)^2 .
+# \end{gathered}
 # $$ (def-gnn-z-score)
 #
 # By its definition the z-score has the mean zero and the mean square one *on the training split*, and nowhere else

@@ -71,13 +71,15 @@ display.slider(
     label="the forget gate closes at step",
     alt=lambda closes: (
         "Twenty steps of one cell. The input gate is open at step 3 and lets 0.9 in; the "
-        f"forget gate is open except at step {closes}: until then the cell keeps 0.9, from "
+        f"forget gate is open except at step {closes}: until then the cell keeps 0.9, "
+        "from "
         "then on 0. The output gate is open at steps 8 and 16, and shows "
         + ("0.72 both times." if closes > 16 else "")
         + ("0.72 at the first, 0 at the second." if 8 < closes <= 16 else "")
         + ("0 both times." if closes <= 8 else "")
     ),
-    caption="Each step offers the cell a number g. One is let in, at step 3. It stays until "
+    caption="Each step offers the cell a number g. One is let in, at step 3. It stays "
+    "until "
     "the forget gate closes; whether it is seen, the output gate decides.",
     start=12,
 )
@@ -113,8 +115,10 @@ for f, i, g, o in ((1, 1, 0.8, 0), (1, 0, -0.5, 0), (0.5, 0, 0.3, 0), (1, 0, 0.9
 # and then its non-linearity, entry by entry. With $\operatorname{sigm}(a) = 1 / (1 + e^{-a})$,
 #
 # $$
-# i^{(t)} = \operatorname{sigm}(a_i^{(t)}) , \quad f^{(t)} = \operatorname{sigm}(a_f^{(t)}) , \quad
+# \begin{gathered}
+# i^{(t)} = \operatorname{sigm}(a_i^{(t)}) , \quad f^{(t)} = \operatorname{sigm}(a_f^{(t)}) , \\
 # o^{(t)} = \operatorname{sigm}(a_o^{(t)}) , \quad g^{(t)} = \tanh(a_g^{(t)}) .
+# \end{gathered}
 # $$ (def-rnn-lstm-gates)
 #
 # The *input*, *forget* and *output* gates are open or closed; the *candidate* $g$ is what they act upon. (The
@@ -166,8 +170,10 @@ class GateByGate(nn.Module):
 # order; PyTorch's is $i, f, g, o$:
 #
 # $$
-# \begin{bmatrix} a_i \\ a_f \\ a_g \\ a_o \end{bmatrix}^{(t)} = W_x\, x^{(t)} + W_h\, h^{(t-1)} + b , \qquad
+# \begin{gathered}
+# \begin{bmatrix} a_i \\ a_f \\ a_g \\ a_o \end{bmatrix}^{(t)} = W_x\, x^{(t)} + W_h\, h^{(t-1)} + b , \\
 # W_x \in \mathbb{R}^{4H \times E} , \; W_h \in \mathbb{R}^{4H \times H} , \; b \in \mathbb{R}^{4H} .
+# \end{gathered}
 # $$ (eq-rnn-lstm-stacked)
 #
 # `nn.LSTM` keeps its weights so, under the names `weight_ih_l0` and `weight_hh_l0`. It has *two* biases, `bias_ih_l0`
@@ -209,8 +215,10 @@ verify.equal("eq-rnn-lstm-stacked", cases(), atol=1e-12, against="nn.LSTM")
 # by less than 1:
 #
 # $$
-# \big| c^{(t)} \big| \le f^{(t)} \big| c^{(t-1)} \big| + i^{(t)} \big| g^{(t)} \big| < \big| c^{(t-1)} \big| + 1 ,
-# \qquad \text{so} \qquad \big| c^{(t)} \big| < \big| c^{(0)} \big| + t .
+# \begin{gathered}
+# \big| c^{(t)} \big| \le f^{(t)} \big| c^{(t-1)} \big| + i^{(t)} \big| g^{(t)} \big| < \big| c^{(t-1)} \big| + 1 , \\
+# \text{so} \qquad \big| c^{(t)} \big| < \big| c^{(0)} \big| + t .
+# \end{gathered}
 # $$ (eq-rnn-lstm-bound)
 #
 # A cell can count, and it cannot run away. With open gates and $g$ near 1 it does come near $c^{(0)} + t$, so it is
@@ -454,9 +462,11 @@ exercises.check("rnn/lstm/parameter_count", parameter_count)
 # of $c^{(t)}$ is $f_k$ times entry $k$ of $c^{(t-1)}$ plus something fixed. Over $n$ steps the factors multiply:
 #
 # $$
-# \frac{\partial^+ c^{(t)}}{\partial c^{(t-1)}} = \operatorname{diag} f^{(t)} , \qquad
+# \begin{gathered}
+# \frac{\partial^+ c^{(t)}}{\partial c^{(t-1)}} = \operatorname{diag} f^{(t)} , \\
 # \frac{\partial^+ c^{(t)}}{\partial c^{(t-n)}}
 # = \operatorname{diag} \big( f^{(t-n+1)} \odot \dots \odot f^{(t)} \big) .
+# \end{gathered}
 # $$ (eq-rnn-lstm-direct)
 #
 # In a plain network the same place is taken by $\operatorname{diag}(1 - h^2)\, W_{hh}$, a product of matrices that
@@ -563,8 +573,10 @@ display.slider(
         f"{bias} the LSTM has, 60 steps back, {left_over(bias)[0]:.0e} by all paths and "
         f"{left_over(bias)[1]:.0e} along the straight one."
     ),
-    caption="What is left of a gradient, relative to its start: medians of ten networks of "
-    "64 units with weights uniform in ±1/√H, and their range. The forget gate's bias sets "
+    caption="What is left of a gradient, relative to its start: medians of ten "
+    "networks of "
+    "64 units with weights uniform in ±1/√H, and their range. The forget gate's bias "
+    "sets "
     "the slope of the straight path.",
     start=3,
 )
@@ -573,7 +585,7 @@ display.slider(
 # At bias 0 a forget gate is near $\operatorname{sigm}(0) = \tfrac12$, and half of the gradient is lost at every step.
 # With the assignment's choice, 1, it is near 0.73: better, and still little is left after a few dozen steps. So an LSTM
 # does not "solve" the vanishing gradient by its form; it has a path whose factor is *learned*, and can be learned to be
-# near 1. That the path starts rather open helps to begin {cite}`gers2000forget,jozefowicz2015exploration`.
+# near 1. That the path starts rather open helps to begin {cite}`gers2000forget`.
 
 # %% [markdown]
 # :::{exercise} Half-life

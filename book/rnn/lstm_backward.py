@@ -182,7 +182,8 @@ display.show(
     draw_cell(),
     alt="One step as a graph. The old cell goes through a product with f and a sum with "
     "i times g to the new cell; this goes on to the right, and down through tanh and a "
-    "product with o to h. On the way back the factors are f along the cell, and o and one "
+    "product with o to h. On the way back the factors are f along the cell, and o and "
+    "one "
     "minus tanh squared from h to the cell.",
     caption="One step, with the factors of the way back beside it. Walk against the "
     "arrows: at every product a derivative is multiplied by the other input, at every "
@@ -401,9 +402,11 @@ verify.equal("eq-rnn-lstm-delta-x", cases(), atol=1e-12, against="autograd")
 # outer product: $\delta_a^{(t)}$ with what the matrix was multiplied with,
 #
 # $$
-# \frac{\partial L}{\partial W_x} = \sum_t \delta_a^{(t)} x^{(t) \top} , \quad
-# \frac{\partial L}{\partial W_h} = \sum_t \delta_a^{(t)} h^{(t-1) \top} , \quad
+# \begin{gathered}
+# \frac{\partial L}{\partial W_x} = \sum_t \delta_a^{(t)} x^{(t) \top} , \qquad
+# \frac{\partial L}{\partial W_h} = \sum_t \delta_a^{(t)} h^{(t-1) \top} , \\
 # \frac{\partial L}{\partial b} = \sum_t \delta_a^{(t)} .
+# \end{gathered}
 # $$ (eq-rnn-lstm-weights)
 #
 # None of these sums is needed on the way back. So wait until all $\delta_a$ are there, and put them below one another

@@ -56,9 +56,11 @@ def draw_two_units():
 
 display.show(
     draw_two_units(),
-    alt="Left, arrows from the origin: the gradient starts as (1, 0), turns up and grows to "
+    alt="Left, arrows from the origin: the gradient starts as (1, 0), turns up and "
+    "grows to "
     "a length of about 3 after three steps, then shrinks. Right, its length on a "
-    "logarithmic axis: it rises, then falls as a straight line beside 0.9 to the power k, "
+    "logarithmic axis: it rises, then falls as a straight line beside 0.9 to the power "
+    "k, "
     "while a bound rises steeply.",
     caption="A gradient goes back through two units. It grows threefold, and yet it "
     "vanishes in the end.",
@@ -158,12 +160,8 @@ def norm_of_power(W, k):
 of_radius_one = [random_matrix(number) for number in range(20)]
 for k in (1, 2, 5, 10, 20, 40):
     norms = torch.stack([norm_of_power(0.9 * W, k) for W in of_radius_one])
-    print(f"20 matrices of radius 0.9: the norm of W^{k} is", end=" ")
-    print(
-        f"{norms.min():.2f} to {norms.max():.2f}, its median {norms.median():.2f}",
-        end="",
-    )
-    print(f"; 0.9^{k} = {0.9**k:.2f}")
+    print(f"norm of W^{k}: {norms.min():.2f} to {norms.max():.2f}", end=", ")
+    print(f"median {norms.median():.2f}; 0.9^{k} = {0.9**k:.2f}")
 
 
 # %% tags=["check"]
@@ -344,7 +342,7 @@ for radius in (0.5, 0.9, 1.5):
     sizes = sizes_of_terms(W_ph.T @ dL_dp, h, W)
     whole = torch.linalg.matrix_norm(terms(W_ph.T @ dL_dp, h, W).sum(dim=0))
     shares[radius] = (sizes / sizes.sum()).flip(0)  # from the last step on
-    print(f"radius {radius}: the gradient has size {whole:.2f}, its last term ", end="")
+    print(f"radius {radius}: gradient {whole:.2f}, its last term ", end="")
     print(
         f"{sizes[-1]:.2f}; over 10 steps back lies {shares[radius][11:].sum():.1g} of all"
     )
@@ -504,7 +502,8 @@ def draw_cliff():
 display.show(
     draw_cliff(),
     alt="Left, the loss against b: a high plateau, a wall near 0.03, a valley that rises "
-    "slowly. Both paths come down the plateau. Right, b against the step: without clipping "
+    "slowly. Both paths come down the plateau. Right, b against the step: without "
+    "clipping "
     "it leaps from the wall to above 11 and stays there, with clipping it stays near the "
     "wall and comes back into the valley.",
     caption="One step on the wall throws b so far that the tanh is flat and there is no "
@@ -641,9 +640,12 @@ def say_windows():
         ", ".join(f"{end:.2f}" for end in ends[key]) for key in (True, False)
     )
     return (
-        "Share of right answers against the steps since the last sign, with the window of "
-        "5 marked; all six networks are right up to twice the window. After 100 steps the "
-        f"share is {carried} for the three trained with the state carried, and {zero} for "
+        "Share of right answers against the steps since the last sign, with the window "
+        "of "
+        "5 marked; all six networks are right up to twice the window. After 100 steps "
+        "the "
+        f"share is {carried} for the three trained with the state carried, and {zero} "
+        "for "
         "the three trained from zero states."
     )
 

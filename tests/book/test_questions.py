@@ -13,7 +13,8 @@ from rules import Notebook
 ASSIGNMENT = {
     "cnn/layers": ["1.1"],
     "cnn/robustness": ["1.2 (a)", "1.2 (b)"],
-    "rnn/bptt": ["2.1 (a)", "2.1 (b)"],
+    "rnn/bptt": ["2.1 (a)"],
+    "rnn/vanishing": ["2.1 (b)"],
     "rnn/lstm": ["2.2 (a)", "2.2 (b)", "2.3"],
     "rnn/text_generation": ["2.4 (a)", "2.4 (b)", "2.4 (c)"],
     "gnn/message_passing": ["3.1"],
