@@ -323,7 +323,7 @@ display.slider(
 
 
 # %%
-def terms(gradient, h, W):  # ∂L/∂h(T), h, W → one matrix per step [T, H, H]
+def terms(gradient, h, W):  # one matrix per step, [T, H, H]
     dL_da = (1 - h[1:] ** 2) * sent_back(gradient, h, W)[1:]  # [T, H]
     return dL_da[:, :, None] * h[:-1, None, :]
 
