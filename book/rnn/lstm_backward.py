@@ -184,8 +184,9 @@ display.show(
     "i times g to the new cell; this goes on to the right, and down through tanh and a "
     "product with o to h. On the way back the factors are f along the cell, and o and one "
     "minus tanh squared from h to the cell.",
-    caption="One step, with the factors of the way back beside it. Walk against the arrows: at every product a derivative is "
-    "multiplied by the other input, at every branching the ways add up.",
+    caption="One step, with the factors of the way back beside it. Walk against the "
+    "arrows: at every product a derivative is multiplied by the other input, at every "
+    "branching the ways add up.",
 )
 
 
