@@ -348,7 +348,7 @@ def batch_norm_backward(g, x, w, epsilon):  # dL_dx [N], dL_dw, dL_db
 def draw_backward(N=12):
     generator = torch.Generator().manual_seed(3)
     x = 2 + 1.5 * torch.randn(N, generator=generator)
-    u, v = normalized(x, 0.0)
+    u, _ = normalized(x, 0.0)
     g = 0.5 + 0.8 * u + 0.4 * torch.randn(N, generator=generator)
     back, *_ = batch_norm_backward(g, x, 1.0, 0.0)
     figures, axes = display.panels((3.4, 2.7), (3.4, 2.7))
