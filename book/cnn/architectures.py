@@ -514,8 +514,8 @@ display.slider(
         + f" {share_in_middle(depth):.0f} % of the gradient lies in the middle "
         "16 by 16 pixels."
     ),
-    caption="The receptive field (dashed) outgrows the image; the gradient (square "
-    "root drawn, white is most) stays for the most part in a smaller region.",
+    caption="The receptive field (dashed) outgrows the image. When it does, most of the "
+    "gradient (drawn as its square root, white is most) is still in the middle.",
     start=3,
 )
 
