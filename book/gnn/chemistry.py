@@ -821,7 +821,8 @@ display.show(
     alt="The validation error over the epochs, on a logarithmic axis, for the GNN and "
     "the folded network, a curve per seed. Each falls to the end, the GNN to about 60 "
     "meV, the folded one below 43 meV.",
-    caption="The rate falls to zero, and the curves come to rest. Dotted: chemical accuracy.",
+    caption="The rate falls to zero, and the curves come to rest. Dotted: chemical "
+    "accuracy.",
 )
 
 # %% [markdown]
@@ -836,7 +837,7 @@ display.show(
 #
 # Which of the changes did it? The runs of few epochs take one step after the other. Folding brings
 # {glue:text}`gnn-chem-step-short` (one seed) to {glue:text}`gnn-chem-step-folded-batch`; with layer normalisation it is
-# {glue:text}`gnn-chem-step-folded-layer`, no more than a little better or the same; and the returns of walks bring it
+# {glue:text}`gnn-chem-step-folded-layer`; and the returns of walks bring it
 # to {glue:text}`gnn-chem-step-folded-walks`. They give more than the fold does, and the fold makes the epochs cheap.
 #
 # How does that compare with what others report? Few use no distances in space, since these help much. Two papers that
