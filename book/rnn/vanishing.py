@@ -344,7 +344,7 @@ for radius in (0.5, 0.9, 1.5):
     shares[radius] = (sizes / sizes.sum()).flip(0)  # from the last step on
     print(f"radius {radius}: gradient {whole:.2f}, its last term ", end="")
     print(
-        f"{sizes[-1]:.2f}; over 10 steps back lies {shares[radius][11:].sum():.1g} of all"
+        f"{sizes[-1]:.2f}; over 10 steps back: {shares[radius][11:].sum():.1g} of all"
     )
 
 
