@@ -339,13 +339,13 @@ verify.holds("eq-rnn-lstm-bound", all(told), against="nn.LSTM", cases=len(told))
 
 # %% [markdown]
 # - **Gates.** With ReLU a forget gate may be 3, and a value that is kept for ten steps is multiplied by $3^{10}$.
-#   With $\tanh$ it may be negative: then "keeping" turns the sign of what is kept, and the sign of $c$ changes far
-#   more often. The sigmoid also has two flat ends, so a gate that is open or closed stays so when its input changes a
+#   With $\tanh$ it may be negative: then "keeping" turns the sign of what is kept, and the sign of $c$ changes more
+#   often. The sigmoid also has two flat ends, so a gate that is open or closed stays so when its input changes a
 #   little.
 # - **The candidate.** With a sigmoid or a ReLU nothing negative is ever written: $c$ cannot step down, it can only
 #   be forgotten. Every $c$ is at least 0, as the fourth column says. $\tanh$ writes in both directions.
 # - **The output.** $c$ may be as large as the number of steps. $\tanh c$ brings it into $(-1, 1)$ before it meets the
-#   matrices $W_{kh}$; without it $h$ is as large as $c$, and drives the gates to their ends.
+#   matrices $W_{kh}$; without it $h$ is as large as $c$.
 
 # %% [markdown]
 # :::{exercise} The purpose of each gate
@@ -585,7 +585,8 @@ display.slider(
 # At bias 0 a forget gate is near $\operatorname{sigm}(0) = \tfrac12$, and half of the gradient is lost at every step.
 # With the assignment's choice, 1, it is near 0.73: better, and still little is left after a few dozen steps. So an LSTM
 # does not "solve" the vanishing gradient by its form; it has a path whose factor is *learned*, and can be learned to be
-# near 1. That the path starts rather open helps to begin {cite}`gers2000forget`.
+# near 1. That the path starts rather open helps to begin {cite}`gers2000forget`. The straight path never explodes, but
+# all paths together can: at a bias of 5 more arrives than was sent.
 
 # %% [markdown]
 # :::{exercise} Half-life
