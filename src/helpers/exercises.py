@@ -200,7 +200,7 @@ def _show(value):
 def _is_stub(candidate):
     """Whether the body is still nothing but ``...`` (under a docstring, if any)."""
     if inspect.isclass(candidate):  # of one that a notebook defines, no source is found
-        return not any(callable(value) for value in vars(candidate).values())
+        return all(name.startswith("__") and not callable(value) for name, value in vars(candidate).items())
     try:
         body = ast.parse(textwrap.dedent(inspect.getsource(candidate))).body[0].body
     except (OSError, TypeError, SyntaxError, AttributeError, IndexError):
