@@ -1222,6 +1222,6 @@ for moved in (1, 8):
 # ## Further reading
 #
 # - {cite:t}`hendrycks2019corruptions` define fifteen corruptions, noise, contrast and JPEG among them, and four more to
-#   choose settings by, among which is the Gaussian blur; and the errors that the chapter on robustness reports.
+#   choose settings by, among which is the Gaussian blur; and the errors that {doc}`robustness` reports.
 # - {cite:t}`wallace1991jpeg` is the standard of JPEG, told by one of its authors.
 # - {cite:t}`strang1999dct` finds the cosines as eigenvectors, in eight variants: one for each way to end at a border.

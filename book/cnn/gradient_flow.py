@@ -553,7 +553,7 @@ display.show(
 
 # %% [markdown]
 # None of the five vanishes. VGG-11 without batch norm has the smallest gradients when it starts. That does not say what
-# rate it bears later on: it was trained at a lower one than the others, because it diverged at theirs.
+# rate it bears later on: it was trained at a lower one than the others.
 # What came of the training is told in {doc}`architectures`.
 #
 # ## What was shown

@@ -822,7 +822,7 @@ for run, rate in lr.items():
 # *Batch norm.* VGG-11-BN is better by {glue:text}`cnn-rob-bn-clean` points on clean images and by
 # {glue:text}`cnn-rob-bn-contrast` with little contrast, and worse by {glue:text}`cnn-rob-bn-noise` under noise: several
 # times the yardstick. Blur and JPEG show no difference. But batch norm is not all that differs. Without it the network
-# diverges at the rate of the others, so it trained at {glue:text}`cnn-rob-lr-vgg11` instead of
+# trained at {glue:text}`cnn-rob-lr-vgg11` instead of
 # {glue:text}`cnn-rob-lr-vgg11_bn`. The comparison is of two *recipes*, one seed each.
 #
 # Across all that never saw noise in training, one pattern is hard to miss:
