@@ -986,8 +986,8 @@ display.glue("gnn-att-members", f"{N}")
 # nodes with one set of labels, and no more.
 #
 # What did the coefficients learn? On average over all members and starts {glue:text}`gnn-att-own-learned` of the shares
-# go to the listener's own community; equal shares would give {glue:text}`gnn-att-own-equal`. It is tempting to read
-# friendship into that. Look at one listener in three starts before you do.
+# go to the listener's own community; equal shares would give {glue:text}`gnn-att-own-equal`. A single listener's shares
+# often look as if they spoke of friendship. Look at three starts before you believe them.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 (_, (_, alpha)), _ = trained["attention"]  # of the last layer, [S, N, N]

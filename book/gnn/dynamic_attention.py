@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Static and dynamic attention
 #
-# Two layers of {doc}`attention` have taken twenty steps towards the club's four labels. Below you see to whom three
+# Two layers of {doc}`attention` have taken thirty steps towards the club's four labels. Below you see to whom three
 # members listen, and something is odd: whoever listens, the bars fall from top to bottom. All members rank those whom
 # they hear in *one* order. **Why can no two nodes prefer the opposite, and which layer lets them?**
 
@@ -46,7 +46,7 @@ a_dst, a_src = a[:5, 0], a[5:, 0]  # the halves of a
 # %%
 first, last = GraphAttention(N, 16), GraphAttention(16, 4)
 optimizer = torch.optim.Adam([*first.parameters(), *last.parameters()], lr=0.02)
-for _ in range(20):
+for _ in range(30):
     optimizer.zero_grad()
     H = torch.relu(first(torch.eye(N), club.edge_index))  # [N, 16]
     logits = last(H, club.edge_index).log_softmax(dim=1)  # [N, 4]
@@ -112,7 +112,7 @@ display.slider(
     caption="Widths of lines and lengths of bars are the coefficients (the listener's own "
     "has a bar only), shapes are communities, thick rims the four labels given. The "
     "bars stand in one order for all three listeners.",
-    start=31,
+    start=8,
 )
 
 # %% [markdown]

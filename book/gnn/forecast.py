@@ -133,7 +133,7 @@ def draw_excess():
     ax.annotate("best", (best, floor), (best, 2.15), ha="center")
     ax.annotate("carried\nforward", (1, 2), (0.99, 2.35), ha="center")
     ax.text(0.75, 0.8, "floor", ha="center")
-    ax.text(0.12, 2.2, "its own\nfault")
+    ax.text(0.03, 1.95, "its own\nfault")
     ax.set(xlabel="forecast $w\\, y_0$, by $w$", ylabel="mean squared error")
     ax.set(xlim=(0, 1.5), ylim=(0, 4.2))
     return figure
@@ -254,9 +254,9 @@ def draw_from_rest():
 display.show(
     draw_from_rest(),
     alt="The root mean square height of all knots in 400 films, by steps from rest: it "
-    "rises from 0 and has levelled out before the camera starts.",
-    caption="A net at rest is known exactly; gust by gust the heights spread, until "
-    "friction and the threads hold the balance. The camera starts late.",
+    "rises from 0, ever more slowly, and still rises a little when the camera starts.",
+    caption="A net at rest is known exactly; gust by gust the heights spread, held back "
+    "by friction and the threads. So covariances are followed from rest, too.",
 )
 
 
@@ -495,9 +495,7 @@ def draw_floors():
     ax.plot(seen, own, "s--", label="its own frames")
     ax.plot(seen, floor_by_mass(L, 12), "o-", label="all knots, all frames")
     ax.axhline(wind.Q_V**2 + wind.Q_Y**2, color=display.INK, lw=0.9, ls=":")
-    ax.annotate(
-        "next gust and blur", (12, wind.Q_V**2 + wind.Q_Y**2), ha="right", va="top"
-    )
+    ax.text(12, wind.Q_V**2 + wind.Q_Y**2 - 0.06, "next gust and blur", ha="right")
     ax.set(xlabel="frames seen", ylabel="floor", ylim=(0, None), xticks=range(0, 13, 2))
     ax.legend(loc="upper right")
     return figure
