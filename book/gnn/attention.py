@@ -562,32 +562,6 @@ def attend_by_edge(edge_index, H, W, a_dst, a_src):
     return torch.zeros_like(Z).index_add(0, target, alpha[:, None] * Z[source])
 
 
-# %% tags=["hide-input"]
-def draw_list():
-    fig, ax = plt.subplots(figsize=(4.2, 2.8))
-    pairs = [(j, i) for i in range(4) for j in sorted(hears[i])]  # from j to i
-    shares = [alpha[i, j] for j, i in pairs]
-    hues, hatches = display.COLORS, ("", "//", "xx", "..")
-    for i in range(4):
-        rows = [m for m, (_, target) in enumerate(pairs) if target == i]
-        style = dict(color=hues[i], hatch=hatches[i], label=f"to node {i}")
-        ax.bar(rows, [shares[m] for m in rows], **style)
-    ax.set_xticks(range(len(pairs)), [f"{j}→{i}" for j, i in pairs], rotation=90)
-    ax.set(ylabel=r"share $\alpha_m$", ylim=(0, 1.45))
-    ax.grid(visible=False)
-    ax.legend(loc="upper left", ncols=2)
-    return fig
-
-
-display.show(
-    draw_list(),
-    alt="The twelve edges of the four-node graph with its loops, each with its share, "
-    "in groups by target. In each group the bars add up to 1.",
-    caption="The list of the four nodes with their loops. Each target has a softmax of "
-    "its own: bars of one group sum to 1, those of different groups do not compare.",
-)
-
-
 # %% tags=["check"]
 def cases():
     for A, H in inputs:
@@ -617,37 +591,30 @@ for A, H in inputs:
     )
 print(f"{ring.shape[1] + len(nodes):,} scores, out {list(out.shape)}")
 
-# %% [markdown]
-# :::{exercise} A softmax over edges
-# :label: ex-gnn-edge-softmax
-# Write `edge_softmax(scores, target, num_nodes)`: the softmax of `scores` $[E]$ over all edges with the same
-# `target` $[E]$. Scores may be in the thousands, of either sign; multiple edges count one by one, and some nodes may
-# be nobody's target.
-# :::
 
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-edge-softmax
-# :class: dropdown
-# :::
-# Any shift that is the same for all edges of a target is allowed, {eq}`eq-gnn-softmax-shift`: take the largest score
-# *at that target*. The largest of all would not do: elsewhere all exponentials might vanish, and $0/0$ is left.
-
-
-# %% tags=["solution"]
-def edge_softmax(scores, target, num_nodes):
-    largest = scores.new_full((num_nodes,), -torch.inf)
-    largest = largest.scatter_reduce(0, target, scores, "amax")
-    weights = (scores - largest[target]).exp()  # [E]; the largest of a node is 1
-    total = scores.new_zeros(num_nodes).index_add(0, target, weights)
-    return weights / total[target]
+# %% tags=["hide-input"]
+def draw_list():
+    fig, ax = plt.subplots(figsize=(4.2, 2.8))
+    pairs = [(j, i) for i in range(4) for j in sorted(hears[i])]  # from j to i
+    shares = [alpha[i, j] for j, i in pairs]
+    for i in range(4):
+        rows = [m for m, (_, target) in enumerate(pairs) if target == i]
+        style = dict(color=display.COLORS[i], label=f"to node {i}")
+        ax.bar(rows, [shares[m] for m in rows], **style)
+    ax.set_xticks(range(len(pairs)), [f"{j}→{i}" for j, i in pairs], rotation=90)
+    ax.set(ylabel=r"share $\alpha_m$", ylim=(0, 1.45))
+    ax.grid(visible=False)
+    ax.legend(loc="upper left", ncols=2)
+    return fig
 
 
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/attention/edge_softmax", edge_softmax)
+display.show(
+    draw_list(),
+    alt="The twelve edges of the four-node graph with its loops, each with its share, "
+    "in groups by target. In each group the bars add up to 1.",
+    caption="The list of the four nodes with their loops. Each target has a softmax of "
+    "its own: bars of one group sum to 1, those of different groups do not compare.",
+)
 
 # %% [markdown]
 # ## Against PyTorch Geometric
@@ -1019,8 +986,8 @@ display.glue("gnn-att-members", f"{N}")
 # nodes with one set of labels, and no more.
 #
 # What did the coefficients learn? On average over all members and starts {glue:text}`gnn-att-own-learned` of the shares
-# go to the listener's own community; equal shares would give {glue:text}`gnn-att-own-equal`. It is tempting to read
-# friendship into that. Look at one listener in three starts before you do.
+# go to the listener's own community; equal shares would give {glue:text}`gnn-att-own-equal`. A single listener's shares
+# often look as if they spoke of friendship. Look at three starts before you believe them.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 (_, (_, alpha)), _ = trained["attention"]  # of the last layer, [S, N, N]
@@ -1081,6 +1048,38 @@ display.glue("gnn-att-chance", f"{by_chance:.0%}")
 #   learned or not; frozen at their start they cost none. All fit the labels.
 #
 # ## Exercises
+
+# %% [markdown]
+# :::{exercise} A softmax over edges
+# :label: ex-gnn-edge-softmax
+# Write `edge_softmax(scores, target, num_nodes)`: the softmax of `scores` $[E]$ over all edges with the same
+# `target` $[E]$. Scores may be in the thousands, of either sign; multiple edges count one by one, and some nodes may
+# be nobody's target.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-edge-softmax
+# :class: dropdown
+# :::
+# Any shift that is the same for all edges of a target is allowed, {eq}`eq-gnn-softmax-shift`: take the largest score
+# *at that target*. The largest of all would not do: elsewhere all exponentials might vanish, and $0/0$ is left.
+
+
+# %% tags=["solution"]
+def edge_softmax(scores, target, num_nodes):
+    largest = scores.new_full((num_nodes,), -torch.inf)
+    largest = largest.scatter_reduce(0, target, scores, "amax")
+    weights = (scores - largest[target]).exp()  # [E]; the largest of a node is 1
+    total = scores.new_zeros(num_nodes).index_add(0, target, weights)
+    return weights / total[target]
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/attention/edge_softmax", edge_softmax)
 
 # %% [markdown]
 # :::{exercise} Backward through the shares

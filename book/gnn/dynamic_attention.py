@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Static and dynamic attention
 #
-# Two layers of {doc}`attention` have learned the club's four labels. Below you see to whom three members listen, and
-# something is odd: whoever listens, the bars fall from top to bottom. All members rank those whom they hear in *one*
-# order. **Why can no two nodes prefer the opposite, and which layer lets them?**
+# Two layers of {doc}`attention` have taken thirty steps towards the club's four labels. Below you see to whom three
+# members listen, and something is odd: whoever listens, the bars fall from top to bottom. All members rank those whom
+# they hear in *one* order. **Why can no two nodes prefer the opposite, and which layer lets them?**
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -46,7 +46,7 @@ a_dst, a_src = a[:5, 0], a[5:, 0]  # the halves of a
 # %%
 first, last = GraphAttention(N, 16), GraphAttention(16, 4)
 optimizer = torch.optim.Adam([*first.parameters(), *last.parameters()], lr=0.02)
-for _ in range(240):
+for _ in range(30):
     optimizer.zero_grad()
     H = torch.relu(first(torch.eye(N), club.edge_index))  # [N, 16]
     logits = last(H, club.edge_index).log_softmax(dim=1)  # [N, 4]
@@ -64,6 +64,7 @@ layout, signs = drawing.spread(club_graph), "●■▲◆"
 heard_by = neighbourhoods(A_club)
 looked_from = [0, 8, 31]
 most_heard = max(len(heard_by[i]) for i in looked_from)
+largest = 1.1 * alpha[looked_from].max().item()
 
 
 def in_order(i):
@@ -88,7 +89,7 @@ def draw_attention(i):
         range(len(heard)), [f"{j} {signs[y[j]]}" for j in heard], fontsize=9
     )
     bars.grid(visible=False)
-    bars.set(xlim=(0, 1), ylim=(most_heard - 0.4, -0.6))
+    bars.set(xlim=(0, largest), ylim=(most_heard - 0.4, -0.6))
     bars.set(xlabel=f"$\\alpha_{{ij}}$ of $i$ = {i}", ylabel="member $j$ who is heard")
     return figures
 
@@ -112,7 +113,7 @@ display.slider(
     "own "
     "has a bar only), shapes are communities, thick rims the four labels given. The "
     "bars stand in one order for all three listeners.",
-    start=31,
+    start=8,
 )
 
 # %% [markdown]

@@ -121,18 +121,6 @@ print(f"{slope:.2f} times it: {(then - slope * now).square().mean():.2f}")
 # and means are sums over a grid of points (Gauss and Hermite's quadrature).
 
 
-# %%
-def best_from_seen(Sigma, O, i):
-    """The weights w [|O|] of what was seen in the best forecast of i, and its error."""
-    w = torch.linalg.solve(Sigma[O][:, O], Sigma[O, i])
-    return w, Sigma[i, i] - Sigma[O, i] @ w
-
-
-def random_covariance(n):
-    B = torch.randn(n, n)
-    return B @ B.T / n + torch.eye(n) / 4
-
-
 # %% tags=["hide-input"]
 def draw_excess():
     (figure,), (ax,) = display.panels((4.2, 2.8))
@@ -146,7 +134,7 @@ def draw_excess():
     ax.annotate("best", (best, floor), (best, 2.15), ha="center")
     ax.annotate("carried\nforward", (1, 2), (0.99, 2.35), ha="center")
     ax.text(0.75, 0.8, "floor", ha="center")
-    ax.text(0.12, 2.2, "its own\nfault")
+    ax.text(0.03, 1.95, "its own\nfault")
     ax.set(xlabel="forecast $w\\, y_0$, by $w$", ylabel="mean squared error")
     ax.set(xlim=(0, 1.5), ylim=(0, 4.2))
     return figure
@@ -160,6 +148,18 @@ display.show(
     caption="The two numbers from above. Every forecast pays the floor; what it pays on "
     "top is its mean squared distance from the best one.",
 )
+
+
+# %%
+def best_from_seen(Sigma, O, i):
+    """The weights w [|O|] of what was seen in the best forecast of i, and its error."""
+    w = torch.linalg.solve(Sigma[O][:, O], Sigma[O, i])
+    return w, Sigma[i, i] - Sigma[O, i] @ w
+
+
+def random_covariance(n):
+    B = torch.randn(n, n)
+    return B @ B.T / n + torch.eye(n) / 4
 
 
 # %% tags=["check"]
@@ -194,38 +194,6 @@ def cases():
 
 
 verify.equal("eq-gnn-excess", cases(), atol=1e-10, against="quadrature over all three")
-
-# %% [markdown]
-# :::{exercise} A lost frame
-# :label: ex-gnn-lost-frame
-# A film has lost some of its frames. Write `fill_in(Sigma, seen, lost, y_seen)`: the best guess of the lost numbers
-# from the seen ones, and the mean squared error of each, as two vectors. `seen` and `lost` are lists of indices into
-# the covariance matrix `Sigma` $[n, n]$, and may be in any order. Is the guess for a frame in the middle of a film
-# better or worse than a forecast for its end?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-lost-frame
-# :class: dropdown
-# :::
-# {eq}`eq-gnn-conditional` does not ask for an order in time: it holds for each lost number as the target. In the middle
-# you know what came before *and* after. More was seen, so the error cannot be larger: a forecast from the past alone is
-# one of the functions of all that was seen.
-
-
-# %% tags=["solution"]
-def fill_in(Sigma, seen, lost, y_seen):
-    weights = torch.linalg.solve(Sigma[seen][:, seen], Sigma[seen][:, lost])  # [|O|, l]
-    explained = (Sigma[seen][:, lost] * weights).sum(dim=0)
-    return weights.T @ y_seen, Sigma.diagonal()[lost] - explained
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/forecast/fill_in", fill_in)
 
 # %% [markdown]
 # ## What frames have in common
@@ -266,27 +234,6 @@ exercises.check("gnn/forecast/fill_in", fill_in)
 # factor $R$ of $\Sigma = R R^\top$, and the check is whether they do.
 
 
-# %%
-def covariances(L, frames, q_y=wind.Q_Y):
-    """Cov(y_t, y_t') over the frames of a film: [frames, N, frames, N]."""
-    N, I = len(L), torch.eye(len(L))
-    pull = -wind.KAPPA * L - wind.KAPPA_0 * I
-    keep = (1 - wind.NU) * I
-    F = torch.cat([torch.cat([I + pull, keep], 1), torch.cat([pull, keep], 1)])
-    gust = wind.Q_V**2 * I.repeat(2, 2)  # [2 N, 2 N]
-    Pi, Sigma = torch.zeros(2 * N, 2 * N), torch.zeros(frames, N, frames, N)
-    for _ in range(wind.UNSEEN):
-        Pi = F @ Pi @ F.T + gust
-    for s in range(frames):
-        Pi = F @ Pi @ F.T + gust
-        later = Pi
-        for t in range(s, frames):
-            Sigma[t, :, s], Sigma[s, :, t] = later[:N, :N], later[:N, :N].T
-            later = F @ later
-        Sigma[s, :, s] += q_y**2 * I
-    return Sigma
-
-
 # %% tags=["hide-input"]
 def draw_from_rest():
     (figure,), (ax,) = display.panels((4.2, 2.7))
@@ -308,10 +255,31 @@ def draw_from_rest():
 display.show(
     draw_from_rest(),
     alt="The root mean square height of all knots in 400 films, by steps from rest: it "
-    "rises from 0 and has levelled out before the camera starts.",
-    caption="A net at rest is known exactly; gust by gust the heights spread, until "
-    "friction and the threads hold the balance. The camera starts late.",
+    "rises from 0, ever more slowly, and still rises a little when the camera starts.",
+    caption="A net at rest is known exactly; gust by gust the heights spread, held back "
+    "by friction and the threads. So covariances are followed from rest, too.",
 )
+
+
+# %%
+def covariances(L, frames, q_y=wind.Q_Y):
+    """Cov(y_t, y_t') over the frames of a film: [frames, N, frames, N]."""
+    N, I = len(L), torch.eye(len(L))
+    pull = -wind.KAPPA * L - wind.KAPPA_0 * I
+    keep = (1 - wind.NU) * I
+    F = torch.cat([torch.cat([I + pull, keep], 1), torch.cat([pull, keep], 1)])
+    gust = wind.Q_V**2 * I.repeat(2, 2)  # [2 N, 2 N]
+    Pi, Sigma = torch.zeros(2 * N, 2 * N), torch.zeros(frames, N, frames, N)
+    for _ in range(wind.UNSEEN):
+        Pi = F @ Pi @ F.T + gust
+    for s in range(frames):
+        Pi = F @ Pi @ F.T + gust
+        later = Pi
+        for t in range(s, frames):
+            Sigma[t, :, s], Sigma[s, :, t] = later[:N, :N], later[:N, :N].T
+            later = F @ later
+        Sigma[s, :, s] += q_y**2 * I
+    return Sigma
 
 
 # %% tags=["check"]
@@ -528,9 +496,7 @@ def draw_floors():
     ax.plot(seen, own, "s--", label="its own frames")
     ax.plot(seen, floor_by_mass(L, 12), "o-", label="all knots, all frames")
     ax.axhline(wind.Q_V**2 + wind.Q_Y**2, color=display.INK, lw=0.9, ls=":")
-    ax.annotate(
-        "next gust and blur", (12, wind.Q_V**2 + wind.Q_Y**2), ha="right", va="top"
-    )
+    ax.text(12, wind.Q_V**2 + wind.Q_Y**2 - 0.06, "next gust and blur", ha="right")
     ax.set(xlabel="frames seen", ylabel="floor", ylim=(0, None), xticks=range(0, 13, 2))
     ax.legend(loc="upper right")
     return figure
@@ -546,62 +512,6 @@ display.show(
     caption="What anybody can reach. More frames help both, and no number of its own "
     "frames tells a knot what its neighbours do.",
 )
-
-# %% [markdown]
-# :::{exercise} A second camera
-# :label: ex-gnn-two-cameras
-# Two cameras look at one knot, with blurs of standard deviation $q_1$ and $q_2$ that are independent of each other, and
-# see $y_1$ and $y_2$. Write `one_camera(y_1, y_2, q_1, q_2)`: what a single camera would have to see, and with what
-# standard deviation of its blur, to be worth as much as both. What is a second camera of the same make worth?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-two-cameras
-# :class: dropdown
-# :::
-# Each density in $x$ is $e^{-(y - x)^2 / 2 q^2}$ up to a factor. Their product is again of this form: the coefficient
-# of $x^2$ says that $1 / q^2 = 1 / q_1^2 + 1 / q_2^2$, the one of $x$ that $y / q^2 = y_1 / q_1^2 + y_2 / q_2^2$. Two
-# equal cameras are worth one with a blur of $q_1 / \sqrt 2$ that sees their mean.
-
-
-# %% tags=["solution"]
-def one_camera(y_1, y_2, q_1, q_2):
-    trust_1, trust_2 = 1 / q_1**2, 1 / q_2**2
-    y = (trust_1 * y_1 + trust_2 * y_2) / (trust_1 + trust_2)
-    return y, (trust_1 + trust_2) ** -0.5
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/forecast/one_camera", one_camera)
-
-# %% [markdown]
-# :::{exercise} A sharp camera
-# :label: ex-gnn-sharp
-# Let the camera have no blur, $q_y = 0$. What is the floor for all knots and all frames, after one frame and after two?
-# And for a knot's own frames: does it fall to the same value in the end? Say first, then compute.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-sharp
-# :class: dropdown
-# :::
-# After two frames heights *and* velocities are known exactly, and only the next gust is left: $q_v^2$. One frame leaves
-# the velocity open. A knot's own frames never say how its neighbours stand, so that floor stays above.
-
-# %% tags=["solution"]
-print("all knots: ", [f"{error:.3f}" for error in floor_by_mass(L, 4, q_y=0)])
-Sigma = covariances(L, 13, q_y=0)
-own = [best_weights(Sigma, t, edges=False, memory=True)[1] for t in (1, 2, 4, 12)]
-print("own frames:", [f"{error:.3f}" for error in own], "after 1, 2, 4 and 12")
-print(f"the gust:   {wind.Q_V**2:.3f}")
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
 
 # %% [markdown]
 # ## The networks, held against it
@@ -792,6 +702,107 @@ display.slider(
 # The bars of both are alike, knot by knot. Where both are off by much, nobody could have known.
 
 # %% [markdown]
+# ## What was shown
+#
+# - Among jointly normal numbers the best forecast is linear, and its error is a floor under every network that sees no
+#   more. What a network does worse than that is its mean squared distance from the best forecast.
+# - The covariances of the films follow from the law of motion, and the films have them: by derivative, and by counting.
+# - With all knots and all frames the best forecast is a recurrent graph filter. It is a Kalman filter for each
+#   eigenvector of the Laplacian, with the same rule for every net.
+# - Scored on the same films, the networks without memory are at the floors of their kind, and the graph GRU is close to
+#   the floor of all: without edges or without memory no network can come near it.
+#
+# ## Exercises
+
+# %% [markdown]
+# :::{exercise} A lost frame
+# :label: ex-gnn-lost-frame
+# A film has lost some of its frames. Write `fill_in(Sigma, seen, lost, y_seen)`: the best guess of the lost numbers
+# from the seen ones, and the mean squared error of each, as two vectors. `seen` and `lost` are lists of indices into
+# the covariance matrix `Sigma` $[n, n]$, and may be in any order. Is the guess for a frame in the middle of a film
+# better or worse than a forecast for its end?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-lost-frame
+# :class: dropdown
+# :::
+# {eq}`eq-gnn-conditional` does not ask for an order in time: it holds for each lost number as the target. In the middle
+# you know what came before *and* after. More was seen, so the error cannot be larger: a forecast from the past alone is
+# one of the functions of all that was seen.
+
+
+# %% tags=["solution"]
+def fill_in(Sigma, seen, lost, y_seen):
+    weights = torch.linalg.solve(Sigma[seen][:, seen], Sigma[seen][:, lost])  # [|O|, l]
+    explained = (Sigma[seen][:, lost] * weights).sum(dim=0)
+    return weights.T @ y_seen, Sigma.diagonal()[lost] - explained
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/forecast/fill_in", fill_in)
+
+# %% [markdown]
+# :::{exercise} A second camera
+# :label: ex-gnn-two-cameras
+# Two cameras look at one knot, with blurs of standard deviation $q_1$ and $q_2$ that are independent of each other, and
+# see $y_1$ and $y_2$. Write `one_camera(y_1, y_2, q_1, q_2)`: what a single camera would have to see, and with what
+# standard deviation of its blur, to be worth as much as both. What is a second camera of the same make worth?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-two-cameras
+# :class: dropdown
+# :::
+# Each density in $x$ is $e^{-(y - x)^2 / 2 q^2}$ up to a factor. Their product is again of this form: the coefficient
+# of $x^2$ says that $1 / q^2 = 1 / q_1^2 + 1 / q_2^2$, the one of $x$ that $y / q^2 = y_1 / q_1^2 + y_2 / q_2^2$. Two
+# equal cameras are worth one with a blur of $q_1 / \sqrt 2$ that sees their mean.
+
+
+# %% tags=["solution"]
+def one_camera(y_1, y_2, q_1, q_2):
+    trust_1, trust_2 = 1 / q_1**2, 1 / q_2**2
+    y = (trust_1 * y_1 + trust_2 * y_2) / (trust_1 + trust_2)
+    return y, (trust_1 + trust_2) ** -0.5
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("gnn/forecast/one_camera", one_camera)
+
+# %% [markdown]
+# :::{exercise} A sharp camera
+# :label: ex-gnn-sharp
+# Let the camera have no blur, $q_y = 0$. What is the floor for all knots and all frames, after one frame and after two?
+# And for a knot's own frames: does it fall to the same value in the end? Say first, then compute.
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-gnn-sharp
+# :class: dropdown
+# :::
+# After two frames heights *and* velocities are known exactly, and only the next gust is left: $q_v^2$. One frame leaves
+# the velocity open. A knot's own frames never say how its neighbours stand, so that floor stays above.
+
+# %% tags=["solution"]
+print("all knots: ", [f"{error:.3f}" for error in floor_by_mass(L, 4, q_y=0)])
+Sigma = covariances(L, 13, q_y=0)
+own = [best_weights(Sigma, t, edges=False, memory=True)[1] for t in (1, 2, 4, 12)]
+print("own frames:", [f"{error:.3f}" for error in own], "after 1, 2, 4 and 12")
+print(f"the gust:   {wind.Q_V**2:.3f}")
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %% [markdown]
 # :::{exercise} The wrong threads
 # :label: ex-gnn-wrong-threads
 # Does the graph GRU use *these* edges, or would any do? Test the trained networks with the same films, but (a) tell
@@ -833,16 +844,6 @@ for name, (true_L, told) in tellings.items():
 # :::
 
 # %% [markdown]
-# ## What was shown
-#
-# - Among jointly normal numbers the best forecast is linear, and its error is a floor under every network that sees no
-#   more. What a network does worse than that is its mean squared distance from the best forecast.
-# - The covariances of the films follow from the law of motion, and the films have them: by derivative, and by counting.
-# - With all knots and all frames the best forecast is a recurrent graph filter. It is a Kalman filter for each
-#   eigenvector of the Laplacian, with the same rule for every net.
-# - Scored on the same films, the networks without memory are at the floors of their kind, and the graph GRU is close to
-#   the floor of all: without edges or without memory no network can come near it.
-#
 # ## Further reading
 #
 # - Kalman {cite}`kalman1960filter` is short, and derives the filter from projections, as above.
