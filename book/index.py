@@ -17,22 +17,56 @@ seed = 4  # of the order in which atoms swap their numbers
 
 # %% tags=["set-up"]
 from helpers import display, parameters
+from helpers.cnn import layers
 from helpers.gnn import drawing, molecules
 from helpers.gnn.layers import GraphConvolution
+from helpers.rnn.cells import VanillaRNN
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from PIL import Image
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
+from skimage.data import chelsea
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 
 # %% tags=["hide-input"]
-HUES = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
-ACCENT = display.COLORS[4], display.COLORS[5]  # of the weight, and of what has moved
+w, FRAMES = 0.5, 12  # the weight of all three layers, and how many frames
 
+# The cat: a window over the photograph, which moves by STEP pixels at a time.
+SIDE, STEP = 48, 3
+photograph = Image.fromarray(chelsea()).convert("L").resize((90, 60))
+photograph = np.asarray(photograph)[6 : 6 + SIDE] / 255  # [SIDE, 90]
+kernel = np.array([[[[-w, w]]]])  # a pixel's right neighbour less the pixel
+
+
+def see(k):
+    """The window that shows the cat k steps to the right, and what the layer gives."""
+    left = 36 - STEP * k
+    x = photograph[:, left : left + SIDE + 1]  # [SIDE, SIDE + 1]
+    return x[:, :-1], layers.conv2d(x[None, None], kernel)[0, 0]
+
+
+# The melody: Frère Jacques, of which each note has a height, then rests.
+NOTES = [1, 2, 3, 1, 1, 2, 3, 1, 3, 4, 5, 0]
+BEATS = len(NOTES) + FRAMES
+cell = VanillaRNN(1, 1).double().requires_grad_(False)
+for weight in (cell.W_x, cell.W_h):
+    weight.fill_(w)
+cell.b.zero_()
+
+
+def hear(k):
+    """The melody k beats late, and the states of the cell that hears it: both [BEATS]."""
+    x = torch.zeros(BEATS).double()
+    x[k : k + len(NOTES)] = torch.tensor(NOTES) / 5
+    return x.numpy(), cell(x.view(-1, 1, 1))[0].flatten().numpy()
+
+
+# The molecule, acetamide, of which the atoms are numbered anew.
 acetamide = Chem.AddHs(Chem.MolFromSmiles("CC(=O)N"))
 rdDepictor.Compute2DCoords(acetamide)
 xy = acetamide.GetConformer().GetPositions()[:, :2]  # [N, 2]
@@ -42,10 +76,8 @@ protons = torch.tensor(
 ).double()
 A = torch.tensor(Chem.GetAdjacencyMatrix(acetamide))  # [N, N]
 N = len(A)
-
-# A layer of the book, from one number to one: it has one weight.
-layer = GraphConvolution(1, 1).double().requires_grad_(False)
-layer.weight.fill_(0.5)
+graph_layer = GraphConvolution(1, 1).double().requires_grad_(False)
+graph_layer.weight.fill_(w)
 
 
 def number_anew(steps):
@@ -61,19 +93,21 @@ def number_anew(steps):
         yield order, swapped
 
 
-numberings = list(number_anew(11))
+numberings = list(number_anew(FRAMES - 1))
 
 
-def outputs(order):
+def read(order):
     """What the layer gives for each atom and their sum, computed in this numbering."""
-    h = layer(protons[order], A[order][:, order].nonzero().T).flatten()  # [N]
+    edges = A[order][:, order].nonzero().T
+    h = graph_layer(protons[order], edges).flatten()  # [N]
     return h.tolist(), h.sum().item()
 
 
 # %% tags=["hide-input"]
-# On a canvas in pixels: the molecule, and below it a row for each number.
-WIDTH, HEIGHT, TOP, ROW = 346, 336, 168, 16
-PROTONS, MATRIX, WEIGHT, BARS = 63, 96, 250, 264  # columns
+# On a canvas in pixels: a row for each network, what it is given left, its output right.
+WIDTH, HEIGHT, RIGHT, MIDDLE = 346, 352, 212, 170
+HUES = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
+ACCENT = display.COLORS[5]  # of what has moved
 
 
 def free_side(atom):
@@ -85,108 +119,112 @@ def free_side(atom):
     return np.array([np.cos(middle), np.sin(middle)])
 
 
+def draw_layer(ax, y, write):
+    """The weight, and arrows to it from what it reads and from it to what it gives."""
+    ax.text(MIDDLE, y, f"w = {w:g}", ha="center", weight="bold", **write)
+    for x in (MIDDLE - 44, MIDDLE + 28):
+        arrow = {"arrowstyle": "->", "color": display.INK, "linewidth": 0.8}
+        ax.annotate("", (x + 16, y), (x, y), arrowprops=arrow)
+
+
+def draw_cat(ax, k):
+    x, edges = see(k)
+    for picture, left, low, high in (x, 16, 0, 1), (edges, RIGHT + 18, -0.15, 0.15):
+        gray = {"cmap": "gray", "vmin": low, "vmax": high, "interpolation": "none"}
+        ax.imshow(picture, extent=(left, left + 96, 100, 4), **gray)
+
+
+def draw_melody(ax, k):
+    x, h = hear(k)
+    at, bottom = 5.4 * np.arange(BEATS), 168
+    sounds = x > 0
+    heights = bottom - 50 * x[sounds]
+    ax.hlines(heights, at[sounds], at[sounds] + 4.6, color=display.INK, linewidth=3)
+    ax.bar(RIGHT + at + 2.3, -50 * h, 4, bottom, fc=display.COLORS[0], linewidth=0)
+    for left in (0, RIGHT):
+        start = (left + at[k] - 1.5, bottom + 4, bottom - 52)
+        ax.vlines(*start, color=ACCENT, linewidth=1.2, linestyle=(0, (2, 2)))
+        ax.hlines(bottom, left, left + at[-1] + 5, color=display.INK, linewidth=0.8)
+
+
 def draw_molecule(ax, order, swapped, write):
-    places = (xy - xy.mean(axis=0)) * (29, -29) + (WIDTH / 2, 66)  # [N, 2]
+    places = (xy - xy.mean(axis=0)) * (25, -25) + (68, 262)  # [N, 2]
     for bond in acetamide.GetBonds():
         pair = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         for shift in (-2.5, 2.5) if bond.GetBondTypeAsDouble() == 2 else (0,):
             drawing.edges(ax, places, [pair], 1.1, alpha=1, shift=shift)
     for i, atom in enumerate(order):
         moved, hue = i in swapped, HUES[elements[atom]]
-        name = {
-            "label": elements.__getitem__,
-            "size": 14,
-            "outline": 2 if moved else 0.8,
-        }
-        drawing.nodes(ax, places, [atom], hue, **name)
-        at = places[atom] + 17 * free_side(atom)
+        node = {"size": 13, "outline": 2 if moved else 0.8}
+        drawing.nodes(ax, places, [atom], hue, label=elements.__getitem__, **node)
+        at = places[atom] + 16 * free_side(atom)
         ax.text(*at, i, ha="center", **write | style(moved))
+
+
+def draw_atoms(ax, order, swapped, write):
+    """A row for each number: its atom's element, and the layer's output for it."""
+    h, total = read(order)
+    row, top = 15, 204
+    for i, atom in enumerate(order):
+        y, own = top + i * row, write | style(i in swapped)
+        if i in swapped:
+            ax.barh(y, WIDTH - RIGHT, row, left=RIGHT, fc=(ACCENT, 0.2), linewidth=0)
+        ax.text(RIGHT + 12, y, i, ha="right", **own)
+        ax.text(RIGHT + 22, y, elements[atom], **own)
+        hue = (HUES[elements[atom]], 0.3)
+        ax.barh(y, 15 * h[i], row - 5, RIGHT + 40, fc=hue, ec=display.INK, lw=0.8)
+        ax.text(WIDTH, y, f"{h[i]:.2f}", ha="right", **own)
+    bottom = top + row * (N - 0.5)
+    ax.hlines(bottom + 1, RIGHT, WIDTH, color=display.INK, linewidth=0.8)
+    ax.text(WIDTH, bottom + 10, f"sum {total:.2f}", ha="right", weight="bold", **write)
 
 
 def style(moved):
     return {"weight": "bold" if moved else "normal"}
 
 
-def draw_numbering(k):
+def draw_change(k):
     fig = plt.figure(figsize=(WIDTH / 96, HEIGHT / 96), layout="none")
-    ax = fig.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(HEIGHT, 0))
+    ax = fig.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     write = {"va": "center_baseline", "fontsize": 9, "parse_math": False}
-    order, swapped = numberings[k]
-    draw_molecule(ax, order, swapped, write)
-
-    bottom = TOP + ROW * (N - 0.5)
-    for x, title in (0, "atom"), (40, "protons"), (MATRIX, "bonds"):
-        ax.text(x, TOP - ROW, title, **write)
-    ax.text(WEIGHT, TOP - ROW, f"w = {layer.weight.item():g}", weight="bold", **write)
-    shared = {
-        "width": 15,
-        "height": bottom - TOP + ROW / 2,
-        "facecolor": (ACCENT[0], 0.3),
-    }
-    ax.add_patch(plt.Rectangle((WEIGHT - 3, TOP - ROW / 2), linewidth=0, **shared))
-    for line in ROW * (np.arange(N + 1) - 0.5):
-        grid = {"color": display.INK, "linewidth": 0.5, "alpha": 0.25}
-        ax.vlines(MATRIX + line + ROW / 2, TOP - ROW / 2, bottom, **grid)
-        ax.hlines(TOP + line, MATRIX, MATRIX + ROW * N, **grid)
-    there, here = A[order][:, order].nonzero().T.numpy()  # where A is 1
-    dots = {"linestyle": "", "marker": "s", "markersize": 7}
-    moved = np.isin(there, swapped) | np.isin(here, swapped)
-    for some, color in (~moved, display.INK), (moved, ACCENT[1]):
-        ax.plot(
-            MATRIX + ROW * (here + 0.5)[some],
-            TOP + ROW * there[some],
-            color=color,
-            **dots,
-        )
-
-    h, total = outputs(order)
-    for i, atom in enumerate(order):
-        y, own = TOP + i * ROW, write | style(i in swapped)
-        if i in swapped:
-            ax.barh(y, MATRIX - 6, ROW, facecolor=(ACCENT[1], 0.2), linewidth=0)
-        ax.text(8, y, i, ha="right", **own)
-        ax.text(18, y, elements[atom], **own)
-        ax.text(PROTONS, y, f"{protons[atom].item():.0f}", ha="center", **own)
-        ax.text(WEIGHT, y, "w", **write)
-        hue = (HUES[elements[atom]], 0.3)
-        ax.barh(y, 13 * h[i], ROW - 5, BARS, fc=hue, ec=display.INK, lw=0.8)
-        ax.text(WIDTH, y, f"{h[i]:.2f}", ha="right", **own)
-    ax.hlines(bottom + 2, BARS, WIDTH, color=display.INK, linewidth=0.8)
-    ax.text(WIDTH, bottom + 12, f"sum {total:.2f}", ha="right", weight="bold", **write)
+    for y in (52, 143, 262):
+        draw_layer(ax, y, write)
+    draw_cat(ax, k)
+    draw_melody(ax, k)
+    draw_molecule(ax, *numberings[k], write)
+    draw_atoms(ax, *numberings[k], write)
+    ax.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0), aspect="auto")
     return fig
 
 
 def describe(k):
     order, swapped = numberings[k]
-    h, total = outputs(order)
-    change = (
-        f"Numbers {swapped[0]} and {swapped[1]} have changed places."
-        if k
-        else "As a chemist writes it."
-    )
+    h, total = read(order)
+    change = f", numbers {swapped[0]} and {swapped[1]} just swapped" if k else ""
     rows = ", ".join(f"{i} {elements[atom]} {h[i]:.2f}" for i, atom in enumerate(order))
     return (
-        f"Acetamide, nine atoms, numbered. {change} Below, a row for each number: the "
-        "atom's element and protons, its bonds as a row of a matrix, and what one "
-        f"layer with the one weight w = 0.5 gives for it: {rows}. The sum is "
-        f"{total:.2f}, in every numbering."
+        f"Three layers with the one weight 0.5. A cat, {STEP * k} pixels to the right, "
+        "and its edges, as far to the right. A melody of eleven notes that starts "
+        f"{k} beats late, and a recurrent cell's answer, as late. Acetamide, its nine "
+        f"atoms numbered anew {k} times{change}, and a graph layer's outputs by number: "
+        f"{rows}. Their sum is {total:.2f}, in every numbering."
     )
 
 
 display.slider(
-    draw_numbering,
-    range(len(numberings)),
-    label="swaps of two atoms' numbers",
+    draw_change,
+    range(FRAMES),
+    label="steps aside, beats late, numbers swapped",
     alt=describe,
-    caption="One layer with one weight. Swap the numbers of two atoms: the list and "
-    "the bonds that it reads change, its outputs go with their atoms, and the sum "
-    "stays.",
+    caption="One weight at every pixel, at every beat, at every atom. Shift the cat: its "
+    "edges shift along. Start the melody late: the answer is late. Number the atoms "
+    "anew: each output goes with its atom, and the sum stays.",
     start=4,
 )
 
 # %% [markdown]
-# [Start with graphs](gnn/message_passing){.door-start}
+# [Start reading](cnn/layers){.door-start}
 #
 # Shift the photograph of a cat, and it is still a cat. Play a melody later, and it is still that melody. Number the
 # atoms of a molecule anew, and it is still that molecule. A network with the same weights at every place, moment and
@@ -198,8 +236,6 @@ display.slider(
 # {doc}`PyG's conventions <appendix/pyg>` included, were verified when these pages were made.
 #
 # ## The parts
-#
-# Parts I and III can be read, and the first chapters of Part II.
 #
 # ### Part I: convolution
 #

@@ -4,11 +4,14 @@ the way; what every page says of itself to those who link to it.
 
 import posixpath
 import re
-from itertools import chain, pairwise
+from base64 import b64decode
+from io import BytesIO
+from itertools import chain, combinations, pairwise
 from types import SimpleNamespace
 
 import contents
 
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
@@ -21,6 +24,7 @@ from pages import door
 from visits import read
 
 PARTS = door.parts(parse_toc_yaml(contents.TOC))
+BOX = ("x", "width"), ("y", "height")
 BOOKKEEPING = {"appendix/questions", "appendix/ledger", "appendix/records", "appendix/run_times"}
 
 
@@ -78,14 +82,45 @@ def test_outputs_go_with_their_atoms_and_their_sum_stays(page):
     for frame in page.select(".book-slider .book-frame"):
         texts = [text.get_text() for text in frame.select("text")]
         sums.append(texts[-1])
-        rows = texts[texts.index("w = 0.5") + 1 : -1]
-        rows = [rows[i : i + 5] for i in range(0, len(rows), 5)]  # number, element, protons, w, output
+        rows = texts[-28:-1]
+        rows = [rows[i : i + 3] for i in range(0, len(rows), 3)]  # number, element, output
         assert [row[0] for row in rows] == [str(number) for number in range(9)]
         lists.append("".join(row[1] for row in rows))
-        outputs.append(sorted((row[1], row[4]) for row in rows))
+        outputs.append(sorted((row[1], row[2]) for row in rows))
     assert len(lists) >= 10 and all(before != after for before, after in pairwise(lists))
     assert all(each == outputs[0] for each in outputs)
     assert len(set(sums)) == 1 and re.fullmatch(r"sum \d+\.\d\d", sums[0])
+
+
+def test_edges_shift_with_the_cat(page):
+    frames = [[picture(image) for image in frame.select("image")] for frame in page.select(".book-slider .book-frame")]
+    assert len(frames) >= 10
+    for before, after in pairwise(frames):
+        for old, new in zip(before, after, strict=True):  # what the layer is given, and its output
+            assert np.array_equal(old[:, :-3], new[:, 3:]) and not np.array_equal(old, new)
+
+
+def picture(image):
+    data = image["xlink:href"].removeprefix("data:image/png;base64,")
+    return np.asarray(Image.open(BytesIO(b64decode(data))).convert("L"))
+
+
+def test_the_answer_to_a_late_melody_is_as_late(page):
+    """In each frame the bars of the state stand a beat, 4.05 points, further to the right than in the one before."""
+    frames = [bars(frame) for frame in page.select(".book-slider .book-frame")]
+    assert len(frames[0]) >= 11 and np.ptp(frames[0][:, 1]) > 10
+    for before, after in pairwise(frames):
+        seen = len(after)  # what fades out leaves the picture
+        assert len(before) - seen <= 1
+        assert np.allclose(after, before[:seen] + (4.05, 0), rtol=0, atol=0.11)  # coordinates have one decimal
+
+
+def bars(frame):
+    """The bars that can be seen: left edges and heights, in points [bars, 2]."""
+    paths = [path["d"] for path in frame.find_all("path", style="fill: #2b7bb9")]
+    corners = [np.array(re.findall(r"[\d.]+", path), float).reshape(-1, 2) for path in paths]
+    boxes = np.array([(*box.min(axis=0)[:1], np.ptp(box[:, 1])) for box in corners])
+    return boxes[boxes[:, 1] > 1]
 
 
 # --- what a link shows ---
@@ -180,13 +215,13 @@ def test_parts_that_are_not_there_are_said_to_follow(page):
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["desk", "phone"])
-def test_the_heads_of_the_figures_columns_stand_apart_and_a_card_below_its_heading(browser, site, width, height):
+def test_what_the_figure_says_stands_apart_and_a_card_below_its_heading(browser, site, width, height):
     with browser.new_page(viewport={"width": width, "height": height}) as tab:
         tab.goto((site / "index.html").as_uri())
-        frame = tab.locator(".book-telling")
-        heads = [frame.get_by_text(head, exact=True).bounding_box() for head in ("atom", "protons", "bonds")]
-        for left, right in pairwise(heads):
-            assert right["x"] - (left["x"] + left["width"]) >= 8
+        words = [word.bounding_box() for word in tab.locator(".book-telling text").all()]
+        for a, b in combinations(words, 2):
+            apart = max(abs(a[x] + a[size] / 2 - b[x] - b[size] / 2) - (a[size] + b[size]) / 2 for x, size in BOX)
+            assert apart > -5  # boxes have room above and below their letters
         card, said = (
             tab.locator(f"section > {box}").first.bounding_box() for box in ("section:has(> p > .door-facts)", "h2 + p")
         )
