@@ -237,6 +237,8 @@ display.slider(
 #
 # ## The parts
 #
+# Read them in order, or begin with the one that you need: where it leans on another, a link leads there.
+#
 # ### Part I: convolution
 #
 # An edge is an edge wherever it stands in a picture. How do a few weights see every place of an image, and how do they
