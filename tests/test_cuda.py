@@ -107,7 +107,7 @@ def test_networks_for_images(name):
     torch.testing.assert_close(network.cuda()(images.cuda()).cpu(), here, rtol=1e-7, atol=1e-7)
 
 
-def trained(folder, stop_at=None, amp=None):
+def trained(folder, stop_at=None, precision=None):
     """The weights of a small network after twelve steps on the GPU, and the precision that it computed in."""
     training.seed_everything(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
@@ -126,7 +126,9 @@ def trained(folder, stop_at=None, amp=None):
 
     run = runs.Run("toy", {"profile": "full", "run": "a", "seed": 0}, build=folder)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    done = training.fit(run, model, loss, batch, optimizer, steps=12, amp=amp, checkpoint_seconds=0, validate_every=4)
+    done = training.fit(
+        run, model, loss, batch, optimizer, steps=12, precision=precision, checkpoint_seconds=0, validate_every=4
+    )
     return done, model.state_dict(), seen
 
 
@@ -138,4 +140,4 @@ def test_training_goes_on_from_its_checkpoint(tmp_path):
     again, weights_again, _ = trained(tmp_path / "stopped")
     assert again.curves == whole.curves
     assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
-    assert trained(tmp_path / "exact", amp=False)[2] == {torch.float32}
+    assert trained(tmp_path / "exact", precision="float32")[2] == {torch.float32}

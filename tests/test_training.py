@@ -258,7 +258,7 @@ def test_a_checkpoint_of_other_parameters_is_refused(tmp_path):
         {"rate": 0.02},
         {"clip": 2.0},
         {"warmup": 2},
-        {"amp": True},
+        {"precision": "bfloat16"},
         {"schedule": training.constant},
         {"validate_every": 3},
         {"parameters": {"seed": 1}},
@@ -412,6 +412,56 @@ def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(tmp_path):
     with pytest.raises(TrainingError, match="gradient_norm inf at step 0"):
         training.fit(a_run(tmp_path), model, steep, lambda step: None, optimizer, steps=1)
     assert model.weight.item() == 1
+
+
+def test_a_loop_that_runs_ahead_of_its_device_ends_where_one_that_waits_does(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "hurries", lambda device: True)
+    assert same(run(tmp_path, log_every=4)[0], undisturbed[0])
+    assert run(tmp_path, log_every=4)[1].curves == undisturbed[1].curves
+
+
+def test_a_loop_that_runs_ahead_names_the_first_step_that_is_not_finite_and_saves_none(
+    undisturbed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "hurries", lambda device: True)
+    data, read = Toy(), []
+
+    def sometimes(model, batch):
+        return loss(model, batch) * (math.nan if len(data.asked) >= 7 else 1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            training, "read", lambda unread, *rest, real=training.read: read.append(len(unread)) or real(unread, *rest)
+        )
+        with pytest.raises(TrainingError, match=r"loss nan, .* at step 6;"):
+            run(tmp_path, data, sometimes, log_every=100)
+    assert read == [5, 5], "it waits where it validates, and only there"
+    monkeypatch.undo()
+    assert same(run(tmp_path)[0], undisturbed[0]), "the checkpoint from before the failure was to be kept"
+
+
+def test_a_gradient_that_overflows_in_float16_leaves_its_step_out_and_halves_the_scale(tmp_path):
+    model, weights = torch.nn.Linear(1, 1, bias=False), []
+    torch.nn.init.ones_(model.weight)
+
+    def steep(model, batch):
+        weights.append(model.weight.item())
+        return model(torch.full((1, 1), 1e4)).float().sum() / 4  # times 65536, no number of 16 bits is as large
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
+    training.fit(a_run(tmp_path), model, steep, lambda step: None, optimizer, steps=30, precision="float16")
+    skipped = [before == after for before, after in itertools.pairwise(weights)]
+    assert skipped[0] and not skipped[-1] and skipped == sorted(skipped, reverse=True)
+
+
+def test_a_scaled_run_goes_on_with_its_scale(tmp_path):
+    def train(folder, stop_at=None):
+        data = Toy(lambda call: (_ for _ in ()).throw(KeyboardInterrupt) if call == stop_at else None)
+        return run(folder, data, precision="float16", checkpoint_seconds=0)[0]
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped", stop_at=9)
+    assert same(train(tmp_path / "stopped"), train(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -664,8 +714,10 @@ def test_a_state_is_carried_from_batch_to_batch_and_through_a_stop(tmp_path):
     assert same(weights, weights_again)
 
 
-@pytest.mark.parametrize(("amp", "dtype"), [(None, torch.float32), (True, torch.bfloat16)])
-def test_reduced_precision_is_for_those_who_ask_where_there_is_no_cuda_device(tmp_path, amp, dtype):
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [(None, torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.float16)]
+)
+def test_reduced_precision_is_for_those_who_ask_where_there_is_no_cuda_device(tmp_path, precision, dtype):
     seen = set()
 
     def watched(model, batch):
@@ -675,7 +727,7 @@ def test_reduced_precision_is_for_those_who_ask_where_there_is_no_cuda_device(tm
 
     model = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    training.fit(a_run(tmp_path), model, watched, Epochs(), optimizer, steps=1, amp=amp)
+    training.fit(a_run(tmp_path), model, watched, Epochs(), optimizer, steps=1, precision=precision)
     assert seen == {dtype}
     assert model.weight.dtype == torch.float32
 

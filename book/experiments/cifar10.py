@@ -32,8 +32,9 @@ label_smoothing = 0.1
 augment = True  # shift and mirror every image anew, each time it is trained on
 noise = 0.0  # the largest standard deviation of the noise on half of the images
 cifar10c = True  # score under the second table of corruptions, too
-precision = "auto"  # bfloat16 where the device multiplies it, else float32
+precision = "auto"  # bfloat16 where the device multiplies it, else float32; or float16
 device = "auto"  # a GPU where there is one
+deterministic = False  # on a GPU, the same sums in the same order
 export = True  # keep the weights for other pages
 
 # %% tags=["set-up"]
@@ -66,14 +67,14 @@ settings = parameters.check(
     augment=bool,
     noise=parameters.Between(0, 1),
     cifar10c=bool,
-    precision=("auto", "bfloat16", "float32"),
+    precision=("auto", *devices.PRECISIONS),
     device=("auto", "cpu", "cuda"),
+    deterministic=bool,
     export=bool,
 )
 display.use_book_style()
 this_run = runs.Run("cifar10", settings)
-device, precision = devices.choose(device, precision)
-amp = precision == "bfloat16"
+device, precision = devices.choose(device, precision, deterministic)
 training.seed_everything(seed)
 
 # %% [markdown]
@@ -191,7 +192,7 @@ print(f"{architecture}: {num_parameters:,} parameters")
 
 # %%
 def judge(network, images):
-    return robustness.logits(network, images, mean, std, amp=amp)
+    return robustness.logits(network, images, mean, std, precision=precision)
 
 
 def validate(network):
@@ -224,7 +225,7 @@ trained = training.fit(
     schedule=getattr(training, schedule),
     warmup=round(warmup * steps),
     clip=clip,
-    amp=amp,
+    precision=precision,
 )
 
 

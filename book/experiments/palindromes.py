@@ -33,6 +33,7 @@ steps = 300
 learning_rate = 1e-3
 clip = 10.0  # of the gradient's global norm
 device = "auto"  # a GPU where there is one
+deterministic = False  # on a GPU, the same sums in the same order
 export = False  # keep the weights of the best seed for other pages
 
 # %% tags=["set-up"]
@@ -70,11 +71,12 @@ settings = parameters.check(
     learning_rate=parameters.Between(1e-6, 1.0),
     clip=parameters.Between(1e-6, 1e6),
     device=("auto", "cpu", "cuda"),
+    deterministic=bool,
     export=bool,
 )
 display.use_book_style()
 this_run = runs.Run("palindromes", settings)
-device, _ = devices.choose(device)
+device, _ = devices.choose(device, "float32", deterministic)
 
 # %% [markdown]
 # ## What the full runs gave
@@ -245,7 +247,7 @@ def train(part):
         stop=solved,
         schedule=training.constant,
         clip=clip,
-        amp=False,
+        precision="float32",
         log_every=250,
     )
     return network, trained, at_start

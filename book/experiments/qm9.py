@@ -34,12 +34,14 @@ epochs = 2
 batch_size = 128
 learning_rate = 3e-3
 schedule = "cosine"
+device = "auto"  # a GPU where there is one
+deterministic = False  # on a GPU, the same sums in the same order
 weights = "qm9_gnn"  # the name under which other pages find them, or None
 
 # %% tags=["set-up"]
 import hashlib
 
-from helpers import display, files, parameters, records, runs, training
+from helpers import devices, display, files, parameters, records, runs, training
 from helpers.gnn import folding, molecules
 from helpers.gnn.molecule_models import MoleculeGNN, MoleculeMLP
 
@@ -66,11 +68,13 @@ settings = parameters.check(
     batch_size=range(1, 10_001),
     learning_rate=parameters.Between(1e-6, 1.0),
     schedule=("cosine", "constant"),
+    device=("auto", "cpu", "cuda"),
+    deterministic=bool,
     weights=("qm9_gnn", "qm9_folded", None),
 )
 display.use_book_style()
 this_run = runs.Run("qm9", settings)
-device = "cuda" if torch.cuda.is_available() else "cpu"
+device, _ = devices.choose(device, "float32", deterministic)
 training.seed_everything(seed)
 
 # %% [markdown]
@@ -233,7 +237,7 @@ trained = training.fit(
     schedule=getattr(training, schedule),
     warmup=steps // 10,
     clip=1.0,
-    amp=False,  # an energy to one part in 2,000 asks for more digits than bfloat16 has
+    precision="float32",  # an energy to one part in 2,000 asks for more digits than bfloat16 has
 )
 
 

@@ -30,8 +30,9 @@ learning_rate = 1e-2  # the highest
 schedule = "cosine"  # or "constant"
 warmup = 0.02  # the part of the steps in which the rate rises
 clip = 5.0  # of the gradient's global norm
-precision = "auto"  # bfloat16 where the device multiplies it, else float32
+precision = "auto"  # bfloat16 where the device multiplies it, else float32; or float16
 device = "auto"  # a GPU where there is one
+deterministic = False  # on a GPU, the same sums in the same order
 export = True  # keep the weights for other pages, in half precision
 
 # %% tags=["set-up"]
@@ -64,14 +65,14 @@ settings = parameters.check(
     schedule=("cosine", "constant"),
     warmup=parameters.Between(0, 1),
     clip=parameters.Between(1e-6, 1e6),
-    precision=("auto", "bfloat16", "float32"),
+    precision=("auto", *devices.PRECISIONS),
     device=("auto", "cpu", "cuda"),
+    deterministic=bool,
     export=bool,
 )
 display.use_book_style()
 this_run = runs.Run("text", settings)
-device, precision = devices.choose(device, precision)
-amp = precision == "bfloat16"
+device, precision = devices.choose(device, precision, deterministic)
 training.seed_everything(seed)
 
 # %% [markdown]
@@ -272,7 +273,7 @@ def read_on(network, text):
     costs, right, state = [], [], None
     for start in range(0, len(text) - 1, 250):  # so that the scores need little memory
         x, target = text[start:][:250][: len(text) - 1 - start], text[start + 1 :][:250]
-        with torch.autocast(device, torch.bfloat16, enabled=amp):
+        with devices.autocast(device, precision):
             scores, state = network(x, state)
         costs.append(cost(scores, target))
         right.append(scores.argmax(2) == target)
@@ -313,7 +314,7 @@ trained = training.fit(
     schedule=getattr(training, schedule),
     warmup=round(warmup * steps),
     clip=clip,
-    amp=amp,
+    precision=precision,
     log_every=100,
 )
 

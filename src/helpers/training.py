@@ -6,19 +6,15 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from helpers import checkpoints
+from helpers import checkpoints, devices
+from helpers.checks import check_count, check_options, largest_weights, require_finite
 from helpers.experiments import RunError
-
-
-class TrainingError(RunError):
-    """A training that diverged: loss, gradient, weights or score are not finite."""
 
 
 @dataclass
@@ -105,7 +101,7 @@ def fit(
     schedule=cosine,
     warmup=0,
     clip=math.inf,
-    amp=None,
+    precision=None,
     log_every=50,
     checkpoint_seconds=60.0,
 ):
@@ -116,8 +112,9 @@ def fit(
     batch)`` its mean loss, a scalar tensor. With ``carry``, a state that goes from batch to batch (a tensor, or nested
     tuples of them), ``loss(model, batch, state)`` returns the loss and the next state, which is cut off from the graph.
     ``schedule(step, steps, warmup)`` is the factor of the optimiser's learning rates; ``clip`` bounds the global norm
-    of the gradient; ``amp`` computes in bfloat16 where PyTorch's autocast does (by default on CUDA devices: it seldom
-    pays elsewhere).
+    of the gradient; ``precision`` is "float32" (by default on a CPU), or "bfloat16" (by default on a GPU) or "float16"
+    where PyTorch's autocast computes so. In float16 the loss is scaled, and a step whose gradient overflows is left
+    out and the scale halved.
 
     Every ``validate_every`` steps, and after the last one, ``validate(model)`` is called in evaluation mode and
     without gradients; it returns a dictionary of numbers, and the curves grow by them, by the step and by the mean
@@ -128,9 +125,12 @@ def fit(
     have had: ``loss``, ``batch`` and ``validate`` may draw from the global generators, whose states are part of the
     checkpoint. (On CUDA this is so as far as the model's operations are deterministic.)
 
+    A GPU is not waited for at every step: losses are read in arrears, at the latest every ``log_every`` steps, and
+    before anything is saved or shown.
+
     Returns :class:`Trained`. Raises TrainingError when a loss, gradient, score or weight is not finite (the checkpoint
-    stays as it was), RunError when a full run's checkpoint is damaged, of other settings, or cannot be written, and
-    ValueError for an option that is out of range.
+    stays as it was, and on a CPU so do the weights), RunError when a full run's checkpoint is damaged, of other
+    settings, or cannot be written, and ValueError for an option that is out of range.
     """
     from torch.utils.tensorboard import SummaryWriter  # not above: it takes a second, and only a training needs it
 
@@ -144,11 +144,13 @@ def fit(
     check_options(options | {"log_every": log_every, "checkpoint_seconds": checkpoint_seconds})
     if not {weight for group in optimizer.param_groups for weight in group["params"]} <= set(model.parameters()):
         raise ValueError("the optimiser holds parameters that are none of the model's: make it of model.parameters()")
-    options |= {"amp": device.type == "cuda" if amp is None else amp, "schedule": schedule.__name__}
+    precision = precision or ("bfloat16" if device.type == "cuda" else "float32")
+    options |= {"precision": precision, "schedule": schedule.__name__}
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
     rates = [group["lr"] for group in optimizer.param_groups]
     settings = run.settings | options | optimizer_settings(optimizer) | getattr(batch, "settings", {})
     saved, history = run.load(settings)
-    here = restore(saved, model, optimizer, device) if saved else Place(carried=carry)
+    here = restore(saved, model, optimizer, scaler, device) if saved else Place(carried=carry)
     last_save = time.monotonic()
     begin = last_save - here.seconds  # by a clock that stood still between the processes
 
@@ -158,6 +160,7 @@ def fit(
         run.report(state, step=here.step, steps=steps, seconds=here.seconds, latest=latest, **more)
 
     report("running")
+    unread = []  # losses and norms of the gradient, on the device
     model.train()
     bar = tqdm(total=steps, initial=here.step, desc=run.name, disable=None)  # None: only on a terminal
     with full_disk_told(run.name), bar, SummaryWriter(run.folder / "tensorboard", purge_step=here.step + 1) as board:
@@ -166,25 +169,30 @@ def fit(
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * schedule(here.step, steps, warmup)
                 sample = to_device(batch(here.step), device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=options["amp"]):
+                with devices.autocast(device, precision):
                     if carry is None:
                         value, carried = loss(model, sample), None
                     else:
                         value, carried = loss(model, sample, here.carried)
                 optimizer.zero_grad()
-                value.backward()
+                scaler.scale(value).backward()
+                scaler.unscale_(optimizer)
                 norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-                scalars = {"loss": value.item(), "gradient_norm": norm.item(), "learning_rate": group["lr"]}
-                # Waiting here for the device, at every step, keeps what is not finite out of the weights.
-                require_finite(scalars, run, here.step)
-                optimizer.step()
-                here.step, here.count, here.losses = here.step + 1, here.count + 1, here.losses + scalars["loss"]
+                unread.append(torch.stack([value.detach().double(), norm.double()]))
+                due = time.monotonic() - last_save >= checkpoint_seconds
+                validating = (here.step + 1) % options["validate_every"] == 0 or here.step + 1 == steps
+                logging = (here.step + 1) % log_every == 0
+                if due or validating or logging or not hurries(device):
+                    scalars = read(unread, here, run, scaler) | {"learning_rate": group["lr"]}
+                scaler.step(optimizer)
+                scaler.update()
+                here.step += 1
                 here.carried = detach(carried)
                 bar.update()
-                if here.step % log_every == 0:
+                if logging:
                     show(board, "step", scalars, here.step)
                     report("running")
-                if here.step % options["validate_every"] == 0 or here.step == steps:
+                if validating:
                     scores = {"train_loss": here.losses / here.count} | score(model, validate)
                     require_finite(scores, run, here.step)
                     show(board, "validation", scores, here.step)
@@ -193,12 +201,12 @@ def fit(
                     here.count, here.losses = 0, 0.0
                     here.stopped = stop is not None and bool(stop(here.curves))
                     report("running")
-                over = here.stopped or here.step == steps
-                if over or time.monotonic() - last_save >= checkpoint_seconds:
+                if due or here.stopped or here.step == steps:
                     require_finite(largest_weights(model), run, here.step)
                     board.flush()  # first, so that no scalar is missing from before the checkpoint
                     here.seconds = time.monotonic() - begin
                     states = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                    states["scaler"] = scaler.state_dict()
                     run.save(settings, history, place=vars(here), random=checkpoints.random_states(), **states)
                     last_save = time.monotonic()
         except Exception as error:
@@ -209,10 +217,31 @@ def fit(
     return Trained(here.curves, here.seconds, here.step, history)
 
 
-def restore(saved, model, optimizer, device):
-    """Put model, optimiser and the global generators where a checkpoint left them; return the place."""
+def hurries(device):
+    """Whether the loop may run ahead of what the device computes."""
+    return device.type != "cpu"
+
+
+def read(unread, here, run, scaler):
+    """Wait for the device, add the losses of ``unread`` steps to those of the place, and return the last as scalars.
+
+    Raises TrainingError for the first that is not finite; a gradient that overflows while its loss is scaled is no
+    such thing as long as there is a scale that it could bear.
+    """
+    first = here.step + 1 - len(unread)
+    for step, (value, norm) in enumerate(torch.stack(unread).tolist(), first):
+        scalars = {"loss": value, "gradient_norm": norm}
+        require_finite(scalars if scaler.get_scale() <= 1 else {"loss": value}, run, step)
+        here.losses, here.count = here.losses + value, here.count + 1
+    unread.clear()
+    return scalars
+
+
+def restore(saved, model, optimizer, scaler, device):
+    """Put all that trains, and the global generators, where a checkpoint left them; return the place."""
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
+    scaler.load_state_dict(saved["scaler"])
     checkpoints.restore_random_states(saved["random"])
     return Place(**saved["place"] | {"carried": to_device(saved["place"]["carried"], device)})
 
@@ -247,41 +276,10 @@ def score(model, validate):
     return {name: float(number) for name, number in scores.items()}
 
 
-def check_options(options):
-    """Raise ValueError for an option of ``fit`` that is out of range."""
-    for name, least in (("steps", 1), ("validate_every", 1), ("log_every", 1), ("warmup", 0)):
-        check_count(name, options[name], least)
-    clip, pause = options["clip"], options["checkpoint_seconds"]
-    if not (isinstance(clip, Real) and clip > 0):  # nor is NaN
-        raise ValueError(f"clip = {clip!r}: expected a number above 0, or math.inf for none")
-    if not (isinstance(pause, Real) and pause >= 0):
-        raise ValueError(f"checkpoint_seconds = {pause!r}: expected a number from 0 on")
-
-
-def check_count(name, number, least=1):
-    """Raise ValueError unless ``number`` is a whole one, and not less than ``least``."""
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:
-        raise ValueError(f"{name} = {number!r}: expected a whole number from {least} on")
-
-
 def optimizer_settings(optimizer):
     """Name and options of an optimiser, before any schedule has changed them."""
     groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     return {"optimizer": type(optimizer).__name__, "optimizer_groups": groups}
-
-
-def require_finite(numbers, run, step):
-    """Raise TrainingError when one of ``numbers``, by their names, is NaN or infinite."""
-    wrong = {name: number for name, number in numbers.items() if not math.isfinite(number)}
-    if wrong:
-        told = ", ".join(f"{name} {number:g}" for name, number in wrong.items())
-        raise TrainingError(f"{run.name}: {told} at step {step}; a smaller learning rate or a clip may help")
-
-
-def largest_weights(model):
-    """The largest absolute value of each floating-point tensor of the model's state, by its name; NaN counts most."""
-    state = model.state_dict().items()
-    return {name: tensor.abs().max().item() for name, tensor in state if tensor.is_floating_point() and tensor.numel()}
 
 
 def to_device(batch, device):

@@ -67,7 +67,7 @@ def test_logits_are_the_network_s_whatever_the_batch():
     expected = network(standardize(images, mean, std))
     for size in (1, 3, 500):
         torch.testing.assert_close(logits(network, images, mean, std, batch_size=size), expected, rtol=0, atol=1e-5)
-    said = logits(network, images, mean, std, amp=True)
+    said = logits(network, images, mean, std, precision="bfloat16")
     assert said.dtype == torch.float32 and not said.requires_grad
     torch.testing.assert_close(said, expected, rtol=0, atol=0.05)
 

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from helpers import devices
+
 
 def corruption_error(errors, baseline):
     """CE, equation 1 of the 2021 assignment: the sum of ``errors`` over the severities, over that of ``baseline``.
@@ -55,12 +57,12 @@ def standardize(images, mean, std):
 
 
 @torch.no_grad()
-def logits(network, images, mean, std, amp=False, batch_size=500):
+def logits(network, images, mean, std, precision="float32", batch_size=500):
     """What ``network`` (on its device, in evaluation mode) says of uint8 ``images`` [N, C, H, W]: float32 [N, classes].
 
-    ``mean`` and ``std`` are those that it was trained with; ``amp`` computes in bfloat16 where autocast does.
+    ``mean`` and ``std`` are those that it was trained with; ``precision`` is that of autocast.
     """
     device = next(network.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+    with devices.autocast(device, precision):
         parts = [network(standardize(part.to(device), mean, std)).float().cpu() for part in images.split(batch_size)]
     return torch.cat(parts)
