@@ -159,6 +159,11 @@ $(RUNS): export OMP_NUM_THREADS = $(THREADS)
 $(RUNS):
 	@$(BIN)/python tools/rerun.py $@
 
+.PHONY: submit
+submit: $(VENV)/installed  ## the same on a Slurm cluster, a GPU a run: EXPERIMENT=qm9 [GPU=a100 TIME=2:00:00 MEMORY=32G AT_ONCE=4 SBATCH=--wait]
+	@$(BIN)/python tools/submit.py "$(EXPERIMENT)" "$(AT_ONCE)" $(if $(GPU),--gres=gpu:$(GPU):1) \
+		$(if $(TIME),--time=$(TIME)) $(if $(MEMORY),--mem=$(MEMORY)) $(SBATCH)
+
 .PHONY: status
 status: $(VENV)/installed  ## tell what experiments are done, running, failed or missing, and how long is left
 	@$(BIN)/python tools/status.py

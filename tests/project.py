@@ -12,7 +12,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("Makefile", "requirements.in", "requirements.txt", "tools", "src"):
+        for name in ("Makefile", "requirements.in", "requirements.txt", "tools", "src", "slurm"):
             copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
             copy(PROJECT / name, folder / name)
         for name in ("requirements.in", "requirements.txt"):  # what is installed is not to be installed again

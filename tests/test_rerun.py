@@ -30,6 +30,7 @@ deadly = False
 # %% tags=["set-up"]
 import os
 import signal
+import time
 
 from helpers import parameters, records, runs, training
 
@@ -52,6 +53,8 @@ def batch(step):
     if deadly and part.seed == 4 and step == 9 and not once.exists():
         once.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    while step == 9 and os.path.exists(f"gates/{this_run.name}"):
+        time.sleep(0.05)
     return torch.randn(3, 1)
 
 

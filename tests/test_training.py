@@ -343,6 +343,7 @@ def test_damage_is_told_and_never_trained_on(tmp_path_factory, data):
     if not good.exists():
         run(folder)
         checkpoint.rename(good)
+        assert not checkpoints.before(checkpoint).exists(), "which would take its place"
     expected = torch.load(good)["model"]
     whole = bytearray(good.read_bytes())
     place = data.draw(st.integers(0, len(whole) - 1), "place")
@@ -359,6 +360,24 @@ def test_damage_is_told_and_never_trained_on(tmp_path_factory, data):
     else:  # only what a zip file says of dates and the like was changed
         assert same(weights, expected)
     assert asked.asked == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(kill=st.integers(6, STEPS - 1), cut=st.floats(0, 0.99))
+def test_a_truncated_checkpoint_gives_way_to_the_one_before(undisturbed, tmp_path_factory, kill, cut):
+    folder = tmp_path_factory.mktemp("truncated")
+
+    def stop(call):
+        if call == kill:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, Toy(stop), checkpoint_seconds=0)
+    newest = kept(folder) / "checkpoint.pt"
+    os.truncate(newest, int(cut * newest.stat().st_size))
+    asked = Toy()
+    weights, _ = run(folder, asked)
+    assert same(weights, undisturbed[0]) and len(asked.asked) == STEPS - kill + 1, "one step is computed again"
 
 
 def test_a_checkpoint_is_never_executed(tmp_path):

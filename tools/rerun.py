@@ -9,6 +9,7 @@ import sys
 from helpers import experiments, files, records, runs
 
 TIMEOUT = 4 * 3600  # seconds, of the cell that trains
+TRY_AGAIN = 75  # the exit status (EX_TEMPFAIL of sysexits.h) when nothing is wrong with the run itself
 
 
 def missing(experiment):
@@ -30,7 +31,7 @@ def main(experiment, run):
     if told.state == "broken":  # no reason to run it: nothing is overwritten
         raise SystemExit(f"{experiment}/{run}: {told.message}")
     if who := runs.holder(folder / "lock"):
-        raise SystemExit(f"{experiment}/{run}: {who} works on this run")
+        not_now(f"{experiment}/{run}: {who} works on this run")
     failure = folder / "error.txt"
     failure.unlink(missing_ok=True)
     print(f"{experiment}/{run}: started, `make status` says how far it is", flush=True)
@@ -38,11 +39,11 @@ def main(experiment, run):
         notebooks.execute(experiments.FOLDER / f"{experiment}.py", folder / "executed.ipynb", parameters, TIMEOUT)
         records.load(experiment, run)
     except DeadKernelError:
-        raise SystemExit(f"{experiment}/{run}: its process died, `make rerun` resumes it") from None
+        not_now(f"{experiment}/{run}: its process died, `make rerun` resumes it")
     except (SystemExit, CellTimeoutError, OSError, records.RecordError) as error:
         last = str(error).strip().splitlines()[-1]
         if last.startswith("Locked: "):  # by the process that got ahead of this one, whose run this is
-            raise SystemExit(last.removeprefix("Locked: ")) from None
+            not_now(last.removeprefix("Locked: "))
         try:
             files.write(failure, f"{error}\n")
             where = f"all of it in {failure.relative_to(files.PROJECT)}"
@@ -50,6 +51,12 @@ def main(experiment, run):
             where = str(full)
         raise SystemExit(f"{experiment}/{run}: {last} ({where})") from None
     print(f"{experiment}/{run}: done", flush=True)
+
+
+def not_now(message):
+    """End with a message and the status that asks for another try."""
+    print(message, file=sys.stderr)
+    raise SystemExit(TRY_AGAIN)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,29 @@
 the runs that are done have in common, group by group, with the spread of their seeds.
 """
 
+import cluster
 from helpers import experiments, runs
 
 
-def rows_of(experiment):
+def rows_of(experiment, queue):
     """A row for each run: experiment, run, state, how far it is, its time, and what else there is to tell."""
     rows = []
     for run in experiments.listed(experiment):
-        told = runs.state(experiment, run)
+        told = with_task(runs.state(experiment, run), queue.get((experiment, run)))
         done = "" if told.done is None else f"{told.done:.0%}"
         time = "" if told.seconds is None else duration(told.seconds) + " left" * (told.state == "running")
         rows.append((experiment, run, told.state, done, time, told.message))
     return rows
+
+
+def with_task(told, task):
+    """The state of a run, with what Slurm says of its task, if it has one."""
+    if task is None:
+        return told
+    if task.state == "running":
+        on = f"on {task.where}, job {task.job}"
+        return told._replace(state="running", message=f"{told.message}  {on}" if told.state == "running" else on)
+    return told._replace(state="queued", message=f"{task.where}, job {task.job}")
 
 
 def group_rows(experiment):
@@ -42,10 +53,14 @@ def show(header, rows):
 
 
 def main():
-    rows, groups, wrong = [], [], []
+    rows, groups, wrong, queue = [], [], [], {}
+    try:
+        queue = cluster.queue()
+    except RuntimeError as error:
+        wrong.append(str(error))
     for experiment in experiments.experiments():
         try:
-            rows += rows_of(experiment)
+            rows += rows_of(experiment, queue)
             groups += group_rows(experiment)
         except experiments.RunError as error:  # one bad list says nothing against the others
             wrong.append(str(error))

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import random
+import sys
 import zipfile
 
 import numpy as np
@@ -12,17 +14,47 @@ from helpers import files
 from helpers.experiments import RunError
 
 
+class Damaged(RunError):
+    """A file that is no checkpoint any more."""
+
+
+def before(path):
+    """Where the checkpoint before the one at ``path`` is kept."""
+    return path.with_name(f"{path.stem}_before{path.suffix}")
+
+
 def save(path, state):
-    """Replace the checkpoint ``path`` by ``state``: dictionaries and lists of tensors, numbers and text."""
+    """Replace the checkpoint ``path`` by ``state``: dictionaries and lists of tensors, numbers and text.
+
+    The one that it replaces is kept as :func:`before`.
+    """
     content = io.BytesIO()  # not the file itself: torch.save tells of a full disk as "unexpected pos 64 vs 0"
     torch.save(plain(state), content)
+    if path.exists():
+        before(path).unlink(missing_ok=True)
+        os.link(path, before(path))
     files.write(path, content.getbuffer())
+
+
+def load_newest(path, settings):
+    """The state of the checkpoint ``path``, or where it is damaged that of the one :func:`before`, if there is one.
+
+    Raises RunError as :func:`load` does.
+    """
+    try:
+        return load(path, settings)
+    except Damaged as error:
+        if not before(path).exists():
+            raise
+        print(f"{error}; until then it goes on from the one before", file=sys.stderr)
+        return load(before(path), settings)
 
 
 def load(path, settings):
     """Return the state of a checkpoint that was made under ``settings``.
 
-    No code in the file is executed. Raises RunError when it is damaged, or was made under other settings.
+    No code in the file is executed. Raises Damaged when it is no checkpoint, RunError when it was made under other
+    settings.
     """
     try:
         with zipfile.ZipFile(path) as file:  # a checkpoint is a zip file, and torch.load ignores its checksums
@@ -31,7 +63,7 @@ def load(path, settings):
         state = torch.load(path, map_location="cpu", weights_only=True)
         theirs = state["settings"]
     except Exception as error:  # there is no end to what zip and pickle say of broken bytes
-        raise RunError(f"{path} is damaged ({error}): delete it, and the run starts anew") from None
+        raise Damaged(f"{path} is damaged ({error}): delete it, and the run starts anew") from None
     other = [name for name in sorted(theirs | settings) if _json(theirs, name) != _json(settings, name)]
     if other:
         changes = ", ".join(f"{name} {_json(theirs, name)} is now {_json(settings, name)}" for name in other)

@@ -13,7 +13,7 @@ def choose(device="auto", precision="auto", deterministic=False):
     The device is "cuda" where PyTorch finds a GPU, else "cpu"; the precision is "bfloat16" where the device multiplies
     it in hardware, else "float32", which is meant in full: TF32, with its 10 bits of mantissa, is switched off.
     "float16" is for GPUs older than bfloat16; ``fit`` then scales the loss. With ``deterministic``, every operation
-    adds in an order of its own or raises RuntimeError, so that a run on a GPU can be repeated bit for bit; it is slower.
+    adds in one order, or raises RuntimeError: a run on a GPU can then be repeated bit for bit, and is slower.
 
     Raises ValueError for a device that is not there.
     """

@@ -5,7 +5,8 @@ what tells of it, in ``build/PROFILE/experiments/EXPERIMENT/RUN/``::
 
     lock            held by the process that works on the run
     progress.json   how far it is and how long is left
-    checkpoint.pt   what training needs to go on; with several seeds, one in each folder ``seed_N/``
+    checkpoint.pt   what training needs to go on; with several seeds, one in each folder ``seed_N/``; beside it the
+                    one before, which takes its place when it is damaged
     tensorboard/    scalars, for ``tensorboard --logdir``
     error.txt       why the last attempt failed
     executed.ipynb  the notebook, when it has come to its end
@@ -120,7 +121,7 @@ class Run:
         if not path.exists():
             return None, [mine]
         try:
-            saved = checkpoints.load(path, settings)
+            saved = checkpoints.load_newest(path, settings)
             if self.profile != "full" and saved["history"][-1]["code"] != mine["code"]:
                 raise RunError(f"{path} was made by other code")
         except RunError:
@@ -167,8 +168,8 @@ class Run:
             packages=packages,
             root=self.results / "records",
         )
-        for part in self.parts:
-            (part.folder / "checkpoint.pt").unlink(missing_ok=True)
+        for checkpoint in (path for part in self.parts for path in part.folder.glob("checkpoint*.pt")):
+            checkpoint.unlink(missing_ok=True)
         return path
 
 
