@@ -159,6 +159,10 @@ $(RUNS): export OMP_NUM_THREADS = $(THREADS)
 $(RUNS):
 	@$(BIN)/python tools/rerun.py $@
 
+.PHONY: data
+data: $(VENV)/installed  ## fetch what full runs read, to SHARED_WEIGHTS_DATA or your cache: for nodes without internet
+	@$(BIN)/python -c 'from helpers import data; data.cifar10("train"); [data.book(name) for name in data.BOOKS]; print(data.data_root())'
+
 .PHONY: submit
 submit: $(VENV)/installed  ## the same on a Slurm cluster, a GPU a run: EXPERIMENT=qm9 [GPU=a100 TIME=2:00:00 MEMORY=32G AT_ONCE=4 SBATCH=--wait]
 	@$(BIN)/python tools/submit.py "$(EXPERIMENT)" "$(AT_ONCE)" $(if $(GPU),--gres=gpu:$(GPU):1) \
