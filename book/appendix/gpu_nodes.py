@@ -39,7 +39,7 @@ display.use_book_style()
 #
 # `make submit` reads the list of runs beside the notebook, `book/experiments/cifar10.yaml`, and refuses it, with
 # nothing submitted, when something in it is wrong. It hands the runs that have no record and are not in the queue to
-# Slurm as one array: a task a run, a GPU a task. Call it again whenever you like.
+# Slurm as one array: one task per run, one GPU per task. Call it again whenever you like.
 #
 # What a task asks of a node stands at the head of `slurm/rerun.sbatch`: one GPU of any type, two cores, 16 GB, four
 # hours. Say otherwise on the command line, and hand other options to `sbatch` itself:
