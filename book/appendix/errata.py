@@ -964,10 +964,10 @@ print("PyTorch", [f"{entry:.1e}" for entry in w])
 # ### Adam's time, equations 25 to 29
 #
 # To find $w^{(t+1)}$ these equations ask for the gradient $G^{(t+1)}$, at weights that are not there yet; meant is
-# $G^{(t)}$. The moment with index $t + 1$ is divided by $1 - \beta^t$. Counted from $t = 0$, as the indices say, the first
-# step divides by zero. The power is the number of gradients in the mean: $t + 1$ when the first step is $t = 0$,
-# {eq}`eq-rnn-adam`; $t$ only where it is $t = 1$. And $u$ and $s$ are estimates of two *moments* of the gradient, its mean
-# and its mean square, not of momentum.
+# $G^{(t)}$. The moment with index $t + 1$ is divided by $1 - \beta^t$. Counted from $t = 0$, as the indices say, the
+# first step divides by zero. The power is the number of gradients in the mean: $t + 1$ when the first step is $t = 0$,
+# {eq}`eq-rnn-adam`; $t$ only where it is $t = 1$. And $u$ and $s$ are estimates of two *moments* of the gradient, its
+# mean and its mean square, not of momentum.
 
 
 # %%
@@ -994,11 +994,11 @@ for name, first, power in (
 # %% [markdown]
 # ### Under the root, or beside it
 #
-# Equations 23 and 29 add $\varepsilon$ under the root; Kingma and Ba, and PyTorch for both rules, add it to the root. It
-# is no matter of taste with one value: for a steady gradient $g$ the steps of Adam are $\eta |g| / (|g| + \varepsilon)$
-# and $\eta |g| / \sqrt{g^2 + \varepsilon}$. With the usual $\varepsilon = 10^{-8}$ they agree to half a hundredth down to
-# $|g| = 10^{-3}$, and at $10^{-6}$ the second is a hundred times shorter. An $\varepsilon$ under the root should be about
-# the square of one beside it.
+# Equations 23 and 29 add $\varepsilon$ under the root; Kingma and Ba, and PyTorch for both rules, add it to the root.
+# It is no matter of taste with one value: for a steady gradient $g$ the steps of Adam are $\eta |g| / (|g| +
+# \varepsilon)$ and $\eta |g| / \sqrt{g^2 + \varepsilon}$. With the usual $\varepsilon = 10^{-8}$ they agree to half a
+# hundredth down to $|g| = 10^{-3}$, and at $10^{-6}$ the second is a hundred times shorter. An $\varepsilon$ under the
+# root should be about the square of one beside it.
 
 # %%
 for g in (1e-3, 1e-4, 1e-5, 1e-6):
@@ -1012,8 +1012,8 @@ for g in (1e-3, 1e-4, 1e-5, 1e-6):
 # ### A rate that starts high and falls
 #
 # A rate that is high at first and low in the end is said to be *exactly what RMSprop and Adam do*, with $\eta$ as the
-# initial rate. They have a constant $\eta$ and divide it by the size of recent gradients. Where gradients shrink, as
-# on the way into a minimum, $\eta / \sqrt s$ *rises*. A rate that falls is a schedule, which they need like any other rule
+# initial rate. They have a constant $\eta$ and divide it by the size of recent gradients. Where gradients shrink, as on
+# the way into a minimum, $\eta / \sqrt s$ *rises*. A rate that falls is a schedule, which they need like any other rule
 # where there is noise, {eq}`eq-rnn-floor`.
 
 # %%

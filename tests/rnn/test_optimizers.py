@@ -1,19 +1,8 @@
-"""The oracles of the exercises on optimizers."""
+"""The oracles of the exercises on rates for each weight."""
 
 import torch
 
 from oracles import tried
-
-
-def test_nesterovs_limit_is_lower_than_the_heavy_balls():
-    hint = "its value at r = −1 is positive"
-    tried(
-        "rnn/optimizers/nesterov_limit",
-        lambda curvature, beta: (2 + 2 * beta) / (curvature + 2 * beta * curvature),
-        (lambda curvature, beta: 2 * (1 + beta) / curvature, hint),  # the heavy ball's
-        (lambda curvature, beta: 2 / curvature, hint),  # SGD's
-        (lambda curvature, beta: 2 / (curvature * (1 + beta)), hint),
-    )
 
 
 def adam(w, gradients, eta, beta_1, beta_2, epsilon, power=1, under=False, corrected=True, squared=False):

@@ -1,34 +1,8 @@
-"""Oracles of the exercises on optimizers."""
+"""Oracles of the exercises on rates for each weight."""
 
-import numpy as np
 import torch
 
 from helpers.exercises import expect
-
-
-def nesterov_limit(candidate):
-    """The rate up to which ``torch.optim.SGD(nesterov=True)`` is stable on one curvature, by halving an interval."""
-    for curvature, beta in ((1.0, 0.0), (1.0, 0.9), (20.0, 0.5), (0.3, 0.99)):
-        low, high = 0.0, 4 / curvature
-        for _ in range(40):
-            middle = (low + high) / 2
-            stable = np.abs(np.linalg.eigvals(_nesterov_step(curvature, beta, middle))).max() < 1
-            low, high = (middle, high) if stable else (low, middle)
-        hint = "Both roots of r² − trace·r + determinant must lie inside of the circle: its value at r = −1 is positive."
-        expect(candidate, (curvature, beta), low, rtol=1e-6, says=hint)
-
-
-def _nesterov_step(curvature, beta, rate):
-    """The matrix of one step of (weight, buffer), from what PyTorch does with (1, 0) and (0, 1)."""
-    columns = []
-    for at, buffer in ((1.0, 0.0), (0.0, 1.0)):
-        weight = torch.nn.Parameter(torch.tensor([at], dtype=torch.float64))
-        optimizer = torch.optim.SGD([weight], lr=rate, momentum=max(beta, 1e-300), nesterov=True)
-        optimizer.state[weight]["momentum_buffer"] = torch.tensor([buffer], dtype=torch.float64)
-        weight.grad = curvature * weight.detach()
-        optimizer.step()
-        columns.append([weight.item(), optimizer.state[weight]["momentum_buffer"].item()])
-    return np.transpose(columns)
 
 
 def adam_weights(candidate):
