@@ -39,6 +39,31 @@ display.use_book_style()
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
+# What rules are held against: a small network, and the ravine of this chapter
+rnn, layer = VanillaRNN(10, 6), torch.nn.Linear(6, 10)
+weights = [*rnn.parameters(), *layer.parameters()]
+digits, last = palindromes.sample(5, 16, torch.Generator().manual_seed(seed))
+first_weights = parameters_to_vector(weights).detach()
+
+
+def network_loss():
+    _, state = rnn(one_hot(digits, 10).double())
+    return cross_entropy(layer(state), last)
+
+
+def network_gradient(w):  # [n] → [n]
+    vector_to_parameters(w.clone(), weights)
+    return parameters_to_vector(torch.autograd.grad(network_loss(), weights))
+
+
+def both_ways(rule, optimizer, settings, their_settings):  # hundred steps, twice
+    w = torch.nn.Parameter(start.clone())
+    path = torch_path(optimizer, lambda: ravine(w), [w], 100, **their_settings)
+    yield descend(rule, ravine_gradient, start, 100, **settings), path
+    vector_to_parameters(first_weights.clone(), weights)
+    path = torch_path(optimizer, network_loss, weights, 100, **their_settings)
+    yield descend(rule, network_gradient, first_weights, 100, **settings), path
+
 
 # %% tags=["hide-input"]
 def contours(ax, curvatures, levels, turn=0):  # of a quadratic, as ellipses
@@ -123,32 +148,6 @@ for eta in (0.09, 0.11):
 # a small recurrent network that reads palindromes. (A palindrome's last digit is its first: remember it.)
 
 
-# %%
-rnn, layer = VanillaRNN(10, 6), torch.nn.Linear(6, 10)
-weights = [*rnn.parameters(), *layer.parameters()]
-digits, last = palindromes.sample(5, 16, torch.Generator().manual_seed(seed))
-first_weights = parameters_to_vector(weights).detach()
-
-
-def network_loss():
-    _, state = rnn(one_hot(digits, 10).double())
-    return cross_entropy(layer(state), last)
-
-
-def network_gradient(w):  # [n] → [n]
-    vector_to_parameters(w.clone(), weights)
-    return parameters_to_vector(torch.autograd.grad(network_loss(), weights))
-
-
-def both_ways(rule, optimizer, settings, their_settings):  # hundred steps, twice
-    w = torch.nn.Parameter(start.clone())
-    path = torch_path(optimizer, lambda: ravine(w), [w], 100, **their_settings)
-    yield descend(rule, ravine_gradient, start, 100, **settings), path
-    vector_to_parameters(first_weights.clone(), weights)
-    path = torch_path(optimizer, network_loss, weights, 100, **their_settings)
-    yield descend(rule, network_gradient, first_weights, 100, **settings), path
-
-
 # %% tags=["check"]
 def cases():
     yield from both_ways(sgd, torch.optim.SGD, {"eta": 0.09}, {"lr": 0.09})
@@ -216,9 +215,9 @@ display.show(
     alt="The factor per step against the rate. For curvature 1 it falls slowly from 1. "
     "For 20 it falls to 0 at 0.05, then rises, and passes 1 at 0.1, the limit. "
     "The two meet a little before the limit, at about 0.9.",
-    caption="What a step leaves of each coordinate of the ravine. The steep one forbids "
-    "the rate that the gentle one needs: the best rate is close to the limit, where "
-    "the steep one swings.",
+    caption="What a step leaves of each coordinate of the ravine. The steep one "
+    "forbids the rate that the gentle one needs: the best rate is close to the limit, "
+    "where the steep one swings.",
 )
 
 
@@ -322,9 +321,9 @@ def buffer(gradients, beta=0.9):  # v after all of these gradients
 
 constant, swinging = torch.ones(200), torch.tensor([1.0, -1.0] * 100)
 noise = buffer(torch.randn(200, 10_000))  # ten thousand runs
-print(f"β = 0.9: of constant gradients {buffer(constant):.2f}, ", end="")
-print(f"of alternating ones {abs(buffer(swinging)):.2f}, ", end="")
-print(f"of noise {noise.std():.1f}, {noise.std() / buffer(constant):.2f} of the first")
+print(f"β = 0.9, constant gradients: {buffer(constant):.2f}; ", end="")
+print(f"alternating ones: {abs(buffer(swinging)):.2f}")
+print(f"noise: {noise.std():.1f}, {noise.std() / buffer(constant):.2f} of the first")
 
 
 # %% tags=["check"]
@@ -385,19 +384,19 @@ verify.equal("eq-rnn-momentum-sum", cases(), atol=1e-12, against="torch's buffer
 # ### How fast it can be
 #
 # The smallest radius that a given $\beta$ allows is $\sqrt \beta$, and it is reached where the roots are not two
-# different real ones: $(1 + \beta - \eta \lambda)^2 \le 4 \beta$, that is, $(1 - \sqrt \beta)^2 \le \eta \lambda \le (1
-# + \sqrt \beta)^2$. The smallest $\beta$ for which all curvatures have room there puts $\lambda_{\min}$ at one end and
-# $\lambda_{\max}$ at the other. Divide the ends: $\sqrt \kappa = (1 + \sqrt \beta) / (1 - \sqrt \beta)$.
+# different real ones: $(1 + \beta - \eta \lambda)^2 \le 4 \beta$, that is, $(1 - \sqrt \beta)^2 \le \eta \lambda \le
+# (1 + \sqrt \beta)^2$. The smallest $\beta$ for which all curvatures have room there puts $\lambda_{\min}$ at one end
+# and $\lambda_{\max}$ at the other. Divide the ends: $\sqrt \kappa = (1 + \sqrt \beta) / (1 - \sqrt \beta)$.
 #
 # No other choice does better. Let a radius $r$ be reached, so $\beta \le r^2$. No root lies beyond $r$ or $-r$, so
 # $p(r) \ge 0$ for $\lambda_{\min}$, which says $\eta \lambda_{\min} \ge (1 - r)(1 - \beta / r)$; and $p(-r) \ge 0$ for
 # $\lambda_{\max}$, which says $\eta \lambda_{\max} \le (1 + r)(1 + \beta / r)$. Divide and use $\beta / r \le r$:
-# $\kappa \le \big( (1 + r) / (1 - r) \big)^2$. Solved for $r$, this is the factor of
+# $\kappa \le \big( (1 + r) / (1 - r) \big)^2$. Solved for $r$: no
+# choice has a radius below the one of these,
 #
 # $$
-# \sqrt{\beta^\star} = \frac{\sqrt \kappa - 1}{\sqrt \kappa + 1} , \qquad
-# \eta^\star = \frac{4}{\big( \sqrt{\lambda_{\min}} + \sqrt{\lambda_{\max}} \big)^2} , \qquad
-# \text{factor} \ \frac{\sqrt \kappa - 1}{\sqrt \kappa + 1} .
+# \text{factor} = \sqrt{\beta^\star} = \frac{\sqrt \kappa - 1}{\sqrt \kappa + 1} , \qquad
+# \eta^\star = \frac{4}{\big( \sqrt{\lambda_{\min}} + \sqrt{\lambda_{\max}} \big)^2} .
 # $$ (eq-rnn-best-momentum)
 #
 # That is SGD's best factor {eq}`eq-rnn-best-rate` with $\sqrt \kappa$ in place of $\kappa$.
@@ -459,8 +458,8 @@ display.show(
     alt="Left, the spectral radius against the rate times the curvature: without "
     "momentum it falls to 0 and passes 1 at 2; with momentum 0.5 and 0.9 it has a flat "
     "floor and passes 1 at 3 and 3.8. Right, the distance from the minimum on a "
-    "logarithmic axis: SGD falls slowly, momentum rises at first and then falls as fast "
-    "as a dotted line with its factor.",
+    "logarithmic axis: SGD falls slowly, momentum rises at first and then falls as "
+    "fast as a dotted line with its factor.",
     caption="Momentum turns the narrow notch of SGD into a wide floor, on which many "
     "curvatures have the same factor. Both rules on the right have their best rates.",
 )
@@ -534,14 +533,14 @@ verify.equal(
 # :::{solution-start} ex-rnn-nesterov-limit
 # :class: dropdown
 # :::
-# $d_{k+1} = \beta d_k + \lambda c_k$, and $c_{k+1} = c_k - \eta (\lambda c_k + \beta d_{k+1}) =
-# \big( 1 - \eta \lambda (1 + \beta) \big) c_k - \eta \beta^2 d_k$. The trace is $1 + \beta - \eta \lambda (1 + \beta)$ and
-# the determinant $\beta \big( 1 - \eta \lambda (1 + \beta) \big) + \eta \lambda \beta^2 = \beta (1 - \eta \lambda)$.
-# $p(1) = 1 - \text{trace} + \text{determinant} = \eta \lambda$ as before, and $p(-1) = 1 + \text{trace} +
-# \text{determinant} = 2 (1 + \beta) - \eta \lambda (1 + 2 \beta)$. Up to the zero of this, $|1 - \eta \lambda|$ is at
-# most 1, so the determinant stays below 1 in size and the argument of the text goes through: $0 < \eta < 2 (1 + \beta)
-# / \big( (1 + 2 \beta)\, \lambda \big)$. For $\beta > 0$ this is *lower* than the heavy ball's limit and even than
-# SGD's: the step holds the newest gradient with the weight $1 + \beta$.
+# $d_{k+1} = \beta d_k + \lambda c_k$, and $c_{k+1} = c_k - \eta (\lambda c_k + \beta d_{k+1}) = \big( 1 - \eta \lambda
+# (1 + \beta) \big) c_k - \eta \beta^2 d_k$. The trace is $1 + \beta - \eta \lambda (1 + \beta)$ and the determinant
+# $\beta \big( 1 - \eta \lambda (1 + \beta) \big) + \eta \lambda \beta^2 = \beta (1 - \eta \lambda)$. $p(1) = 1 -
+# \text{trace} + \text{determinant} = \eta \lambda$ as before, and $p(-1) = 1 + \text{trace} + \text{determinant} = 2
+# (1 + \beta) - \eta \lambda (1 + 2 \beta)$. Up to the zero of this, $|1 - \eta \lambda|$ is at most 1, so the
+# determinant stays below 1 in size and the argument of the text goes through: $0 < \eta < 2 (1 + \beta) / \big( (1 + 2
+# \beta)\, \lambda \big)$. For $\beta > 0$ this is *lower* than the heavy ball's limit and even than SGD's: the step
+# holds the newest gradient with the weight $1 + \beta$.
 
 
 # %% tags=["solution"]
@@ -561,9 +560,10 @@ exercises.check("rnn/momentum/nesterov_limit", nesterov_limit)
 #
 # The gradient of a batch is the gradient of the loss plus noise. Take one curvature $\lambda$, SGD, and independent
 # noise $\xi_k$ of mean 0 and variance $q^2$ at each step: $w_{k+1} = w_k - \eta (\lambda w_k + \xi_k) = (1 - \eta
-# \lambda)\, w_k - \eta\, \xi_k$. The mean of $w_k$ tends to 0 as before. The noise is independent of $w_k$, so variances
-# add: $\operatorname{Var} w_{k+1} = (1 - \eta \lambda)^2 \operatorname{Var} w_k + \eta^2 q^2$. Below the limit the
-# first factor is less than 1, and the variance tends to the number $V$ that the equation leaves as it is. With $1 - (1
+# \lambda)\, w_k - \eta\, \xi_k$. The mean of $w_k$ tends to 0 as before. The noise is independent of $w_k$, so
+# variances add: $\operatorname{Var} w_{k+1} = (1 - \eta \lambda)^2 \operatorname{Var} w_k + \eta^2 q^2$. Below the
+# limit the first factor is less than 1, and the variance tends to the number $V$ that the equation leaves as it is.
+# With $1 - (1
 # - \eta
 # \lambda)^2 = \eta \lambda (2 - \eta \lambda)$,
 #
@@ -631,12 +631,12 @@ def draw_floors():
 
 display.show(
     draw_floors(),
-    alt="Mean loss against the step, on a logarithmic axis. Rate 0.5 falls to its floor at "
-    "once and stays there; 0.05 takes 100 steps to a floor more than ten times lower; "
-    "0.5 lowered to 0.05 after 100 steps leaves the one floor for the other; 1/(k+1) "
-    "goes on falling below both.",
-    caption="Noise of variance 1 on the curvature 1, mean of 4000 runs. Dotted: the floors "
-    "of the rates 0.5 and 0.05.",
+    alt="Mean loss against the step, on a logarithmic axis. Rate 0.5 falls to its "
+    "floor at once and stays there; 0.05 takes 100 steps to a floor more than ten times "
+    "lower; 0.5 lowered to 0.05 after 100 steps leaves the one floor for the other; "
+    "1/(k+1) goes on falling below both.",
+    caption="Noise of variance 1 on the curvature 1, mean of 4000 runs. Dotted: the "
+    "floors of the rates 0.5 and 0.05.",
 )
 
 
@@ -755,11 +755,10 @@ exercises.check("rnn/momentum/steps_to", steps_to)
 # :class: dropdown
 # :::
 # The heavy ball moves by $-\eta (\lambda c_k + \xi_k) + \beta (c_k - c_{k-1})$, which is the equation. Write $\varphi =
-# 1 +
-# \beta - \eta \lambda$ and $R$ for the covariance of neighbours. Times $c_k$, in the mean: $R = \varphi V - \beta R$, so
-# $R = \varphi V / (1 + \beta)$. Squared: $V = \varphi^2 V + \beta^2 V - 2 \varphi \beta R + \eta^2 q^2$. Put $R$ in:
-# $V \big( 1 - \beta^2 - \varphi^2 (1 - \beta) / (1 + \beta) \big) = \eta^2 q^2$. The bracket is
-# $\frac{1 - \beta}{1 + \beta} \big( (1 + \beta)^2 - \varphi^2 \big)$, and $(1 + \beta)^2 - \varphi^2 = \eta \lambda\,
+# 1 + \beta - \eta \lambda$ and $R$ for the covariance of neighbours. Times $c_k$, in the mean: $R = \varphi V - \beta
+# R$, so $R = \varphi V / (1 + \beta)$. Squared: $V = \varphi^2 V + \beta^2 V - 2 \varphi \beta R + \eta^2 q^2$. Put $R$
+# in: $V \big( 1 - \beta^2 - \varphi^2 (1 - \beta) / (1 + \beta) \big) = \eta^2 q^2$. The bracket is $\frac{1 -
+# \beta}{1 + \beta} \big( (1 + \beta)^2 - \varphi^2 \big)$, and $(1 + \beta)^2 - \varphi^2 = \eta \lambda\,
 # (2 (1 + \beta) - \eta \lambda)$, so
 # $V = \eta q^2 (1 + \beta) \big/ \big( \lambda (1 - \beta) (2 (1 + \beta) - \eta \lambda) \big)$. It grows without
 # limit towards the limit of stability {eq}`eq-rnn-momentum-limit`. For small rates it is $\eta q^2 / (2 \lambda (1 -

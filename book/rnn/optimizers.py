@@ -38,6 +38,31 @@ display.use_book_style()
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
+# What the rules are held against: a small network, and the ravine of the chapter before
+rnn, layer = VanillaRNN(10, 6), torch.nn.Linear(6, 10)
+weights = [*rnn.parameters(), *layer.parameters()]
+digits, last = palindromes.sample(5, 16, torch.Generator().manual_seed(seed))
+first_weights = parameters_to_vector(weights).detach()
+
+
+def network_loss():
+    _, state = rnn(one_hot(digits, 10).double())
+    return cross_entropy(layer(state), last)
+
+
+def network_gradient(w):  # [n] → [n]
+    vector_to_parameters(w.clone(), weights)
+    return parameters_to_vector(torch.autograd.grad(network_loss(), weights))
+
+
+def both_ways(rule, optimizer, settings, their_settings):  # hundred steps, twice
+    w = torch.nn.Parameter(start.clone())
+    path = torch_path(optimizer, lambda: ravine(w), [w], 100, **their_settings)
+    yield descend(rule, ravine_gradient, start, 100, **settings), path
+    vector_to_parameters(first_weights.clone(), weights)
+    path = torch_path(optimizer, network_loss, weights, 100, **their_settings)
+    yield descend(rule, network_gradient, first_weights, 100, **settings), path
+
 
 # %% tags=["hide-input"]
 def contours(ax, curvatures, levels, turn=0):  # of a quadratic, as ellipses
@@ -67,7 +92,7 @@ def draw_two_ravines(eta=0.05, steps=70):
 
 display.show(
     draw_two_ravines(),
-    alt="Two contour plots of the same narrow ravine, lying along an axis and turned by 45 "
+    alt="Two contour plots of one narrow ravine, lying along an axis and turned by 45 "
     "degrees, with seventy steps of Adam. Along the axis the path reaches the minimum. "
     "Across the axes it falls to the floor, swings there and has not come far.",
     caption="Seventy steps of Adam at one rate, in one ravine that lies in two ways. "
@@ -93,9 +118,33 @@ s = torch.zeros(2)
 for g in (torch.tensor([10.0, 20.0]), torch.tensor([9.0, 2.0])):
     s = 0.9 * s + 0.1 * g**2
     step = g / s.sqrt()
-    print(
-        f"mean square {s[0]:.1f}, {s[1]:.1f}; step {step[0]:.1f}, {step[1]:.1f} rates"
-    )
+    print(f"mean square {s[0]:.1f}, {s[1]:.1f}; step {step[0]:.1f}, {step[1]:.1f}")
+
+
+# %% tags=["hide-input"]
+def draw_by_hand():
+    figures, axes = display.panels((3.3, 2.2), (3.3, 2.2))
+    shown = np.array([[10, 20], [9, 2]]), np.array([[3.16, 3.16], [2.18, 0.33]])
+    for ax, entries, title in zip(
+        axes, shown, ("gradient", "step, in rates"), strict=True
+    ):
+        for i, (x, hatch) in enumerate(((-0.18, ""), (0.18, "///"))):
+            style = {"color": display.COLORS[i], "hatch": hatch}
+            ax.bar(np.arange(2) + x, entries[:, i], 0.34, label=f"$w_{i + 1}$", **style)
+        ax.set_xticks([0, 1], ["first", "second"])
+        ax.set_title(title)
+        ax.legend(frameon=False)
+        ax.grid(False)
+    return figures
+
+
+display.show(
+    draw_by_hand(),
+    alt="Bars for the two weights. Left, gradients: 10 and 20, then 9 and 2. Right, "
+    "steps in rates: both 3.2, then 2.2 and 0.3.",
+    caption="Each entry is divided by what its own size has been. Equal steps at "
+    "first; then the second weight, whose gradient has fallen to a tenth, slows down.",
+)
 
 # %% [markdown]
 # ## RMSprop and Adam
@@ -104,8 +153,10 @@ for g in (torch.tensor([10.0, 20.0]), torch.tensor([9.0, 2.0])):
 # the tenth. All operations are entry by entry:
 #
 # $$
-# s_{k+1} = \beta_2\, s_k + (1 - \beta_2)\, g_k^2 , \qquad
-# w_{k+1} = w_k - \eta\, \frac{g_k}{\sqrt{s_{k+1}} + \varepsilon} , \qquad s_0 = 0 .
+# \begin{aligned}
+# s_{k+1} &= \beta_2\, s_k + (1 - \beta_2)\, g_k^2 , \qquad s_0 = 0 , \\
+# w_{k+1} &= w_k - \eta\, \frac{g_k}{\sqrt{s_{k+1}} + \varepsilon} .
+# \end{aligned}
 # $$ (eq-rnn-rmsprop)
 #
 # (PyTorch calls this $\beta_2$ `alpha` and takes 0.99; the lecture has 0.9. A small $\varepsilon$ keeps the quotient
@@ -120,8 +171,8 @@ for g in (torch.tensor([10.0, 20.0]), torch.tensor([9.0, 2.0])):
 # \end{aligned}
 # $$ (eq-rnn-adam)
 #
-# The usual values are $\beta_1 = 0.9$, $\beta_2 = 0.999$, $\varepsilon = 10^{-8}$. Mind the powers: the first step, $k
-# = 0$, divides by $1 - \beta_1$, not by $1 - \beta_1^0 = 0$.
+# The usual values are $\beta_1 = 0.9$, $\beta_2 = 0.999$, $\varepsilon = 10^{-8}$. Mind the powers: the first step,
+# $k = 0$, divides by $1 - \beta_1$, not by $1 - \beta_1^0 = 0$.
 #
 # Both are held against `torch.optim` as in {doc}`momentum`, over a hundred steps in the ravine and a hundred of a small
 # network that reads palindromes.
@@ -154,32 +205,6 @@ for rule in (rmsprop, adam):
     path = descend(rule, ravine_gradient, start, 3, eta=0.1)
     places = ", ".join(f"({w_1:.2f}, {w_2:.2f})" for w_1, w_2 in path)
     print(f"{rule.__name__:7}: {places}")
-
-
-# %%
-rnn, layer = VanillaRNN(10, 6), torch.nn.Linear(6, 10)
-weights = [*rnn.parameters(), *layer.parameters()]
-digits, last = palindromes.sample(5, 16, torch.Generator().manual_seed(seed))
-first_weights = parameters_to_vector(weights).detach()
-
-
-def network_loss():
-    _, state = rnn(one_hot(digits, 10).double())
-    return cross_entropy(layer(state), last)
-
-
-def network_gradient(w):  # [n] → [n]
-    vector_to_parameters(w.clone(), weights)
-    return parameters_to_vector(torch.autograd.grad(network_loss(), weights))
-
-
-def both_ways(rule, optimizer, settings, their_settings):  # hundred steps, twice
-    w = torch.nn.Parameter(start.clone())
-    path = torch_path(optimizer, lambda: ravine(w), [w], 100, **their_settings)
-    yield descend(rule, ravine_gradient, start, 100, **settings), path
-    vector_to_parameters(first_weights.clone(), weights)
-    path = torch_path(optimizer, network_loss, weights, 100, **their_settings)
-    yield descend(rule, network_gradient, first_weights, 100, **settings), path
 
 
 # %% tags=["check"]
@@ -224,20 +249,24 @@ RULES = {"SGD": sgd, "momentum": momentum, "RMSprop": rmsprop, "Adam": adam}
 
 
 # %% tags=["hide-input"]
-RATES = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.19, 0.25, 0.4)
+RATES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.11, 0.15, 0.2, 0.4)
 here = torch.tensor([2.5, 1.0])
 
 
 def draw_paths(eta):
-    figures, axes = display.panels(*[(3.3, 1.9)] * 4)
-    for i, (ax, name) in enumerate(zip(axes, RULES, strict=True)):
+    figures, axes = display.panels((3.3, 2.7), (3.3, 2.7))
+    for i, name in enumerate(RULES):
+        ax = axes[i // 2]
         path = descend(RULES[name], ravine_gradient, here, 40, eta=eta)
-        seen = path[: int((path.abs() < 4).all(dim=1).long().cumprod(0).sum()) + 1]
+        within = (path.abs() < 4).all(dim=1).long().cumprod(0).sum()
+        seen = path[: within + 1].T.clamp(-4, 4)
+        style = {"marker": "os^D"[i], "ls": ("-", "--", "-", "--")[i], "lw": 1}
+        ax.plot(*seen, color=display.COLORS[i], label=name, markevery=2, **style)
+    for ax in axes:
         contours(ax, (1.0, 20.0), (0.3, 2, 6))
-        color, marker = display.COLORS[i], "os^D"[i]
-        ax.plot(*seen.T.clamp(-4, 4), color=color, marker=marker, ls="-", ms=3, lw=1)
-        ax.set(xlim=(-3, 3), ylim=(-1.7, 1.7), yticks=[-1, 0, 1], title=name)
+        ax.set(xlim=(-3, 3), ylim=(-1.7, 1.7), xlabel="$w_1$", ylabel="$w_2$")
         ax.grid(False)
+        ax.figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figures
 
 
@@ -255,8 +284,8 @@ display.slider(
     RATES,
     label="learning rate",
     alt=say_paths,
-    caption="Forty steps at one rate. The same number is small for one rule and too much "
-    "for another: rates of different rules cannot be compared.",
+    caption="Forty steps at one rate. The same number is small for one rule and too "
+    "much for another: rates of different rules cannot be compared.",
     start=0.08,
 )
 
@@ -271,8 +300,8 @@ display.slider(
 # ## Why these corrections
 #
 # A moving mean that starts at 0 is too small. Unrolled as in {eq}`eq-rnn-momentum-sum`, $u_{k+1} = (1 - \beta_1)
-# \sum_{j=0}^{k} \beta_1^j\, g_{k-j}$: the weights of the gradients add up to $1 - \beta_1^{\,k+1}$. Now let the gradients
-# vary, all with one expectation $\mathbb{E}\, g$ and one mean square $\mathbb{E}\, g^2$. Then
+# \sum_{j=0}^{k} \beta_1^j\, g_{k-j}$: the weights of the gradients add up to $1 - \beta_1^{\,k+1}$. Now let the
+# gradients vary, all with one expectation $\mathbb{E}\, g$ and one mean square $\mathbb{E}\, g^2$. Then
 #
 # $$
 # \mathbb{E}\, \hat u_{k+1} = \mathbb{E}\, g , \qquad \mathbb{E}\, \hat s_{k+1} = \mathbb{E}\, g^2 .
@@ -391,8 +420,8 @@ for g in (1e-2, 1e-4, 1e-6):
 def draw_epsilon():
     fig, ax = plt.subplots(figsize=(4.2, 2.5))
     g = np.logspace(-11, 0, 89)
-    ax.plot(g, outside(g), label=r"$\sqrt{s} + ε$", markevery=8)
-    ax.plot(g, inside(g), label=r"$\sqrt{s + ε}$", markevery=8)
+    ax.plot(g, outside(g), label="√s + ε", markevery=8)
+    ax.plot(g, inside(g), label="√(s + ε)", markevery=8)
     ax.set(xscale="log", xlabel="size of the gradient", ylabel="step, in rates")
     ax.set(ylim=(0, 1.05), xticks=[1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1])
     ax.minorticks_off()
@@ -524,18 +553,18 @@ def draw_turned():
 def say_turned():
     ends = ", ".join(f"{name} {runs[-1].mean():.0f}" for name, runs in needed.items())
     return (
-        "Steps against the condition number, on two logarithmic axes. Adam along the axes "
-        "is a level line; the other three rise, SGD as a straight line of slope one. "
-        f"Steps for 1000: {ends}."
+        "Steps against the condition number, on two logarithmic axes. Adam along the "
+        "axes is a level line; the other three rise, SGD as a straight line of slope "
+        f"one. Steps for 1000: {ends}."
     )
 
 
 display.show(
     draw_turned(),
     alt=say_turned(),
-    caption="Steps until the distance stays below a hundredth of the first one: mean of "
-    "twenty starts, with the range; each rule at its best rate. What Adam gains in a "
-    "ravine it gains from the axes.",
+    caption="Steps until the distance stays below a hundredth of the first one: mean "
+    "of twenty starts, with the range; each rule at its best rate. What Adam gains in "
+    "a ravine it gains from the axes.",
 )
 
 
@@ -643,12 +672,12 @@ def draw_flat():
 
 display.show(
     draw_flat(),
-    alt="Left, w on the plateau against the step, on a logarithmic axis: RMSprop and Adam "
-    "reach 0 within tens of steps, momentum after thousands, SGD after "
+    alt="Left, w on the plateau against the step, on a logarithmic axis: RMSprop and "
+    "Adam reach 0 within tens of steps, momentum after thousands, SGD after "
     "twenty thousand. Right, w_2 beside the saddle: RMSprop leaves at once, Adam "
     "after some steps, momentum and SGD after tens of steps.",
-    caption="On a plateau and on a ridge, without noise. What divides by the size of the gradient "
-    "does not care how small it is.",
+    caption="On a plateau and on a ridge, without noise. What divides by the size of "
+    "the gradient does not care how small it is.",
 )
 
 # %% [markdown]
@@ -793,8 +822,8 @@ def say_ends():
 display.show(
     draw_ends(),
     alt=say_ends(),
-    caption="Each mark is one start; the bars are medians of twelve; dotted, the loss of a "
-    "guess. Each rule has its own best rate of five.",
+    caption="Each mark is one start; the bars are medians of twelve; dotted, the loss "
+    "of a guess. Each rule has its own best rate of five.",
 )
 for name, both in ends.items():
     for key, of_runs in zip(("free", "clipped"), both, strict=True):
