@@ -1025,8 +1025,8 @@ for _ in range(800):  # down the loss w²/2
     optimizer.step()
     rates.append(0.001 / optimizer.state[weight]["square_avg"].sqrt().item())
 lowest = min(range(800), key=rates.__getitem__)
-print(f"the rate of RMSprop is lowest at step {lowest}, {rates[lowest]:.4f}", end="")
-print(f", and at step 800 it is {rates[-1] / rates[lowest]:.0f} times as high")
+print(f"the rate of RMSprop is lowest at step {lowest}: {rates[lowest]:.4f};", end="")
+print(f" at step 800 it is {rates[-1] / rates[lowest]:.0f} times as high")
 
 # %% [markdown]
 # ### Momentum, and what SGD is stuck in
