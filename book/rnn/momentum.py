@@ -661,8 +661,8 @@ display.show(
     draw_floors(),
     alt="Mean loss against the step, on a logarithmic axis. Rate 0.5 falls to its "
     "floor at once and stays there; 0.05 takes 100 steps to a floor more than ten "
-    "times lower; 0.5 lowered to 0.05 after 100 steps leaves the one floor for the other; "
-    "1/(k+1) goes on falling below both.",
+    "times lower; 0.5 lowered to 0.05 after 100 steps leaves the one floor for the "
+    "other; 1/(k+1) goes on falling below both.",
     caption="Noise of variance 1 on the curvature 1, mean of 4000 runs. Dotted: the "
     "floors of the rates 0.5 and 0.05.",
 )
