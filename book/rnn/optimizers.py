@@ -782,10 +782,10 @@ for name, losses_of in ends.items():
     for (rate, longest), of_runs in zip(tuned[name], losses_of, strict=True):
         how = "clipped" if longest == 1 else "as it is"
         print(
-            f"{name:8} {how:8} rate {rate:.2g}: median {np.median(of_runs):.2f}, ",
+            f"{name:8} {how:8} rate {rate:.2g}: median {np.median(of_runs):.2g}, ",
             end="",
         )
-        print(f"from {of_runs.min():.3f} to {of_runs.max():.2f}")
+        print(f"from {of_runs.min():.2g} to {of_runs.max():.2f}")
 
 
 # %% tags=["hide-input", "nbval-ignore-output"]
@@ -809,7 +809,7 @@ def draw_ends():
 
 def say_ends():
     medians = [
-        [f"{np.median(of_runs):.2f}" for of_runs in both] for both in ends.values()
+        [f"{np.median(of_runs):.2g}" for of_runs in both] for both in ends.values()
     ]
     said = (
         f"{name} {' and '.join(both)}" for name, both in zip(ends, medians, strict=True)
@@ -828,7 +828,7 @@ display.show(
 )
 for name, both in ends.items():
     for key, of_runs in zip(("free", "clipped"), both, strict=True):
-        text = f"{np.median(of_runs):.2f} ({of_runs.min():.3f} to {of_runs.max():.2f})"
+        text = f"{np.median(of_runs):.2g} ({of_runs.min():.2g} to {of_runs.max():.2f})"
         display.glue(f"rnn-opt-{name}-{key}", text)
 for i, key in enumerate(("free", "clipped")):
     order = sorted(ends, key=lambda name, i=i: np.median(ends[name][i]))
