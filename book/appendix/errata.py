@@ -12,8 +12,8 @@
 # Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right? Each
 # entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
 # questions are those of the two documents. The derivations are in the chapters: {doc}`/cnn/layers`,
-# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/lstm`, {doc}`/gnn/message_passing`,
-# {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
+# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/optimizers`, {doc}`/rnn/lstm`,
+# {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -923,6 +923,146 @@ for longest in (1000.0, 10.0):
         f"a gradient of {longest:g} after many of 1: a step of {taken[-2]:.2f}, then "
         f"{taken[-1]:.2f}"
     )
+
+# %% [markdown]
+# ## Report, question 1.4, on optimizers
+#
+# ### RMSprop, equations 22 to 24
+#
+# The learning rate stands in equation 23 and again in equation 24, and the result is *added* to the weights. So the
+# report's step is $-\eta$ times the right one, {eq}`eq-rnn-rmsprop` (with its $\varepsilon$): uphill, and for a rate of
+# 0.001 a thousand times too short.
+
+
+# %%
+def equations_22_to_24(w, gradients, eta, alpha=0.99, epsilon=1e-8, printed=True):
+    u = torch.zeros_like(w)
+    for G in gradients:
+        u = alpha * u + (1 - alpha) * G**2
+        v = eta / torch.sqrt(u + epsilon) * G
+        w = eta * v + w if printed else w - v
+    return w
+
+
+def of_torch(optimizer, gradients, **settings):  # from zero
+    weight = torch.nn.Parameter(torch.zeros_like(gradients[0]))
+    optimizer = optimizer([weight], **settings)
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        optimizer.step()
+    return weight.detach()
+
+
+gradients = 1 + torch.rand(5, 3)  # all of them say: down
+for name, printed in (("printed", True), ("mended ", False)):
+    w = equations_22_to_24(torch.zeros(3), gradients, 0.001, printed=printed)
+    print(name, [f"{entry:.1e}" for entry in w])
+w = of_torch(torch.optim.RMSprop, gradients, lr=0.001)
+print("PyTorch", [f"{entry:.1e}" for entry in w])
+
+# %% [markdown]
+# ### Adam's time, equations 25 to 29
+#
+# To find $w^{(t+1)}$ these equations ask for the gradient $G^{(t+1)}$, at weights that are not there yet; meant is
+# $G^{(t)}$. The moment with index $t + 1$ is divided by $1 - \beta^t$. Counted from $t = 0$, as the indices say, the
+# first step divides by zero. The power is the number of gradients in the mean: $t + 1$ when the first step is $t = 0$,
+# {eq}`eq-rnn-adam`; $t$ only where it is $t = 1$. And $u$ and $s$ are estimates of two *moments* of the gradient, its
+# mean and its mean square, not of momentum.
+
+
+# %%
+def equations_25_to_29(gradients, first, power, eta=0.1, beta_1=0.9, beta_2=0.999):
+    w = u = s = torch.zeros_like(gradients[0])
+    for t, G in enumerate(gradients, start=first):
+        u = beta_1 * u + (1 - beta_1) * G
+        s = beta_2 * s + (1 - beta_2) * G**2
+        u_hat, s_hat = u / (1 - beta_1 ** power(t)), s / (1 - beta_2 ** power(t))
+        w = w - eta * u_hat / (torch.sqrt(s_hat) + 1e-8)
+    return w
+
+
+right = of_torch(torch.optim.Adam, gradients, lr=0.1)
+for name, first, power in (
+    ("from t = 0, power t", 0, lambda t: t),
+    ("from t = 0, power t + 1", 0, lambda t: t + 1),
+    ("from t = 1, power t", 1, lambda t: t),
+):
+    w = equations_25_to_29(gradients, first, power)
+    print(f"{name:24} finite: {bool(w.isfinite().all())!s:5}", end=" ")
+    print("as PyTorch:", torch.allclose(w, right, rtol=0, atol=1e-12))
+
+# %% [markdown]
+# ### Under the root, or beside it
+#
+# Equations 23 and 29 add $\varepsilon$ under the root; Kingma and Ba, and PyTorch for both rules, add it to the root.
+# It is no matter of taste with one value: for a steady gradient $g$ the steps of Adam are $\eta |g| / (|g| +
+# \varepsilon)$ and $\eta |g| / \sqrt{g^2 + \varepsilon}$. With the usual $\varepsilon = 10^{-8}$ they agree to half a
+# hundredth down to $|g| = 10^{-3}$, and at $10^{-6}$ the second is a hundred times shorter. An $\varepsilon$ under the
+# root should be about the square of one beside it.
+
+# %%
+for g in (1e-3, 1e-4, 1e-5, 1e-6):
+    steady = torch.full((50, 1), g)
+    beside = of_torch(torch.optim.Adam, steady, lr=1.0).abs().item() / 50
+    under, square = (g / (g**2 + epsilon) ** 0.5 for epsilon in (1e-8, 1e-16))
+    print(f"gradient {g:.0e}: step {beside:.3f} beside, {under:.3f} under", end="")
+    print(f" the root, {square:.3f} with the square of ε")
+
+# %% [markdown]
+# ### A rate that starts high and falls
+#
+# A rate that is high at first and low in the end is said to be *exactly what RMSprop and Adam do*, with $\eta$ as the
+# initial rate. They have a constant $\eta$ and divide it by the size of recent gradients. Where gradients shrink, as on
+# the way into a minimum, $\eta / \sqrt s$ *rises*. A rate that falls is a schedule, which they need like any other rule
+# where there is noise, {eq}`eq-rnn-floor`.
+
+# %%
+weight = torch.nn.Parameter(torch.tensor([1.0]))
+optimizer = torch.optim.RMSprop([weight], lr=0.001)
+rates = []
+for _ in range(800):  # down the loss w²/2
+    weight.grad = weight.detach().clone()
+    optimizer.step()
+    rates.append(0.001 / optimizer.state[weight]["square_avg"].sqrt().item())
+lowest = min(range(800), key=rates.__getitem__)
+print(f"the rate of RMSprop is lowest at step {lowest}: {rates[lowest]:.4f};", end="")
+print(f" at step 800 it is {rates[-1] / rates[lowest]:.0f} times as high")
+
+# %% [markdown]
+# ### Momentum, and what SGD is stuck in
+#
+# Equations 20 and 21 are right: $v$ carries the minus sign and is added. But $v$ is called a weight update and a
+# *retained gradient*. It is the update, with the rate inside. With the rate outside, as in {eq}`eq-rnn-momentum` and
+# in PyTorch, the path is the same as long as the rate is, and another one when the rate is changed: old updates
+# keep the old rate. And SGD is not *stuck* in a ravine, nor does it converge there to another point: below the limit
+# {eq}`eq-rnn-sgd-limit` it arrives from everywhere, after many steps.
+
+
+# %%
+def equations_20_and_21(gradients, rates, alpha=0.9):
+    w = v = torch.zeros_like(gradients[0])
+    for G, eta in zip(gradients, rates, strict=True):
+        v = alpha * v - eta * G
+        w = v + w
+    return w
+
+
+def rate_outside(gradients, rates):
+    weight = torch.nn.Parameter(torch.zeros_like(gradients[0]))
+    optimizer = torch.optim.SGD([weight], lr=1.0, momentum=0.9)
+    for gradient, eta in zip(gradients, rates, strict=True):
+        optimizer.param_groups[0]["lr"], weight.grad = eta, gradient.clone()
+        optimizer.step()
+    return weight.detach()
+
+
+many = torch.ones(40, 1)
+for name, rates in (
+    ("constant", [0.1] * 40),
+    ("a tenth from step 20 on", [0.1] * 20 + [0.01] * 20),
+):
+    ends = equations_20_and_21(many, rates), rate_outside(many, rates)
+    print(f"{name:24} report {ends[0].item():.2f}, PyTorch {ends[1].item():.2f}")
 
 # %% [markdown]
 # ## Report, section 1.3, on LSTMs
