@@ -109,7 +109,8 @@ def draw_full_runs():
 if full:
     display.show(
         draw_full_runs(),
-        alt="The validation accuracy of the full runs with 20 digits over their steps, a "
+        alt="The validation accuracy of the full runs with 20 digits over their "
+        "steps, a "
         "line for each seed.",
         caption="Twenty digits, a line for each seed: some end where others began.",
     )
@@ -323,7 +324,8 @@ for part in this_run.parts:
     networks.append(network)
     records.save_weights("model", network, part.settings, root=part.folder)
     print(
-        f"seed {part.seed}: {trained.steps:6,} steps, {test['accuracy']:.4f} of the test"
+        f"seed {part.seed}: {trained.steps:6,} steps, {test['accuracy']:.4f} of the "
+        "test"
     )
 if export:
     best = max(range(seeds), key=lambda index: metrics[index]["validation_accuracy"])

@@ -453,10 +453,12 @@ def draw_parity():
 
 display.show(
     draw_parity(),
-    alt=f"Seeds of ten that solve each length from 12 on. RNN: {say_counts('rnn', LENGTHS[7:])}. "
+    alt="Seeds of ten that solve each length from 12 on. RNN: "
+    f"{say_counts('rnn', LENGTHS[7:])}. "
     f"LSTM: {say_counts('lstm', LENGTHS[7:])}. The accuracies of the report's plain "
     "network go up and down: low at 16, 18 and 20, high at 17 and 19.",
-    caption="Shares of ten seeds, and crosses for the report's accuracies, one run each. "
+    caption="Shares of ten seeds, and crosses for the report's accuracies, one run "
+    "each. "
     "Their zigzag is not that of the seeds.",
 )
 
@@ -600,9 +602,11 @@ def draw_steps():
 
 display.show(
     draw_steps(),
-    alt="Steps until a validation is right in 99 % of the cases, on a logarithmic axis, "
+    alt="Steps until a validation is right in 99 % of the cases, on a logarithmic "
+    "axis, "
     "against the length. By the protocol of 2019 they rise from about 500 to above "
-    "1,000. With the changes most seeds get there by the first validation, at step 250.",
+    "1,000. With the changes most seeds get there by the first validation, at step "
+    "250.",
     caption="Steps to 99 %, of all seeds that get there, and their medians. There is a "
     "validation every 250 steps.",
 )
@@ -672,7 +676,7 @@ display.table([*changed("rnn"), *changed("lstm")])
 single = [f"{cell}_20{key}" for cell in CELLS for key in CHANGES]
 single.remove("rnn_20_forget_bias")  # an RNN has no such gate
 if absent := [run for run in single if run not in RECORDS]:
-    print("No record yet of:", ", ".join(absent))
+    print("No record yet of", *absent, sep="\n  ")
 
 # %% [markdown]
 # The last column is the median of those that got there. Read it with care: one change was tried with five seeds, none
