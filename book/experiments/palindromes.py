@@ -99,7 +99,7 @@ def draw_full_runs():
         for steps, accuracy in zip(
             curves["step"], curves["validation_accuracy"], strict=True
         ):
-            ax.plot(steps, accuracy, alpha=0.7, **line)
+            ax.plot(steps, accuracy, lw=1.2, **line)
             line.pop("label", None)
     ax.set(xlabel="step", ylabel="validation accuracy", ylim=(-0.02, 1.02))
     ax.legend()

@@ -317,9 +317,36 @@ def best(sizes):  # of the groups → accuracy, loss
 
 for sizes in ((10,), (5, 5), (8, 2), (9, 1), (8, 1, 1)):
     share, loss = best(sizes)
-    print(
-        f"groups of {' + '.join(map(str, sizes))}: right {share:.1f}, loss {loss:.2f}"
-    )
+    words = " + ".join(map(str, sizes))
+    print(f"groups of {words}: right {share:.1f}, loss {loss:.2f}")
+
+
+# %% tags=["hide-input"]
+def draw_two_parts():
+    figures, axes = display.panels((2.6, 2.9), (2.6, 2.9))
+    for ax, sizes in zip(axes, ((5, 5), (1, 9)), strict=True):
+        group = np.repeat(range(2), sizes)
+        for digit, answer in product(range(10), repeat=2):
+            if group[digit] == group[answer]:
+                shade = 0.2 + 0.8 / sizes[group[digit]]
+                tile = {"fc": display.COLORS[0], "alpha": min(shade, 1.0), "lw": 0}
+                ax.add_patch(plt.Rectangle((answer - 0.5, digit - 0.5), 1, 1, **tile))
+        ax.set(xlim=(-0.5, 9.5), ylim=(9.5, -0.5), aspect="equal", xlabel="answer")
+        ax.set(ylabel="first digit", xticks=range(10), yticks=range(10))
+        ax.set(title=f"{sizes[0]} + {sizes[1]}, loss {best(sizes)[1]:.2f}")
+        ax.grid(False)
+    return figures
+
+
+display.show(
+    draw_two_parts(),
+    alt="Two tables of first digits against answers, darker where an answer is "
+    "likelier. "
+    "Left, two blocks of five by five, all of one shade. Right, one dark field for the "
+    "0, and a pale block of nine by nine.",
+    caption="The best probabilities with two groups of digits. Both networks are right "
+    "in a fifth of all cases; their losses differ.",
+)
 
 
 # %% tags=["check"]
@@ -585,45 +612,6 @@ for name, told in (
 # that fails does not prove that nothing is there. But the answers of these networks are at chance, too.)
 
 # %% [markdown]
-# :::{exercise} A memory by hand
-# :label: ex-rnn-remembering-by-hand
-# Without training, give an LSTM of 11 cells weights with which it remembers the first digit, one-hot, over any number
-# of steps. Write `remember()`, which returns $W_x$ [44, 10], $W_h$ [44, 11] and $b$ [44], stacked as $i, f, g, o$; the
-# largest of the first ten $h^{(T)}$ is to be that of the first digit. *Hint: let the eleventh cell know that something
-# has been read.* What does this say about the LSTMs that failed?
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-rnn-remembering-by-hand
-# :class: dropdown
-# :::
-# Forget and output gates are open, by a large bias. The eleventh cell adds 1 at each step, so its $h$ is 0 before the
-# first digit and at least $\tanh 1 = 0.76$ after it. The input gates of the other ten are open by a bias of 20, and
-# closed by a weight of $-60$ from the eleventh. Their candidates are the digit.
-#
-# So the LSTMs did not fail for want of room: 11 cells would do, and there were 128. Weights that remember exist, and
-# training did not find them.
-
-
-# %% tags=["solution"]
-def remember():
-    W_x, W_h, b = torch.zeros(44, 10), torch.zeros(44, 11), torch.zeros(44)
-    (i, f, g, o), memory = torch.arange(44).view(4, 11), slice(10)
-    b[i], b[f], b[o] = 20.0, 40.0, 40.0
-    W_h[i[memory], 10] = -60.0  # closed once something has been read
-    W_x[g[memory]] = 20 * torch.eye(10)
-    b[g[10]] = 20.0
-    return W_x, W_h, b
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("rnn/remembering/remember", remember)
-
-# %% [markdown]
 # ## Found and lost
 #
 # Why would a network lose what it has, while its loss is low and its gradients are small? RMSprop keeps a mean of the
@@ -742,6 +730,60 @@ display.show(
 # steps, and nobody knows about the next 500.
 
 # %% [markdown]
+# ## What was shown
+#
+# - Two plain networks keep a digit as the phase of a clock with a period of seven steps; right at $T$, they are
+#   wrong at $T + 1$. An LSTM with all changes holds it instead.
+# - Accuracy and loss of a network tell which groups of digits it can tell apart, {eq}`eq-rnn-groups`. Failed plain
+#   networks at 0.2 keep one distinction.
+# - LSTMs that never find the answer start with next to no gradient at the first digit, and on the plateau lose what
+#   random weights had kept. It is not for want of room.
+# - Clipping does not bound the step of RMSprop, {eq}`eq-rnn-longest-step`. At the rate of the protocol two solved
+#   networks are lost within a hundred steps, at a tenth of it they are not.
+
+# %% [markdown]
+# ## Exercises
+
+# %% [markdown]
+# :::{exercise} A memory by hand
+# :label: ex-rnn-remembering-by-hand
+# Without training, give an LSTM of 11 cells weights with which it remembers the first digit, one-hot, over any number
+# of steps. Write `remember()`, which returns $W_x$ [44, 10], $W_h$ [44, 11] and $b$ [44], stacked as $i, f, g, o$; the
+# largest of the first ten $h^{(T)}$ is to be that of the first digit. *Hint: let the eleventh cell know that something
+# has been read.* What does this say about the LSTMs that failed?
+# :::
+
+# %% [markdown] tags=["solution"]
+# :::{solution-start} ex-rnn-remembering-by-hand
+# :class: dropdown
+# :::
+# Forget and output gates are open, by a large bias. The eleventh cell adds 1 at each step, so its $h$ is 0 before the
+# first digit and at least $\tanh 1 = 0.76$ after it. The input gates of the other ten are open by a bias of 20, and
+# closed by a weight of $-60$ from the eleventh. Their candidates are the digit.
+#
+# So the LSTMs did not fail for want of room: 11 cells would do, and there were 128. Weights that remember exist, and
+# training did not find them.
+
+
+# %% tags=["solution"]
+def remember():
+    W_x, W_h, b = torch.zeros(44, 10), torch.zeros(44, 11), torch.zeros(44)
+    (i, f, g, o), memory = torch.arange(44).view(4, 11), slice(10)
+    b[i], b[f], b[o] = 20.0, 40.0, 40.0
+    W_h[i[memory], 10] = -60.0  # closed once something has been read
+    W_x[g[memory]] = 20 * torch.eye(10)
+    b[g[10]] = 20.0
+    return W_x, W_h, b
+
+
+# %% [markdown] tags=["solution"]
+# :::{solution-end}
+# :::
+
+# %%
+exercises.check("rnn/remembering/remember", remember)
+
+# %% [markdown]
 # :::{exercise} Keep what was found
 # :label: ex-rnn-remembering-keep
 # Name three things that you could do so that a network is not lost again once it has found the answer. Which of
@@ -763,17 +805,6 @@ display.show(
 # :::
 
 # %% [markdown]
-# ## What was shown
-#
-# - Two plain networks keep a digit as the phase of a clock with a period of seven steps; right at $T$, they are
-#   wrong at $T + 1$. An LSTM with all changes holds it instead.
-# - Accuracy and loss of a network tell which groups of digits it can tell apart, {eq}`eq-rnn-groups`. Failed plain
-#   networks at 0.2 keep one distinction.
-# - LSTMs that never find the answer start with next to no gradient at the first digit, and on the plateau lose what
-#   random weights had kept. It is not for want of room.
-# - Clipping does not bound the step of RMSprop, {eq}`eq-rnn-longest-step`. At the rate of the protocol two solved
-#   networks are lost within a hundred steps, at a tenth of it they are not.
-#
 # ## Further reading
 #
 # - {cite:t}`alain2016probes` on linear probes, and what they do not say.
