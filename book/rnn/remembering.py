@@ -328,9 +328,8 @@ def draw_two_parts():
         group = np.repeat(range(2), sizes)
         for digit, answer in product(range(10), repeat=2):
             if group[digit] == group[answer]:
-                shade = 0.2 + 0.8 / sizes[group[digit]]
-                tile = {"fc": display.COLORS[0], "alpha": min(shade, 1.0), "lw": 0}
-                ax.add_patch(plt.Rectangle((answer - 0.5, digit - 0.5), 1, 1, **tile))
+                size = 10 / math.sqrt(sizes[group[digit]])  # areas as probabilities
+                ax.plot(answer, digit, "o", ms=size, color=display.COLORS[0])
         ax.set(xlim=(-0.5, 9.5), ylim=(9.5, -0.5), aspect="equal", xlabel="answer")
         ax.set(ylabel="first digit", xticks=range(10), yticks=range(10))
         ax.set(title=f"{sizes[0]} + {sizes[1]}, loss {best(sizes)[1]:.2f}")
