@@ -10,7 +10,7 @@
 # # Where a network keeps a digit
 #
 # A network of {doc}`palindromes` reads twenty digits and always tells the first one. Another fails at the same length
-# and is right in exactly a fifth of the cases. What does the first one do to hold a digit? What is it that the second
+# and is right in about a fifth of the cases. What does the first one do to hold a digit? What is it that the second
 # one still knows? And why do some never learn to remember, while others learn it and lose it again?
 #
 # Begin with three that are always right at the length they were trained for, and try them at all others: two plain
@@ -125,7 +125,7 @@ beyond = {
 
 # %% tags=["hide-input"]
 def draw_beyond():
-    figures, axes = display.panels((4.2, 1.5), (4.2, 1.5), (4.2, 1.8))
+    fig, axes = plt.subplots(3, 1, figsize=(4.2, 3.9), sharex=True)
     for ax, (name, told), color in zip(
         axes, beyond.items(), display.COLORS, strict=False
     ):
@@ -134,7 +134,7 @@ def draw_beyond():
         ax.set(title=name, ylim=(0, 1.05), xlim=(1, 57), ylabel="right")
         ax.set(yticks=(0, 0.5, 1), xticks=range(6, 57, 7))
     axes[-1].set(xlabel="digits read")
-    return figures
+    return fig
 
 
 def say_beyond():
@@ -147,14 +147,17 @@ display.show(
     draw_beyond(),
     alt=f"Share of right answers at lengths from 2 to 56. {' '.join(say_beyond())}",
     caption="Three networks, each trained at one length (dotted). The plain ones are "
-    "right at every seventh length, and worse than chance in between. The LSTM is "
-    "right "
-    "at all lengths around its own.",
+    "right at about every seventh length, and worse than chance at most others. The "
+    "LSTM is right at all lengths around its own.",
 )
+for T in (18, 55):
+    share = beyond["RNN, trained on 20"][LENGTHS.index(T)]
+    display.glue(f"rnn-remembering-at-{T}", f"{share:.2f}")
 
 # %% [markdown]
-# Chance would be 0.1. The network that is perfect at twenty digits scores *zero* at eighteen: it knows something, or it
-# would be right at times. And at 55, for which it has never been trained, it is perfect again.
+# Chance would be 0.1. The network that is perfect at twenty digits has {glue:text}`rnn-remembering-at-18` at eighteen:
+# so far below chance it knows something, or it would be right at times. And at 55 digits, for which it has never been
+# trained, it has {glue:text}`rnn-remembering-at-55`.
 #
 # ## A digit as the phase of a clock
 #
@@ -542,7 +545,8 @@ for (cell, change), sizes in at_start.items():
 # with all changes {glue:text}`rnn-remembering-rnn-all` and {glue:text}`rnn-remembering-lstm-all`. An LSTM's forget
 # gates start half closed when their bias is zero, $f = \operatorname{sigm}(0) = \frac12$; it can hold a number only
 # once it has learned to open them. (The two inputs differ, one number or ten, so compare the slopes as well as the
-# heights.) Of the single changes the picture says which lets the first digit be heard; the table in {doc}`palindromes`
+# heights.) It is no more than a hint: by the protocol little reaches the first digit of an RNN, too, and most RNNs
+# learn. Of the single changes the picture says which lets the first digit be heard; the table in {doc}`palindromes`
 # says which of them helped.
 #
 # What then happens on the plateau? The records hold a *probe* {cite}`alain2016probes`: after each digit, how often
@@ -735,8 +739,8 @@ display.show(
 #   wrong at $T + 1$. An LSTM with all changes holds it instead.
 # - Accuracy and loss of a network tell which groups of digits it can tell apart, {eq}`eq-rnn-groups`. Failed plain
 #   networks at 0.2 keep one distinction.
-# - LSTMs that never find the answer start with next to no gradient at the first digit, and on the plateau lose what
-#   random weights had kept. It is not for want of room.
+# - By the protocol next to no gradient reaches the first of twenty digits at the start, and the LSTMs that stay on the
+#   plateau lose even what random weights had kept. It is not for want of room.
 # - Clipping does not bound the step of RMSprop, {eq}`eq-rnn-longest-step`. At the rate of the protocol two solved
 #   networks are lost within a hundred steps, at a tenth of it they are not.
 
