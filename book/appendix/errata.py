@@ -13,6 +13,7 @@
 # entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
 # questions are those of the two documents. The derivations are in the chapters: {doc}`/cnn/layers`,
 # {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/optimizers`, {doc}`/rnn/lstm`,
+# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/lstm`, {doc}`/rnn/palindromes`,
 # {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
@@ -30,6 +31,7 @@ from helpers.cnn.robustness import relative_corruption_error
 from helpers.gnn import molecules
 from helpers.gnn.circulant import circulant, dft_matrix, eigenvalues
 from helpers.gnn.layers import gcn_norm
+from helpers.rnn import palindromes
 from helpers.rnn.cells import VanillaRNN, lstm_parameter_count
 
 import networkx as nx
@@ -1063,6 +1065,45 @@ for name, rates in (
 ):
     ends = equations_20_and_21(many, rates), rate_outside(many, rates)
     print(f"{name:24} report {ends[0].item():.2f}, PyTorch {ends[1].item():.2f}")
+# ## Report, questions 1.3 and 1.6
+#
+# ### Odd lengths and even ones
+#
+# For longer palindromes, both answers say, odd lengths are easier than even ones, and accuracy decreases with length.
+# Each point of their figures is one run. With ten seeds a length, odd lengths win against the even ones next to them
+# where they are the shorter ones, and hardly or not where they are the longer ones. Nor does the accuracy of a network
+# decrease: it stays near 1 in some seeds and falls to 0.1, 0.2 or 0.3 in others, and their share changes.
+# {doc}`/rnn/palindromes` tests it. (Of a palindrome of $T + 1$ digits the network reads $T$, which is what the report
+# counts: its odd lengths are palindromes of an *even* number of digits.)
+
+# %%
+runs = records.load("palindromes")
+for cell in ("rnn", "lstm"):
+    solved = {
+        T: palindromes.outcomes(runs[f"{cell}_{T:02}"]).count("solved")
+        for T in range(5, 21)
+    }
+    for shorter, longer, first in (("odd", "even", 5), ("even", "odd", 6)):
+        pairs = [(solved[T], solved[T + 1]) for T in range(first, 20, 2)]
+        one, other = (sum(column) for column in zip(*pairs, strict=True))
+        print(f"{cell:4}, solved: {one} {shorter}, {other} {longer} and longer by one")
+told = sorted(runs["rnn_19"]["metrics"]["test_accuracy"])
+print("accuracies of the RNN at 19 digits:", *(f"{share:.2f}" for share in told))
+
+# %% [markdown]
+# ### How many steps
+#
+# The protocol of questions 1.3 and 1.6 has 10,000 steps. For question 2.1 the report says that all of its models were
+# trained for 150,000, and its tables of samples end at step 10,000. The two are not close. Here is how many times each
+# book is read, in batches of 128 windows of 30 characters (which are this book's). The later edition, of 2021, asks for
+# something else again, stages of the training such as one and five epochs.
+
+# %%
+for name in ("communist_manifesto", "sherlock", "bible"):
+    length = records.load("text", name)["metrics"]["num_read"]
+    reads = [steps * 128 * 30 / length for steps in (10_000, 150_000)]
+    print(f"{name:19}: read {reads[0]:5,.0f} times in 10,000 steps,", end=" ")
+    print(f"{reads[1]:6,.0f} in 150,000")
 
 # %% [markdown]
 # ## Report, section 1.3, on LSTMs

@@ -15,7 +15,8 @@
 # still be told from its state.
 #
 # The protocol is that of the 2019 report, questions 1.3 and 1.6, or one that differs from it in how the digits enter
-# and in how the weights start. First what came of it, and below that, cell by cell, how.
+# and in how the weights start. {doc}`/rnn/palindromes` compares the runs. Here is first what came of each, and below
+# that, cell by cell, how.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -92,14 +93,15 @@ full = records.load("palindromes") if profile == "smoke" else {}
 def draw_full_runs():
     figures, (ax,) = display.panels((4.2, 2.8))
     styles = zip(display.COLORS, ("-", "--", ":", "-."), strict=False)
-    shown = [name for name in full if full[name]["parameters"]["length"] == 20]
+    names = ("lstm_20", "rnn_20", "improved_lstm_20", "improved_rnn_20")
+    shown = [name for name in names if name in full]
     for name, (color, style) in zip(shown, styles, strict=False):
         curves = full[name]["curves"]
         line = {"color": color, "linestyle": style, "marker": "", "label": name}
         for steps, accuracy in zip(
             curves["step"], curves["validation_accuracy"], strict=True
         ):
-            ax.plot(steps, accuracy, alpha=0.7, **line)
+            ax.plot(steps, accuracy, lw=1.2, **line)
             line.pop("label", None)
     ax.set(xlabel="step", ylabel="validation accuracy", ylim=(-0.02, 1.02))
     ax.legend()
@@ -109,7 +111,8 @@ def draw_full_runs():
 if full:
     display.show(
         draw_full_runs(),
-        alt="The validation accuracy of the full runs with 20 digits over their steps, a "
+        alt="The validation accuracy of the full runs with 20 digits over their "
+        "steps, a "
         "line for each seed.",
         caption="Twenty digits, a line for each seed: some end where others began.",
     )
@@ -265,8 +268,7 @@ def train(part):
 
 # %%
 def told_by(state, digit):
-    """How often least squares on half of the `state` [B, H] tell the `digit` [B] of "
-    "the rest."""
+    """How often least squares on half of `state` [B, H] tell the rest's `digit` [B]."""
     ones = torch.ones(len(state), 1, dtype=torch.float64, device=state.device)
     fitted, scored = torch.cat([state.double(), ones], dim=1).chunk(2)
     fitted_digit, scored_digit = digit.chunk(2)
@@ -278,8 +280,7 @@ def told_by(state, digit):
 
 @torch.no_grad()
 def probe(network):
-    """For h, and c if there is one: how often it tells the first digit, after each of "
-    "the T."""
+    """For h, and for c if there is one: how often it tells the first digit, by step."""
     digits, _ = VALIDATION
     told = {"told_by_h": [], "told_by_c": []} if cell == "lstm" else {"told_by_h": []}
     state = None
@@ -325,7 +326,8 @@ for part in this_run.parts:
     networks.append(network)
     records.save_weights("model", network, part.settings, root=part.folder)
     print(
-        f"seed {part.seed}: {trained.steps:6,} steps, {test['accuracy']:.4f} of the test"
+        f"seed {part.seed}: {trained.steps:6,} steps, {test['accuracy']:.4f} of the "
+        "test"
     )
 if export:
     best = max(range(seeds), key=lambda index: metrics[index]["validation_accuracy"])
@@ -347,9 +349,13 @@ def draw_seeds():
     return figures
 
 
-alt = "For each seed: the accuracy in validation over the steps, and that of reading the first digit from the state."
-caption = "Whether a seed gets the last digit right, and how long its state remembers the first one."
-display.show(draw_seeds(), alt=alt, caption=caption)
+display.show(
+    draw_seeds(),
+    alt="For each seed: the accuracy in validation over the steps, and that of reading "
+    "the first digit from the state.",
+    caption="Whether a seed gets the last digit right, and how long its state "
+    "remembers the first one.",
+)
 
 # %% [markdown]
 # ### Record

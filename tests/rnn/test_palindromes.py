@@ -1,4 +1,6 @@
-"""Properties of helpers.rnn.palindromes."""
+"""Properties of helpers.rnn.palindromes, and the oracles of the exercises on how long a network remembers."""
+
+import math
 
 import pytest
 import torch
@@ -6,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.rnn import palindromes
+from oracles import tried
 
 lengths, sizes = st.integers(1, 40), st.integers(1, 50)
 seeds = st.integers(0, 2**31 - 1)
@@ -63,3 +66,55 @@ def test_what_is_no_number_of_digits_or_palindromes_is_refused_in_words(name, wr
     arguments = {"length": 5, "batch_size": 4} | {name: wrong}
     with pytest.raises(ValueError, match=rf"^{name} = {wrong!r}: expected a whole number from 1 on$"):
         palindromes.sample(**arguments, generator=None)
+
+
+def test_what_was_reached_on_the_way_and_is_gone_in_the_end_is_lost():
+    record = {
+        "metrics": {"test_accuracy": [1.0, 0.99, 0.2, 0.9899, 0.1]},
+        "curves": {"validation_accuracy": [[0.1, 1.0], [0.98], [0.5, 0.99, 0.2], [0.9899], [0.1, 0.1]]},
+    }
+    assert palindromes.outcomes(record) == ["solved", "solved", "lost", "never found", "never found"]
+
+
+def rnn_gradients(weights, digits, target, ask=lambda h: h[-1], reduction="mean"):
+    W_hx, W_hh, b_h, W_ph, b_p = weights
+    h = [torch.zeros(digits.shape[1], len(b_h))]
+    for x in digits.float():
+        h.append(torch.tanh(x[:, None] @ W_hx.T + h[-1] @ W_hh.T + b_h))
+    loss = torch.nn.functional.cross_entropy(ask(torch.stack(h[1:])) @ W_ph.T + b_p, target, reduction=reduction)
+    return torch.autograd.grad(loss, weights)
+
+
+def clipped(gradients, max_norm):
+    norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+    return [gradient * torch.clamp(max_norm / norm, max=1) for gradient in gradients]
+
+
+def test_gradients_are_those_of_the_last_state_and_clipped_together():
+    hint = "one factor for all"
+
+    def one_by_one(weights, digits, target, m):
+        return [clipped([gradient], m)[0] for gradient in rnn_gradients(weights, digits, target)]
+
+    tried(
+        "rnn/palindromes/clipped_gradients",
+        lambda w, digits, target, m: clipped(rnn_gradients(w, digits, target), m),
+        (lambda w, digits, target, m: [g.clamp(-m, m) for g in rnn_gradients(w, digits, target)], hint),
+        (one_by_one, hint),
+        (lambda w, digits, target, m: clipped(rnn_gradients(w, digits, target, lambda h: h.mean(0)), m), hint),
+        (lambda w, digits, target, m: clipped(rnn_gradients(w, digits, target, reduction="sum"), m), hint),
+    )
+
+
+def test_a_zigzag_begins_with_either():
+    def product_of(chances, first):
+        return math.prod(p if (i + first) % 2 else 1 - p for i, p in enumerate(chances))
+
+    hint = "both orders"
+    tried(
+        "rnn/palindromes/zigzag",
+        lambda chances: product_of(chances, 0) + product_of(chances, 1),
+        (lambda chances: product_of(chances, 0), hint),
+        (lambda chances: 2 * product_of(chances, 1), hint),
+        (lambda chances: math.prod(2 * p * (1 - p) for p in chances), hint),
+    )

@@ -23,3 +23,16 @@ def sample(length, batch_size, generator):
         mirrored = mirrored[1:]
     palindrome = torch.cat([half, mirrored])
     return palindrome[:-1], palindrome[-1]
+
+
+def outcomes(record):
+    """What became of each seed of a record of the experiment ``palindromes``: "solved", "lost" or "never found".
+
+    A seed has solved its length when at least 99 % of the test are right at the end, and lost it when only a validation
+    on the way was.
+    """
+    tests, validations = record["metrics"]["test_accuracy"], record["curves"]["validation_accuracy"]
+    return [
+        "solved" if test >= 0.99 else "lost" if max(on_the_way) >= 0.99 else "never found"
+        for test, on_the_way in zip(tests, validations, strict=True)
+    ]
