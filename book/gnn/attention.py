@@ -12,9 +12,8 @@
 # In {doc}`message_passing` a member of the karate club listens to all friends by a fixed rule: of two friends, the one
 # with fewer friends counts more, whatever either of them has to say. **Can a node learn whom to listen to?**
 #
-# It can: the graph still says who may be heard, and the features say how much. You will build this layer, hold it
-# against the GCN, and see what it learns from four labels of the club. Which preferences it can have, and which it
-# cannot, is the question of {doc}`dynamic_attention`.
+# It can: the graph still says who may be heard, and the features say how much. The picture shows it for four nodes
+# that know one number each.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -45,12 +44,6 @@ N = len(A_club)
 inputs = [(A, torch.randn(len(A), 3)) for A in graphs.assorted()]  # the club is last
 W, a = torch.randn(3, 5), torch.randn(10)
 
-# %% [markdown]
-# ## Score, share, sum
-#
-# Four nodes know one number each, $z = (1, 3, -1, 2)$. A node hears its neighbours and itself, and listens more to
-# those who have more than it has. What reaches it? The picture goes through it for node 0; slide on to the others.
-
 # %% tags=["hide-input"]
 z_four = [1.0, 3.0, -1.0, 2.0]
 four = nx.Graph([(0, 1), (0, 2), (1, 2), (2, 3)])
@@ -76,6 +69,8 @@ def draw_steps(i):
     pairs = zip(shares, hears[i], strict=True)
     products = [f"{q:.2f}·{z_four[j]:g}".replace("·-1", "·(−1)") for q, j in pairs]
     texts = [[f"{x:.1f}" for x in scores], [f"{q:.2f}" for q in shares], products]
+    texts = [[text.replace("-", "−") for text in row] for row in texts]
+    names = [f"{z:g}".replace("-", "−") for z in z_four]
     titles = "1. scores", "2. shares", f"3. sum: {total:.2f}"
     for ax, title, labels in zip(axes, titles, texts, strict=True):
         others = [j for j in four if j != i]
@@ -83,16 +78,9 @@ def draw_steps(i):
         ways = [(j, i) for j in hears[i][:-1]]
         widths = 1 if ax is axes[0] else [0.5 + 5 * share for share in shares[:-1]]
         drawing.arrows(ax, spots, ways, display.COLORS[0], widths, size=20)
-        drawing.nodes(ax, spots, others, label=lambda j: f"{z_four[j]:g}", size=20)
-        drawing.nodes(
-            ax,
-            spots,
-            [i],
-            display.COLORS[1],
-            label=lambda j: f"{z_four[j]:g}",
-            size=20,
-            outline=2.4,
-        )
+        style = dict(label=names.__getitem__, size=20)
+        drawing.nodes(ax, spots, others, **style)
+        drawing.nodes(ax, spots, [i], display.COLORS[1], outline=2.4, **style)
         for j, text in zip(hears[i], labels, strict=True):
             x, y = np.mean([spots[i], spots[j]], axis=0)
             y += 0.62 * (1 if spots[i][1] >= 0 else -1) if j == i else 0
@@ -124,6 +112,11 @@ display.slider(
 )
 
 # %% [markdown]
+# ## Score, share, sum
+#
+# The four nodes know $z = (1, 3, -1, 2)$. A node hears its neighbours and itself, and listens more to those who have
+# more than it has. What reaches node 0?
+#
 # 1. **Score.** Each one heard gets a number: here $z_j - z_i$, and a fifth of it where it is negative. Node 0 has 1.
 #    It scores node 1 with $3 - 1 = 2$, node 2 with $0.2 \cdot (-1 - 1) = -0.4$, itself with 0. Node 3 gets none: there
 #    is no edge.
@@ -132,7 +125,8 @@ display.slider(
 # 3. **Sum.** $0.82 \cdot 3 + 0.07 \cdot (-1) + 0.11 \cdot 1 = 2.48$. Equal shares would have given 1.
 #
 # That is the whole layer, with one number per node and a score that someone thought of. What is left is to use vectors,
-# and to learn the score.
+# and to learn the score. You will build that layer, hold it against the GCN, and see what it learns from four labels of
+# the club. Which preferences it can have, and which it cannot, is the question of {doc}`dynamic_attention`.
 #
 # ## From a sum to a choice
 #
@@ -250,7 +244,8 @@ def draw_sharpness():
         attend_by_node(A_four, H_four, torch.eye(1), t * ahead)[0][2] for t in sharpness
     ]
     for j, curve in enumerate(torch.stack(shares).T):
-        ax.plot(sharpness, curve, marker="", label=f"node {j}, with {H_four[j, 0]:g}")
+        name = f"node {j}, with {H_four[j, 0]:g}".replace("-", "−")
+        ax.plot(sharpness, curve, marker="", label=name)
     ax.set(xlabel="$t$", ylabel="share at node 2", ylim=(0, 1))
     ax.legend()
     return fig
@@ -378,6 +373,7 @@ def draw_scale():
     ax.plot(num_heard, averages, linestyle="none", label="attention")
     ax.axhline(1, color=display.INK, linewidth=0.8, linestyle=":")
     ax.set(xlabel="members heard, oneself included", ylabel="output", ylim=(0, None))
+    ax.set_xticks(range(0, 20, 5))
     ax.legend()
     return fig
 
@@ -811,6 +807,7 @@ def draw_row_sums():
     ax.axhline(1, color=display.INK, linewidth=0.9, linestyle="--")
     ax.annotate("attention", (13, 1.05))
     ax.set(xlabel=r"$\tilde d_i$", ylabel=r"row sum of $\hat A$", ylim=(0, None))
+    ax.set_xticks(range(0, 20, 5))
     return fig
 
 

@@ -77,8 +77,9 @@ LINES = {
 }
 
 
-def draw_molecule(ax, smiles, title, reach=0, hydrogens=True):
-    """The graph of a molecule, on a canvas that has room for at least ``reach``."""
+def draw_molecule(ax, smiles, title, reach=0, hydrogens=True, texts=None):
+    """The graph of a molecule, on a canvas that has room for at least ``reach``;
+    ``texts`` to stand in the atoms, instead of their elements."""
     molecule = Chem.MolFromSmiles(smiles)
     molecule = Chem.AddHs(molecule) if hydrogens else molecule
     rdDepictor.Compute2DCoords(molecule)
@@ -90,7 +91,7 @@ def draw_molecule(ax, smiles, title, reach=0, hydrogens=True):
             drawing.edges(ax, xy, [pair], 1.1, style, alpha=1, shift=shift)
     elements = [atom.GetSymbol() for atom in molecule.GetAtoms()]
     signs = {1: "⁺", -1: "⁻"}
-    texts = [
+    texts = texts or [
         a.GetSymbol() + signs.get(a.GetFormalCharge(), "") for a in molecule.GetAtoms()
     ]
     hues = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
@@ -113,12 +114,12 @@ pair_said = {
 
 
 def draw_pair():
-    figures, axes = display.panels((3.4, 3.2), (3.4, 3.2))
+    figures, axes = display.panels((3.4, 2.4), (3.4, 2.4))
     for ax, smiles, truth, said in zip(
         axes, PAIR, pair_truth, pair_said["gnn"], strict=True
     ):
         title = f"truth {truth:.2f} eV\nthe network {said:.2f} eV".replace("-", "−")
-        draw_molecule(ax, smiles, title, reach=3.4, hydrogens=False)
+        draw_molecule(ax, smiles, title, reach=(3.4, 1.9), hydrogens=False)
     return figures
 
 
@@ -184,6 +185,35 @@ for k in range(3):
     ]
     print(f"round {k}: {shown[0].tolist()}, {shown[1].tolist()}")
     colour = refine_once(colour, both)
+
+
+# %% tags=["hide-input"]
+def draw_colours(k):
+    colour = both.x.argmax(1).tolist()
+    for _ in range(k):
+        colour = refine_once(colour, both)
+    figures, axes = display.panels((3.4, 2.4), (3.4, 2.4))
+    for m, (ax, smiles) in enumerate(zip(axes, PAIR, strict=True)):
+        of_atoms = [colour[i] for i in range(int(both.ptr[m]), int(both.ptr[m + 1]))]
+        texts = [LETTERS[c] for c in of_atoms]
+        title = f"round {k}: {len(set(of_atoms))} colours"
+        draw_molecule(ax, smiles, title, (3.4, 1.9), hydrogens=False, texts=texts)
+    return figures
+
+
+LETTERS = "abcdefgh"
+display.slider(
+    draw_colours,
+    range(3),
+    label="round",
+    alt=lambda k: (
+        "The pair again, without its hydrogens, with a letter for the colour of each "
+        f"atom after {k} round{'s' * (k != 1)}. Both have as many atoms of each letter."
+    ),
+    caption="Equal letters are equal colours, in both molecules. A round tells the two "
+    "carbons at the oxygen from the four others, and then nothing new is found.",
+    start=1,
+)
 
 # %% [markdown]
 # A layer of message passing does to features what a round does to colours: $h_i'$ is made from $h_i$ and from the
@@ -404,14 +434,14 @@ display.glue("gnn-chem-tested-charged", f"{int(is_charged.sum())}")
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_worst(place):
     i = int(worst["GNN"][place - 1])
-    fig, ax = plt.subplots(figsize=(4.2, 3.4))
+    fig, ax = plt.subplots(figsize=(4.2, 2.9))
     why = "a twin" if is_twin[i] else "charged" if is_charged[i] else "a cage"
     if why == "a cage" and not small_rings(asked[i]):
         why = "none of the three kinds"
     title = f"{asked[i]}: {why}\nGNN {error['GNN'][i]:+.0f} meV, "
     title += f"folded {error['folded'][i]:+.0f} meV"
     draw_molecule(
-        ax, asked[i], title.replace("-", "−", 1), reach=(6.2, 4.4), hydrogens=False
+        ax, asked[i], title.replace("-", "−", 1), reach=(3.9, 2.3), hydrogens=False
     )
     return fig
 
@@ -640,10 +670,11 @@ verify.holds("eq-gnn-fold", all(held), against="networkx", cases=len(held))
 # graphs tell no more apart than before. That takes the second change.
 #
 # **Ask whether a walk comes home.** Start at atom $i$ and take bonds at random, each as likely as any other of the atom
-# where you are. With $P_{ij} = A_{ij} / d_i$, the chance to be back after $k$ steps is
+# where you are. The chance to go from $i$ to $j$ is $A_{ij} / d_i$, an entry of $D^{-1} A$. That to be back after $k$
+# steps is
 #
 # $$
-# r_k(i) = \big( P^k \big)_{ii} = \sum_{i = j_0, j_1, \dots, j_k = i} \ \prod_{t=0}^{k-1} \frac{1}{d_{j_t}} ,
+# r_k(i) = \big[ (D^{-1} A)^k \big]_{ii} = \sum_{i = j_0, j_1, \dots, j_k = i} \ \prod_{t=0}^{k-1} \frac{1}{d_{j_t}} ,
 # $$ (eq-gnn-returns)
 #
 # a sum over the closed walks of length $k$ that begin at $i$. In a triangle $r_2 = \tfrac{1}{2}$ and
@@ -661,6 +692,26 @@ for m, smiles in enumerate(PAIR):
         "r_3 of its atoms:",
         [f"{x:.2f}" for x in r[batch.batch == m, 1]],
     )
+
+
+# %% tags=["hide-input"]
+def draw_returns():
+    figures, axes = display.panels((3.4, 2.4), (3.4, 2.4))
+    for m, (ax, smiles) in enumerate(zip(axes, PAIR, strict=True)):
+        texts = [f"{x:.2f}".removeprefix("0") for x in r[batch.batch == m, 1]]
+        title = "the chance $r_3$ to be home after 3 steps"
+        draw_molecule(ax, smiles, title, (3.4, 1.9), hydrogens=False, texts=texts)
+    return figures
+
+
+display.show(
+    draw_returns(),
+    alt="The pair once more, with the chance to be back after three steps at each atom. "
+    "Left it is 0 everywhere; right it is positive at all carbons, on the two triangles, "
+    "and 0 at the oxygen.",
+    caption="What no message tells an atom, and a walk does: on the right there are rings "
+    "of three.",
+)
 
 
 # %% tags=["check"]
@@ -811,6 +862,7 @@ def draw_curves():
     ax.set(
         xlabel="epoch", ylabel="validation error (meV)", yscale="log", ylim=(25, 500)
     )
+    ax.minorticks_off()
     ax.set_yticks([30, 43, 100, 300], ["30", "43", "100", "300"])
     ax.legend()
     return fig
@@ -906,31 +958,46 @@ def change(run):
     )
 
 
-ablations = {
-    change(run) or "nothing": run["metrics"]
+error_of = {
+    change(run) or "nothing": run["metrics"]["test_mae_mev"]
     for name, run in runs.items()
     if name.startswith("short")
 }
-error_of = {changed: metrics["test_mae_mev"] for changed, metrics in ablations.items()}
 display.glue("gnn-chem-short-epochs", f"{short['parameters']['epochs']}")
 for how, name in (("sum", "no_composition"), ("mean", "mean"), ("max", "max")):
     error = runs[f"short_{name}"]["metrics"]["test_mae_mev"]
     display.glue(f"gnn-chem-pool-{how}", f"{error:.0f} meV")
-rows = [
-    {
-        "changed": changed,
-        "10³ z²": f"{1000 * ablations[changed]['test_z2']:.3f}",
-        "error (meV)": f"{error_of[changed]:.0f}",
-        "times": f"{error_of[changed] / error_of['nothing']:.1f}",
-    }
-    for changed in sorted(error_of, key=error_of.get)
-]
+
+
+def draw_ablations():
+    fig, ax = plt.subplots(figsize=(4.2, 3.2))
+    names = sorted(error_of, key=error_of.get, reverse=True)
+    for k, name in enumerate(names):
+        hue = display.COLORS[1 if name == "nothing" else 0]
+        ax.plot(error_of[name], k, "s" if name == "nothing" else "o", color=hue, ms=6)
+        beside = dict(xytext=(7, 0), textcoords="offset points", va="center")
+        ax.annotate(f"{error_of[name]:.0f}", (error_of[name], k), **beside)
+    ax.axvline(error_of["nothing"], color=display.INK, lw=0.8, ls=":")
+    ax.set_yticks(range(len(names)), [name.replace(", ", ",\n") for name in names])
+    ax.set(xscale="log", xlabel="test error (meV), one seed", xlim=(80, 1500))
+    ax.minorticks_off()
+    ax.set_xticks([100, 300, 1000], ["100", "300", "1000"])
+    return fig
+
+
 helped = "composition: False", "blocks: 2", "schedule: constant"
 alike = "norm: None", "residual: False"
 assert min(error_of[changed] for changed in helped) > 1.5 * error_of["nothing"]
 assert max(error_of[changed] for changed in alike) < 1.1 * error_of["nothing"]
 display.glue("gnn-chem-blocks", f"{short['parameters']['blocks']}")
-display.table(rows)
+display.show(
+    draw_ablations(),
+    alt="Test errors of short runs, one thing changed in each, on a logarithmic axis: "
+    + ", ".join(f"{name} {error_of[name]:.0f} meV" for name in error_of)
+    + ".",
+    caption="What the GNN loses when one thing is changed. The square is the network as "
+    "it was.",
+)
 
 # %% [markdown]
 # The three poolings are compared without the composition beside them: it is itself a sum over the atoms, and would tell
@@ -1006,6 +1073,8 @@ def draw_by_size():
     ax.axvline(limit + 0.5, color=display.INK, lw=0.8, ls=":")
     ax.set(xlabel="atoms of a molecule", ylabel="mean absolute error (meV)")
     ax.set_yscale("log")
+    ax.minorticks_off()
+    ax.set_yticks([40, 60, 100, 150], ["40", "60", "100", "150"])
     ax.legend()
     return fig
 
@@ -1300,15 +1369,15 @@ exercises.check("gnn/chemistry/new_colours", new_colours)
 # :::
 # (a) A closed walk of three steps visits three atoms that are bound to each other, so $r_3$ is zero where there is no
 # ring of three. On a ring, $k$ steps lead home if as many go left as right, or all the way around: for odd $k < n$
-# neither can be, and $r_k = 0$. (b) A row of $P$ sums to one, or to zero where there is no bond.
+# neither can be, and $r_k = 0$. (b) A row of $D^{-1} A$ sums to one, or to zero where there is no bond.
 
 
 # %% tags=["solution"]
 def return_chance(edge_index, size, k):
     A = torch.zeros(size, size, dtype=torch.float64)
     A[edge_index[0], edge_index[1]] = 1
-    P = A / A.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.linalg.matrix_power(P, k).diagonal()
+    step = A / A.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.linalg.matrix_power(step, k).diagonal()
 
 
 # %% [markdown] tags=["solution"]

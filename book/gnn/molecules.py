@@ -51,10 +51,14 @@ HUES = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
 SHIFTS = {0: (0,), 1: (-0.07, 0.07), 2: (-0.12, 0, 0.12)}  # lines of a bond, by kind
 
 
-def draw_graph(ax, batch, places):
+PLACES = [(-0.6, 0), (0.6, 0), (1.5, 0.8), (-1.5, 0.8), (-1.5, -0.8), (1.5, -0.8)]
+PLACES = np.array(PLACES)  # of the atoms of formamide
+
+
+def draw_graph(ax, batch, places, bonds=True):
     kinds = batch.edge_attr.argmax(1).tolist()
     for (i, j), kind in zip(batch.edge_index.T.tolist(), kinds, strict=True):
-        for shift in SHIFTS[kind] if i < j else ():
+        for shift in SHIFTS[kind] if bonds and i < j else ():
             drawing.edges(ax, places, [(i, j)], 1.1, alpha=1, shift=shift)
     elements = [molecules.ELEMENTS[k] for k in batch.x.argmax(1)]
     for element in sorted(set(elements)):
@@ -65,19 +69,21 @@ def draw_graph(ax, batch, places):
     ax.set_axis_off()
 
 
+def numbered(batch, order):
+    """One molecule, its new atom i the old atom order[i]."""
+    new = batch.clone()
+    new.x = batch.x[order]
+    new.edge_index = torch.argsort(torch.tensor(order))[batch.edge_index]
+    return new
+
+
 def draw_two_orders():
     formamide = molecules.from_smiles("NC=O").batch([0])
     order = [5, 1, 3, 0, 4, 2]
-    inverse = np.argsort(order)
-    renamed = formamide.clone()
-    renamed.x = formamide.x[order]
-    renamed.edge_index = torch.tensor(inverse)[formamide.edge_index]
-    places = np.array([(-0.6, 0), (0.6, 0), (1.5, 0.8), (-1.5, 0.8), (-1.5, -0.8)])
-    places = np.concatenate([places, [(1.5, -0.8)]])
     figures, axes = display.panels((3.4, 2.2), (3.4, 2.2))
     for ax, batch, where in (
-        (axes[0], formamide, places),
-        (axes[1], renamed, places[order]),
+        (axes[0], formamide, PLACES),
+        (axes[1], numbered(formamide, order), PLACES[order]),
     ):
         draw_graph(ax, batch, where)
         ax.set_title(" ".join(molecules.ELEMENTS[k] for k in batch.x.argmax(1)))
@@ -159,15 +165,39 @@ verify.equal(
 # Over all {glue:text}`gnn-mol-count` molecules the atomization energy has the mean {glue:text}`gnn-mol-mean` and the
 # standard deviation {glue:text}`gnn-mol-std`. The total energy has a standard deviation of
 # {glue:text}`gnn-mol-total-std`.
-#
+
+
+# %% tags=["hide-input"]
+def draw_energies():
+    figures, axes = display.panels((3.3, 2.5), (3.3, 2.5))
+    for ax, energy, name in (
+        (axes[0], U_0 / 1000, "total energy $U_0$ (keV)"),
+        (axes[1], y, "atomization energy $y$ (eV)"),
+    ):
+        counts, edges = np.histogram(energy, bins=40)
+        ax.stairs(counts / 1000, edges, fill=True, color=display.COLORS[0])
+        ax.set(xlabel=name, ylabel="thousand molecules")
+    return figures
+
+
+display.show(
+    draw_energies(),
+    alt="Two histograms of QM9. The total energies, from about −19 to −1 keV, stand in "
+    "several heaps. The atomization energies, from −112 to −12 eV, make one hill around "
+    "−76 eV.",
+    caption="The total energy comes in heaps, since another heavy atom shifts it by a "
+    "thousand eV and more. Without the atoms' own energies one hill is left.",
+)
+
+# %% [markdown]
 # A network learns numbers near zero more easily than numbers near $-76$, so it is trained on the {term}`z-score` of
 # the energy. Mean $\mu$ and standard deviation $s$ are part of the model, and a model may know its training data
-# only. With the training split $T$,
+# only. With the training split $\mathcal{T}$,
 #
 # $$
 # \begin{gathered}
-# z = \frac{y - \mu}{s} , \qquad \mu = \frac{1}{|T|} \sum_{m \in T} y_m , \\
-# s^2 = \frac{1}{|T|} \sum_{m \in T} (y_m - \mu)^2 .
+# z = \frac{y - \mu}{s} , \qquad \mu = \frac{1}{|\mathcal{T}|} \sum_{m \in \mathcal{T}} y_m , \\
+# s^2 = \frac{1}{|\mathcal{T}|} \sum_{m \in \mathcal{T}} (y_m - \mu)^2 .
 # \end{gathered}
 # $$ (def-gnn-z-score)
 #
@@ -175,7 +205,8 @@ verify.equal(
 # exactly:
 #
 # $$
-# \frac{1}{|T|} \sum_{m \in T} z_m = 0 , \qquad \frac{1}{|T|} \sum_{m \in T} z_m^2 = 1 .
+# \frac{1}{|\mathcal{T}|} \sum_{m \in \mathcal{T}} z_m = 0 , \qquad
+# \frac{1}{|\mathcal{T}|} \sum_{m \in \mathcal{T}} z_m^2 = 1 .
 # $$ (eq-gnn-z-score-training)
 #
 # Take $\mu$ and $s$ from all of the data instead, test molecules included: how much does that change?
@@ -261,6 +292,32 @@ display.table(
         ),
     }
     for name, target in {"total energy": U_0, "atomization energy": y}.items()
+)
+
+
+# %% tags=["hide-input"]
+def draw_composition():
+    figures, axes = display.panels((3.3, 3.0), (3.3, 3.0))
+    few = test[:400]
+    for ax, energy, name, unit in (
+        (axes[0], U_0 / 1000, "total energy", "keV"),
+        (axes[1], y, "atomization energy", "eV"),
+    ):
+        truth, said = energy[few], (energy - residuals(energy))[few]
+        ax.plot(truth, said, ".", ms=4, color=display.COLORS[0])
+        ends = [truth.min(), truth.max()]
+        ax.plot(ends, ends, "-", color=display.INK, lw=0.8, marker="")
+        ax.set(xlabel=f"truth ({unit})", ylabel=f"fitted ({unit})", title=name)
+    return figures
+
+
+display.show(
+    draw_composition(),
+    alt="Energies fitted to the composition against true ones, for 400 test molecules. "
+    "For the total energy all dots lie on the diagonal; for the atomization energy they "
+    "scatter about it.",
+    caption="The same residuals twice. On the scale of the total energy they cannot be "
+    "seen, on that of the bonds they can.",
 )
 
 
@@ -401,14 +458,6 @@ def permuted(v, P):
     return torch.cat([(P @ X).flatten(), PBP.flatten()])
 
 
-def numbered(batch, order):
-    """One molecule, its new atom i the old atom order[i]."""
-    new = batch.clone()
-    new.x = batch.x[order]
-    new.edge_index = torch.argsort(torch.tensor(order))[batch.edge_index]
-    return new
-
-
 def symmetries(batch):
     """How many renumberings keep elements and bonds: |Aut(G)|."""
     graph = nx.Graph()
@@ -507,6 +556,26 @@ with torch.no_grad():
     numberings = mlp(molecules.permute_atoms(same, torch.Generator().manual_seed(0)))
     different = mlp(sample)
 
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+def draw_outputs():
+    fig, ax = plt.subplots(figsize=(4.2, 2.4))
+    rows = {"one molecule,\n200 numberings": numberings, "200 molecules": different}
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, 200)  # so that none hides
+    for k, outputs in enumerate(rows.values()):
+        ax.plot(outputs, k + jitter, linestyle="none", ms=3)
+    ax.set(xlabel="output of the MLP", yticks=[0, 1], yticklabels=rows)
+    ax.set_ylim(-0.6, 1.6)
+    return fig
+
+
+display.show(
+    draw_outputs(),
+    alt="Two rows of 200 dots: the outputs of an untrained MLP for one molecule in 200 "
+    "numberings, and for 200 molecules. Both rows spread over a similar range.",
+    caption="To an MLP, another numbering is another molecule.",
+)
+
 # %% tags=["hide-input"]
 display.glue("gnn-mol-mlp-ratio", f"{numberings.std() / different.std():.1f}")
 display.glue("gnn-mol-mlp-distinct", f"{len(numberings.unique())}")
@@ -590,27 +659,60 @@ verify.equal("eq-gnn-rgcn", cases(), atol=1e-12, against="PyG's RGCNConv")
 # fingerprints on this; PyG's `MFConv` is
 #
 # $$
-# h_i' = R_{d_i}^\top h_i + L_{d_i}^\top \sum_{j \in \mathcal{N}(i)} h_j + b_{d_i} .
+# h_i' = W^{\text{own}\,\top}_{d_i} h_i + W^{\text{near}\,\top}_{d_i} \sum_{j \in \mathcal{N}(i)} h_j + b_{d_i} .
 # $$ (eq-gnn-mfconv)
 #
-# It sums, so it can count, but it is deaf to the kinds of bonds. Each of the two layers has what the other lacks.
+# It sums, so it can count, but it is deaf to the kinds of bonds. Each of the two layers has what the other lacks. Here
+# is what the carbon of formamide hears in either, from its three neighbours and itself:
+
+
+# %% tags=["hide-input"]
+def draw_heard():
+    figures, axes = display.panels((3.3, 2.3), (3.3, 2.3))
+    formamide = molecules.from_smiles("NC=O").batch([0])
+    single, double = r"$\frac{1}{2}W_1$", "$W_2$"
+    by_kind = {0: (single, "-"), 5: (single, "-"), 2: (double, "--")}
+    by_number = dict.fromkeys((0, 5, 2), (r"$W^{near}_3$", "-"))
+    for ax, heard, own, title in (
+        (axes[0], by_kind, "$W_0$", "by kind of bond"),
+        (axes[1], by_number, r"$W^{own}_3$", "by number of bonds"),
+    ):
+        draw_graph(ax, formamide, PLACES, bonds=False)
+        for j, (name, style) in heard.items():
+            drawing.arrows(ax, PLACES, [(j, 1)], display.COLORS[1], 1.5, style, size=21)
+            x, high = PLACES[[j, 1]].mean(axis=0)
+            ax.text(x, high + (-0.3 if j == 5 else 0.3), name, ha="center", va="center")
+        ax.text(*(PLACES[1] + (0.62, 0)), own, ha="center", va="center")
+        ax.set_title(title)
+    return figures
+
+
+display.show(
+    draw_heard(),
+    alt="Formamide twice, with arrows to its carbon. Left, those from nitrogen and "
+    "hydrogen are solid and carry half of W 1, that from oxygen is dashed and carries "
+    "W 2. Right, all three carry one matrix, that of atoms with three neighbours.",
+    caption="Left, a matrix for each kind of bond, and a mean over each kind. Right, one "
+    "for all neighbours, chosen by how many they are.",
+)
 
 
 # %%
-def degree_layer(h, batch, R, L, b):
+def degree_layer(h, batch, W_own, W_near, b):
     source, target = batch.edge_index
     rows = []
     for i in range(len(h)):
         neighbours = source[target == i]
         d = len(neighbours)
-        rows.append(R[d].T @ h[i] + L[d].T @ h[neighbours].sum(dim=0) + b[d])
+        heard = W_near[d].T @ h[neighbours].sum(dim=0)
+        rows.append(W_own[d].T @ h[i] + heard + b[d])
     return torch.stack(rows)  # [N, d']
 
 
 def matrices(layer):
-    R = [linear.weight.T for linear in layer.lins_r]  # PyG's names: on the atom itself
-    L = [linear.weight.T for linear in layer.lins_l]  # and on its neighbours
-    return R, L, [linear.bias for linear in layer.lins_l]
+    W_own = [linear.weight.T for linear in layer.lins_r]  # as PyG names them
+    W_near = [linear.weight.T for linear in layer.lins_l]
+    return W_own, W_near, [linear.bias for linear in layer.lins_l]
 
 
 # %% tags=["check"]
@@ -657,9 +759,9 @@ def atom_features(network, batch):
     h = network.embedding(batch.x)  # [N, H]
     *norms, last_norm = network.norms
     blocks = zip(norms, network.relational, network.by_degree, strict=True)
-    for norm, W, LR in blocks:
+    for norm, W, by_degree in blocks:
         message = relational_layer(norm(h).relu(), batch, W.weight, W.root, W.bias)
-        h = h + degree_layer(message.relu(), batch, *matrices(LR))
+        h = h + degree_layer(message.relu(), batch, *matrices(by_degree))
     return last_norm(h)  # [N, H]
 
 
@@ -797,6 +899,27 @@ def cases():
 
 verify.equal(
     "eq-gnn-energy-additive", cases(), atol=1e-10, against="the pair as one system"
+)
+
+
+# %% tags=["hide-input"]
+def draw_copies():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    copies = range(1, 7)
+    for how in ("sum", "mean", "max"):
+        pooled = [features(network, ".".join(["CCO"] * m), how).norm() for m in copies]
+        ax.plot(copies, [(p / pooled[0]).item() for p in pooled], label=how)
+    ax.set(xlabel="copies of ethanol", ylabel="length of $p$, of one copy's")
+    ax.legend()
+    return fig
+
+
+display.show(
+    draw_copies(),
+    alt="The length of the pooled vector for one to six copies of ethanol, in parts of "
+    "that for one. For the sum it grows in proportion, for mean and maximum it stays 1.",
+    caption="Six molecules have six times the energy of one. The sum can tell, mean and "
+    "maximum cannot.",
 )
 
 # %% [markdown]
@@ -945,10 +1068,9 @@ def draw_training():
     ):
         level = mean_z2(y, part)
         ax.axhline(level, color=display.INK, lw=1, ls="-.", label="composition")
-        ax.set(xlabel="epoch", yscale="log", ylim=(4e-5, 0.2), title=title)
+        ax.set(xlabel="epoch", yscale="log", ylim=(4e-5, 4), title=title)
     axes[0].set(ylabel="loss: mean $z^2$")
-    axes[0].figure.legend(loc="outside lower center")
-    axes[1].figure.legend(loc="outside lower center")
+    axes[1].legend(loc="upper right")
     return figures
 
 
@@ -1000,11 +1122,11 @@ display.show(
 # that a batch: `x` and `edge_index` of the whole, `batch` with the molecule of each atom, and `ptr` with the places
 # $o_b$ at which the molecules begin. To put one together in a loop, you handle each molecule by itself, and in an epoch
 # that is {glue:text}`gnn-mol-train` small Python objects. `helpers` does it without a loop. It keeps the atoms of all
-# of QM9 in one tensor $X$, in which molecule $m$ begins at row $s_m$. For the molecules $m_0, m_1, \dots$ of a batch,
+# of QM9 in one tensor $X$, in which molecule $m$ begins at row $q_m$. For the molecules $m_0, m_1, \dots$ of a batch,
 # atom $k$ of the batch is found by arithmetic:
 #
 # $$
-# x_k = X_{s_{m_b} + (k - o_b)} \qquad\text{for } o_b \le k < o_{b+1} ,
+# x_k = X_{q_{m_b} + (k - o_b)} \qquad\text{for } o_b \le k < o_{b+1} ,
 # $$ (eq-gnn-flat-batch)
 #
 # and likewise for the bonds, whose two ends then move up by $o_b$.
@@ -1012,15 +1134,15 @@ display.show(
 
 # %%
 X = torch.eye(5)[drawn.element.long()]  # all atoms of the 200 molecules
-s = drawn.atom_ptr  # where each molecule begins
+q = drawn.atom_ptr  # where each molecule begins
 
 
 def atoms_of(index):
     m = torch.tensor(index)
-    o = torch.nn.functional.pad(s.diff()[m].cumsum(0), (1, 0))  # [B + 1]
+    o = torch.nn.functional.pad(q.diff()[m].cumsum(0), (1, 0))  # [B + 1]
     b = torch.arange(len(m)).repeat_interleave(o.diff())  # the molecule of each atom
     k = torch.arange(len(b))
-    return X[s[m[b]] + (k - o[b])]  # [N, 5]
+    return X[q[m[b]] + (k - o[b])]  # [N, 5]
 
 
 # %% tags=["hide-input"]
