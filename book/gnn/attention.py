@@ -213,14 +213,14 @@ display.show(
 
 
 # %%
-def attend_by_node(A, H, W, a, c=None):
-    """α [N, N] and the sums before σ [N, d_out]; c [N] shifts each node's scores."""
+def attend_by_node(A, H, W, a):
+    """α [N, N] and the sums before σ [N, d_out]."""
     alpha = torch.zeros_like(A)
     out = torch.zeros(len(A), W.shape[1])
     for i, heard in enumerate(neighbourhoods(A)):
         pairs = [torch.cat([W.T @ H[i], W.T @ H[j]]) for j in heard]
         e = leaky_relu(torch.stack(pairs) @ a, 0.2)  # [1 + number of neighbours]
-        weights = (e if c is None else e + c[i]).exp()
+        weights = e.exp()
         for j, share in zip(heard, weights / weights.sum(), strict=True):
             alpha[i, j] = share
             out[i] += share * (W.T @ H[j])
@@ -350,11 +350,23 @@ verify.equal(
 # exponential overflows.
 
 
+# %%
+def shifted_shares(A, e, c):
+    """α [N, N] from scores e [N, N], those of listener i shifted by c[i]."""
+    weights = (A + torch.eye(len(A))) * (e + c[:, None]).exp()
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
 # %% tags=["check"]
 def cases():
     for A, H in inputs:
-        shifted, _ = attend_by_node(A, H, W, a, c=5 * torch.randn(len(A)))
-        yield shifted, attend_by_node(A, H, W, a)[0]
+        stacked = [[torch.cat([W.T @ h_i, W.T @ h_j]) for h_j in H] for h_i in H]
+        e = leaky_relu(torch.stack([torch.stack(row) @ a for row in stacked]), 0.2)
+        c = 5 * torch.randn(len(A))
+        yield shifted_shares(A, e, c), attend_by_node(A, H, W, a)[0]
+        by_neighbour = shifted_shares(A, (e + c), 0 * c)  # another number for each j
+        if A.any():
+            yield torch.allclose(by_neighbour, attend_by_node(A, H, W, a)[0]), False
 
 
 verify.equal(
@@ -692,12 +704,15 @@ for ours, theirs in cases(torch.float):
 
 # %% tags=["check"]
 def cases():
+    moved = 0
     for A, H in inputs:
         P = torch.eye(len(A))[torch.randperm(len(A))]
+        moved += not torch.equal(P @ H, H)
         alpha = coefficients(A, H @ W, a_dst, a_src)  # [N, N]
         yield coefficients(P @ A @ P.T, P @ H @ W, a_dst, a_src), P @ alpha @ P.T
         out = layer(H, A.nonzero().T)  # [N, d_out]
         yield layer(P @ H, (P @ A @ P.T).nonzero().T), P @ out
+    yield moved >= len(inputs) - 2, True  # a single node cannot be renamed
 
 
 verify.equal(
@@ -977,7 +992,8 @@ display.glue("gnn-att-members", f"{N}")
 # {glue:text}`gnn-att-frozen-at-the-start`. They are nearly a mean, as spread as equal shares among
 # {glue:text}`gnn-att-equal-start` of those heard; when attention has been trained it is {glue:text}`gnn-att-equal-end`.
 # With $a$ frozen and $W$ trained, accuracy is as low as when $a$ is learned, {glue:text}`gnn-att-a-frozen`. So it is
-# not the training of $a$ that costs accuracy here, but that coefficients *move* with $z$ while four labels are fitted.
+# not the training of $a$ that costs accuracy here, but that coefficients *move* with $z$ while four labels are fitted
+# (with dropout they move too, and it costs less).
 # Where they end is enough: frozen at the end they give {glue:text}`gnn-att-frozen-at-the-end`, though all else starts
 # anew. That is one graph of {glue:text}`gnn-att-members`
 # nodes with one set of labels, and no more.
@@ -1027,8 +1043,9 @@ display.glue("gnn-att-chance", f"{by_chance:.0%}")
 # only in part a property of the club. Attention coefficients say what a network uses, not why, and not what it must use
 # {cite}`jain2019attention`. And compare bars of one listener alone: those of another come from another softmax.
 #
-# Where does attention pay? Where features say whom to hear, and data suffice to learn it: sensors, say, that report
-# whether they are broken. "Those whose taste is like mine" is another matter: {doc}`dynamic_attention`.
+# Where could attention pay? Where features say whom to hear, and data suffice to learn it: sensors, say, that report
+# whether they are broken. The club has neither, so nothing here says how much. "Those whose taste is like mine" is
+# another matter: {doc}`dynamic_attention`.
 
 # %% [markdown]
 # ## What was shown
@@ -1041,8 +1058,8 @@ display.glue("gnn-att-chance", f"{by_chance:.0%}")
 #   dense and on edges it is the same layer, and PyG's `GATConv` on every graph.
 # - It is permutation equivariant. With equal scores it is the mean $\tilde D^{-1} \tilde A$; it is the GCN only where
 #   degrees agree along each edge.
-# - On the club with four labels, coefficients that move in training cost accuracy on the other members, whether $a$ is
-#   learned or not; frozen at their start they cost none. All fit the labels.
+# - On the club with four labels, and without dropout, coefficients that move in training cost accuracy on the other
+#   members, whether $a$ is learned or not; frozen at their start they cost none. All fit the labels.
 #
 # ## Exercises
 

@@ -488,7 +488,9 @@ display.show(
 # $\alpha_{uu} = \alpha_{vv} = \frac{\operatorname{sigmoid}(\Delta) + \operatorname{sigmoid}(-\gamma \Delta)}{2}$.
 # It exceeds $\tfrac12$ for each $\Delta > 0$, as $\operatorname{sigmoid}(\Delta) > \operatorname{sigmoid}(\gamma
 # \Delta) = 1 - \operatorname{sigmoid}(-\gamma \Delta)$. But it tends back to $\tfrac12$ as $\Delta$ grows: the head
-# that is wrong for a query cannot be silenced. The maximum is about 0.65, far from 1.
+# that is wrong for a query cannot be silenced. The maximum is about 0.65, far from 1. More heads do not lift it. In each
+# head one key leads for both queries, say by $\Delta$, so $\alpha_{uu} + \alpha_{vv} \le \operatorname{sigmoid}(\Delta)
+# + \operatorname{sigmoid}(-\gamma \Delta)$ there, at most twice the maximum; and the mean over heads is not above it.
 
 
 # %% tags=["solution"]

@@ -182,11 +182,11 @@ def draw_energies():
 
 display.show(
     draw_energies(),
-    alt="Two histograms of QM9. The total energies, from about −19 to −1 keV, stand in "
-    "several heaps. The atomization energies, from −112 to −12 eV, make one hill around "
-    "−76 eV.",
-    caption="The total energy comes in heaps, since another heavy atom shifts it by a "
-    "thousand eV and more. Without the atoms' own energies one hill is left.",
+    alt="Two histograms of QM9. The total energies make a narrow, ragged hill around −11 "
+    "keV, some thousand eV wide. The atomization energies make a hill around −76 eV, "
+    "some ten eV wide.",
+    caption="Mind the units: what differs between molecules is mostly their atoms. What "
+    "their bonds do is a small part of it.",
 )
 
 # %% [markdown]
@@ -277,23 +277,6 @@ def mean_z2(target, part):
 
 composition_mae = residuals(y)[test].abs().mean()  # eV
 
-# %% tags=["hide-input"]
-z2_total, z2_atom = mean_z2(U_0, test), mean_z2(y, test)
-display.glue("gnn-mol-z2-total", f"{z2_total:.7f}")
-display.glue("gnn-mol-z2-boast", f"{10 * z2_total:.5f}")
-display.glue("gnn-mol-z2-atom", f"{z2_atom:.4f}")
-display.glue("gnn-mol-composition", f"{composition_mae:.2f} eV")
-display.table(
-    {
-        "model": f"composition, {name}",
-        "mean z²": f"{mean_z2(target, test):.2g}",
-        "mean absolute error (meV)": (
-            f"{1000 * residuals(target)[test].abs().mean():.1f}"
-        ),
-    }
-    for name, target in {"total energy": U_0, "atomization energy": y}.items()
-)
-
 
 # %% tags=["hide-input"]
 def draw_composition():
@@ -318,6 +301,23 @@ display.show(
     "scatter about it.",
     caption="The same residuals twice. On the scale of the total energy they cannot be "
     "seen, on that of the bonds they can.",
+)
+
+# %% tags=["hide-input"]
+z2_total, z2_atom = mean_z2(U_0, test), mean_z2(y, test)
+display.glue("gnn-mol-z2-total", f"{z2_total:.7f}")
+display.glue("gnn-mol-z2-boast", f"{10 * z2_total:.5f}")
+display.glue("gnn-mol-z2-atom", f"{z2_atom:.4f}")
+display.glue("gnn-mol-composition", f"{composition_mae:.2f} eV")
+display.table(
+    {
+        "model": f"composition, {name}",
+        "mean z²": f"{mean_z2(target, test):.2g}",
+        "mean absolute error (meV)": (
+            f"{1000 * residuals(target)[test].abs().mean():.1f}"
+        ),
+    }
+    for name, target in {"total energy": U_0, "atomization energy": y}.items()
 )
 
 
@@ -680,9 +680,9 @@ def draw_heard():
         draw_graph(ax, formamide, PLACES, bonds=False)
         for j, (name, style) in heard.items():
             drawing.arrows(ax, PLACES, [(j, 1)], display.COLORS[1], 1.5, style, size=21)
-            x, high = PLACES[[j, 1]].mean(axis=0)
-            ax.text(x, high + (-0.3 if j == 5 else 0.3), name, ha="center", va="center")
-        ax.text(*(PLACES[1] + (0.62, 0)), own, ha="center", va="center")
+            where = {0: (0, 0.27), 2: (0.6, 0.62), 5: (0.6, -0.62)}[j]
+            ax.text(*where, name, ha="center", va="center")
+        ax.text(*(PLACES[1] + (0.7, 0)), own, ha="center", va="center")
         ax.set_title(title)
     return figures
 
@@ -754,6 +754,49 @@ verify.equal("eq-gnn-mfconv", cases(), atol=1e-12, against="PyG's MFConv")
 # $$ (eq-gnn-molecule-invariance)
 
 
+# %% tags=["hide-input"]
+def draw_network():
+    fig, ax = plt.subplots(figsize=(4.2, 4.0))
+    rows = {
+        6: "elements, one-hot: $N$ × 5",
+        5: "embedding: $h_i$, $N$ × 64",
+        4: "norm, ReLU, by kind of bond,\nReLU, by number of bonds",
+        3: "norm",
+        2: "sum over atoms: $p$, 64",
+        1: "head $g$",
+        0: "$z$",
+    }
+    box = dict(boxstyle="round,pad=0.35", facecolor="none", edgecolor=display.INK)
+    arrow = dict(arrowstyle="-|>", color=display.INK, shrinkA=0, shrinkB=0)
+    tips = [((-0.3, 3.42), (0, 3.42)), ((0.5, 0), (0.12, 0))]
+    for row, name in rows.items():
+        ax.text(0, row, name, ha="center", va="center", bbox=box, linespacing=1.3)
+        if row:
+            start = row - (0.42 if row == 4 else 0.26)
+            tips.append(((0, start), (0, row - 1 + (0.42 if row == 5 else 0.26))))
+    line = dict(color=display.INK, lw=1, linestyle="--", marker="")
+    ax.plot([0, -1.8, -1.8, -0.1], [4.57, 4.57, 3.42, 3.42], **line)
+    ax.plot([1.2, 2.1, 2.1, 0.4], [6, 6, 0, 0], **line)
+    for start, tip in tips:
+        ax.annotate("", tip, start, arrowprops=arrow)
+    ax.text(-1.25, 3.2, "added", ha="center", va="center")
+    ax.text(1.62, 4, "× 6", ha="center", va="center")
+    ax.text(1.3, 0.28, "$w^T n + b$", ha="center", va="center")
+    ax.set(xlim=(-2.2, 2.5), ylim=(-0.4, 6.4))
+    ax.set_axis_off()
+    return fig
+
+
+display.show(
+    draw_network(),
+    alt="The network from top to bottom: elements, embedding, six blocks of two layers "
+    "with what came in added to each, a normalisation, the sum over the atoms, the head "
+    "and z. A dashed arrow leads past all of it, from the elements to z: the composition.",
+    caption="From atoms to a number. Above the sum there is a row for each atom, below it "
+    "one vector for the molecule.",
+)
+
+
 # %%
 def atom_features(network, batch):
     h = network.embedding(batch.x)  # [N, H]
@@ -819,113 +862,9 @@ verify.equal(
 )
 
 # %% [markdown]
-# ## Why a sum
-#
-# A mean or a maximum over the atoms would be invariant too. What speaks for the sum is what an energy *is*. Put two
-# molecules $G$ and $G'$ far apart and call the pair $G \sqcup G'$ one system. No bond crosses, and its energy is
-# the sum of both: energy is {term}`extensive <extensive quantity>`. Does the network know that? No message crosses, and
-# once trained, the normalisation has fixed numbers. So each atom has the features that it had, and the sum goes on:
-#
-# $$
-# p(G \sqcup G') = p(G) + p(G') .
-# $$ (eq-gnn-sum-additive)
-#
-# With a mean $\bar p$ or a maximum $p^{\max}$ instead, two copies of a molecule look like one:
-#
-# $$
-# \bar p(G \sqcup G) = \bar p(G) , \qquad p^{\max}(G \sqcup G) = p^{\max}(G) .
-# $$ (eq-gnn-mean-blind)
-#
-# And the energy itself? The term $w^\top n$ adds up, and so does $g(p)$ *if $g$ is linear up to a constant*. Call
-# $E_0$ what the network says of a system without atoms, $p = n = 0$. For such a head,
-#
-# $$
-# E(G \sqcup G') = E(G) + E(G') - E_0 , \qquad E = \mu + s\, z .
-# $$ (eq-gnn-energy-additive)
-#
-# In SMILES a dot sets molecules side by side, so you can just write such a system down.
-
-
-# %%
-def features(network, smiles, pooling):
-    batch = molecules.from_smiles(smiles).batch([0])
-    h = atom_features(network, batch)
-    return molecule_models.pool(h, batch.batch, 1, pooling)[0]
-
-
-def energy(network, smiles):
-    z = network(molecules.from_smiles(smiles).batch([0]))
-    return z_score.restore(z)
-
-
-def energy_of_nothing(network, z_score):
-    g_0 = network.head(torch.zeros(network.embedding.out_features))  # p = 0
-    return z_score.restore(g_0 + network.composition.bias)  # E_0
-
-
-pairs = [("CCO", "c1ccccc1"), ("C#N", "O"), ("CC(=O)N", "FC(F)(F)C#N"), ("C", "C")]
-
-
-# %% tags=["check"]
-def cases():
-    for a, b in pairs:
-        apart = features(network, a, "sum") + features(network, b, "sum")
-        yield apart, features(network, f"{a}.{b}", "sum")
-
-
-verify.equal(
-    "eq-gnn-sum-additive", cases(), atol=1e-11, against="the pair as one system"
-)
-
-
-# %% tags=["check"]
-def cases():
-    for (a, _), how in itertools.product(pairs, ("mean", "max")):
-        yield features(network, a, how), features(network, f"{a}.{a}", how)
-
-
-verify.equal("eq-gnn-mean-blind", cases(), atol=1e-12, against="two copies")
-
-
-# %% tags=["check"]
-def cases():
-    network = random_network()
-    network.head = torch.nn.Linear(8, 1)
-    E_0 = energy_of_nothing(network, z_score)
-    for a, b in pairs:
-        apart = energy(network, a) + energy(network, b) - E_0
-        yield apart, energy(network, f"{a}.{b}")
-
-
-verify.equal(
-    "eq-gnn-energy-additive", cases(), atol=1e-10, against="the pair as one system"
-)
-
-
-# %% tags=["hide-input"]
-def draw_copies():
-    fig, ax = plt.subplots(figsize=(4.2, 2.6))
-    copies = range(1, 7)
-    for how in ("sum", "mean", "max"):
-        pooled = [features(network, ".".join(["CCO"] * m), how).norm() for m in copies]
-        ax.plot(copies, [(p / pooled[0]).item() for p in pooled], label=how)
-    ax.set(xlabel="copies of ethanol", ylabel="length of $p$, of one copy's")
-    ax.legend()
-    return fig
-
-
-display.show(
-    draw_copies(),
-    alt="The length of the pooled vector for one to six copies of ethanol, in parts of "
-    "that for one. For the sum it grows in proportion, for mean and maximum it stays 1.",
-    caption="Six molecules have six times the energy of one. The sum can tell, mean and "
-    "maximum cannot.",
-)
-
-# %% [markdown]
-# Be exact about what this says of *our* network: its head has a ReLU, so {eq}`eq-gnn-energy-additive` need not hold. It
-# gets a sum from which the right answer is a straight line away, and has to find that line. {doc}`chemistry` asks the
-# trained one.
+# A mean or a maximum over the atoms would be invariant too. What speaks for the sum is what an energy is: two molecules
+# have the energies of both, and a mean of atoms cannot tell two from one. {doc}`larger` shows it,
+# {eq}`eq-gnn-sum-additive`, and what it is worth for molecules larger than any that were trained on.
 
 # %% [markdown]
 # ## Trained on all of it
