@@ -1200,8 +1200,8 @@ display.show(
 #
 # Mean and standard deviation over {glue:text}`gnn-comb-starts` starts, after six frames and more of
 # {glue:text}`gnn-comb-films` films of the test nets. The last column is the standard error over films: other films
-# would move a whole row by about as much, which in the first three rows of networks is more than another start does. But
-# all rows are scored on the same films, so compare them film by film.
+# would move a whole row by about as much, which in the first three rows of networks is more than another start does.
+# But all rows are scored on the same films, so compare them film by film.
 #
 # In each of its starts the network with both beats the last frame, the graph network and the recurrent network. Film by
 # film it is ahead of each of the others by {glue:text}`gnn-comb-lead-least` at least, and by

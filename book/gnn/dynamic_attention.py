@@ -484,13 +484,13 @@ display.show(
 # Yes, for the queries may still choose how *sharply* each head chooses. At best query $u$ is on the slope 1 in head 1
 # and on the slope $\gamma$ in head 2, and query $v$ the other way round. Then query $u$ gives its own key
 # $\operatorname{sigmoid}(\Delta)$ in head 1 and $\operatorname{sigmoid}(-\gamma \Delta)$ in head 2, and query $v$ the
-# same with the heads exchanged, so that
-# $\alpha_{uu} = \alpha_{vv} = \frac{\operatorname{sigmoid}(\Delta) + \operatorname{sigmoid}(-\gamma \Delta)}{2}$.
-# It exceeds $\tfrac12$ for each $\Delta > 0$, as $\operatorname{sigmoid}(\Delta) > \operatorname{sigmoid}(\gamma
-# \Delta) = 1 - \operatorname{sigmoid}(-\gamma \Delta)$. But it tends back to $\tfrac12$ as $\Delta$ grows: the head
-# that is wrong for a query cannot be silenced. The maximum is about 0.65, far from 1. More heads do not lift it. In each
-# head one key leads for both queries, say by $\Delta$, so $\alpha_{uu} + \alpha_{vv} \le \operatorname{sigmoid}(\Delta)
-# + \operatorname{sigmoid}(-\gamma \Delta)$ there, at most twice the maximum; and the mean over heads is not above it.
+# same with the heads exchanged, so that $\alpha_{uu} = \alpha_{vv} = \frac{\operatorname{sigmoid}(\Delta) +
+# \operatorname{sigmoid}(-\gamma \Delta)}{2}$. It exceeds $\tfrac12$ for each $\Delta > 0$, as
+# $\operatorname{sigmoid}(\Delta) > \operatorname{sigmoid}(\gamma \Delta) = 1 - \operatorname{sigmoid}(-\gamma \Delta)$.
+# But it tends back to $\tfrac12$ as $\Delta$ grows: the head that is wrong for a query cannot be silenced. The maximum
+# is about 0.65, far from 1. More heads do not lift it. In each head one key leads for both queries, say by $\Delta$, so
+# $\alpha_{uu} + \alpha_{vv} \le \operatorname{sigmoid}(\Delta) + \operatorname{sigmoid}(-\gamma \Delta)$ there, at most
+# twice the maximum; and the mean over heads is not above it.
 
 
 # %% tags=["solution"]

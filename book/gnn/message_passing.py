@@ -903,9 +903,9 @@ display.show(
 #
 # The dashed line has edges and no trained weight: put a 1 for each labelled node into the column of its community, in
 # $Y \in \mathbb{R}^{N \times 4}$, and take the largest entry in each row of $\hat A^2 Y$. It gets
-# {glue:text}`gnn-mp-labels`. These communities *are* dense groups of edges, so edges alone say most of it, and with four
-# labels there is little for weights to learn. Weights pay where nodes have features that mean something:
-# atoms, say.
+# {glue:text}`gnn-mp-labels`. These communities *are* dense groups of edges, so edges alone say most of it, and with
+# four labels there is little for weights to learn. Weights pay where nodes have features that mean something: atoms,
+# say.
 
 # %% [markdown]
 # ## Graphs of any size
