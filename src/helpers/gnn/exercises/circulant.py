@@ -80,7 +80,7 @@ def ring_adjacency(candidate):
 
 
 def ring_layer(candidate):
-    """The ring layer with a matrix a direction, against a circular convolution of torch."""
+    """The ring layer with a matrix per direction, against a circular convolution of torch."""
     generator = np.random.default_rng(0)
     for n, in_channels, out_channels in ((6, 1, 1), (5, 2, 3), (4, 3, 2)):
         H = generator.standard_normal((n, in_channels))
