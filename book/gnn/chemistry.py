@@ -412,8 +412,8 @@ display.slider(
 # %% [markdown]
 # On the {glue:text}`gnn-chem-tested-twins` twins of the test set the GNN errs by {glue:text}`gnn-chem-gnn-twins` on
 # average, on the {glue:text}`gnn-chem-tested-charged` with charges by {glue:text}`gnn-chem-gnn-charged`, on all others
-# by {glue:text}`gnn-chem-gnn-rest`. The first can be mended without any new input, and will be. The second needs a
-# column for the charge, which the assignment's input does not have.
+# by {glue:text}`gnn-chem-gnn-rest`. The first can be mended without any new input, and will be. The second may want a
+# column for the charge, which the assignment's input does not have; that was not tried.
 #
 # ## Baselines of chemistry
 #
@@ -837,8 +837,8 @@ display.show(
 # errs by {glue:text}`gnn-chem-folded-run-train`: the rest is what it does not generalise. One kilocalorie
 # per mole, 43 meV, is called *chemical accuracy*, and it is reached here, on average, from elements and bonds alone. On
 # the twins of the test set the error falls from {glue:text}`gnn-chem-gnn-twins` to {glue:text}`gnn-chem-folded-twins`;
-# on the charged it stays, {glue:text}`gnn-chem-gnn-charged` and {glue:text}`gnn-chem-folded-charged`: their input lacks
-# what they would need.
+# on the charged it stays, {glue:text}`gnn-chem-gnn-charged` and {glue:text}`gnn-chem-folded-charged`: of their charges
+# the input says nothing new.
 #
 # Which of the changes did it? The runs of few epochs take one step after the other. Folding brings
 # {glue:text}`gnn-chem-step-short` (one seed) to {glue:text}`gnn-chem-step-folded-batch`; with layer normalisation it is

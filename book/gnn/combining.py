@@ -857,12 +857,14 @@ exercises.check("gnn/combining/next_frame", next_frame)
 # $$ (def-gnn-graph-filter)
 #
 # It is a Chebyshev filter of size two {cite}`defferrard2016chebnet`, written in another basis. For a bound
-# $\lambda_{\max}$ on the eigenvalues, `ChebConv` has two matrices of weights, one for $X$ and one for $\bar L X$ with
-# $\bar L = \tfrac{2}{\lambda_{\max}} L - I$. Insert $L = \tfrac{\lambda_{\max}}{2} (\bar L + I)$ and collect:
+# $\lambda_{\max}$ on the eigenvalues, `ChebConv` has two matrices of weights, one for $X$ and one for $L' X$ with
+# $L' = \tfrac{2}{\lambda_{\max}} L - I$. Insert $L = \tfrac{\lambda_{\max}}{2} (L' + I)$ and collect:
 #
 # $$
-# X \star \Theta = X \big( \Theta_0 + \tfrac{\lambda_{\max}}{2} \Theta_1 \big)
-# + \bar L X\, \tfrac{\lambda_{\max}}{2} \Theta_1 = \texttt{ChebConv}(X) .
+# \begin{aligned}
+# X \star \Theta = {} & X \big( \Theta_0 + \tfrac{\lambda_{\max}}{2} \Theta_1 \big) \\
+# & {} + L' X\, \tfrac{\lambda_{\max}}{2} \Theta_1 = \texttt{ChebConv}(X) .
+# \end{aligned}
 # $$ (eq-gnn-chebyshev-filter)
 
 

@@ -62,7 +62,7 @@ with torch.no_grad():
 club_graph = nx.from_numpy_array(A_club.numpy())
 layout, signs = drawing.spread(club_graph), "●■▲◆"
 heard_by = neighbourhoods(A_club)
-looked_from = [13, 8, 31]
+looked_from = [8, 13, 31]
 most_heard = max(len(heard_by[i]) for i in looked_from)
 largest = 1.1 * alpha[looked_from].max().item()
 

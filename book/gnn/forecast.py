@@ -355,9 +355,9 @@ display.show(
 # $L = U \Lambda U^\top$. In the coordinates $U^\top x_t$ the net falls apart into $N$ single masses, number $k$ on a
 # spring of strength $\kappa \lambda_k + \kappa_0$. Because $U$ is orthogonal, $U^\top \varepsilon_t$ and
 # $U^\top \eta_t$ are again independent standard normal: the $N$ forecasts have nothing to do with each other. For one
-# mass, the best forecast is the *Kalman filter* {cite}`kalman1960filter`: it keeps an estimate $(\hat x, \hat v)$ and
-# the covariance $\Pi \in \mathbb{R}^{2 \times 2}$ of its error. By {eq}`eq-gnn-conditional` for one number seen, the
-# surprise $y - \hat x$ times a gain of $\Pi_{:0} / (\Pi_{00} + q_y^2)$ is added to the estimate, and the gain times
+# mass, the best forecast is the *Kalman filter* {cite}`kalman1960filter`: it keeps an estimate of $x$ and $v$, and the
+# covariance $\Pi \in \mathbb{R}^{2 \times 2}$ of its error. By {eq}`eq-gnn-conditional` for one number seen, the
+# surprise, $y$ less the estimated $x$, times a gain of $\Pi_{:0} / (\Pi_{00} + q_y^2)$ is added, and the gain times
 # $\Pi_{0:}$ taken off $\Pi$. Then both move on by the $M$ of this mass, and the next gust is added to $\Pi$. It is
 # itself a small recurrent network, a linear one. Let $g_s(\lambda)$ be the weight that it ends up giving to frame $s$.
 # Back in the old coordinates

@@ -144,27 +144,8 @@ print(f"ethanol: {predict('CCO').item():.1f} and {predict_folded('CCO').item():.
 #
 # A mean or a maximum over the atoms would be invariant too. What speaks for the sum is what an energy *is*. Put two
 # molecules $G$ and $G'$ far apart and call the pair $G \sqcup G'$ one system. No bond crosses, and its energy is
-# the sum of both: energy is {term}`extensive <extensive quantity>`. Does the network know that? No message crosses, and
-# once trained, the normalisation has fixed numbers. So each atom has the features that it had, and the sum goes on:
-#
-# $$
-# p(G \sqcup G') = p(G) + p(G') .
-# $$ (eq-gnn-sum-additive)
-#
-# With a mean $\bar p$ or a maximum $p^{\max}$ instead, two copies of a molecule look like one:
-#
-# $$
-# \bar p(G \sqcup G) = \bar p(G) , \qquad p^{\max}(G \sqcup G) = p^{\max}(G) .
-# $$ (eq-gnn-mean-blind)
-#
-# And the energy itself? The term $w^\top n$ adds up, and so does $g(p)$ *if $g$ is linear up to a constant*. Call
-# $E_0$ what the network says of a system without atoms, $p = n = 0$. For such a head,
-#
-# $$
-# E(G \sqcup G') = E(G) + E(G') - E_0 , \qquad E = \mu + s\, z .
-# $$ (eq-gnn-energy-additive)
-#
-# In SMILES a dot sets molecules side by side, so you can just write such a system down.
+# the sum of both: energy is {term}`extensive <extensive quantity>`. In SMILES a dot sets molecules side by side, so you
+# can just write such a system down.
 
 
 # %% tags=["hide-input"]
@@ -177,10 +158,31 @@ def draw_system():
 display.show(
     draw_system(),
     alt="The structures of ethanol, a chain of two carbons and an oxygen, and of "
-    "benzene, a ring of six carbons, side by side, with no bond between them.",
+    "benzene, a ring of six carbons, in one picture, with no bond between them.",
     caption="One system for a graph network: nine heavy atoms, in two pieces. No message "
     "crosses from one to the other.",
 )
+
+# %% [markdown]
+# Does the network know that its energy is the sum? No message crosses, and once trained, the normalisation has fixed
+# numbers. So each atom has the features that it had, and the sum goes on:
+#
+# $$
+# p(G \sqcup G') = p(G) + p(G') .
+# $$ (eq-gnn-sum-additive)
+#
+# With a mean $p^{\text{mean}}$ or a maximum $p^{\max}$ instead, two copies of a molecule look like one:
+#
+# $$
+# p^{\text{mean}}(G \sqcup G) = p^{\text{mean}}(G) , \qquad p^{\max}(G \sqcup G) = p^{\max}(G) .
+# $$ (eq-gnn-mean-blind)
+#
+# And the energy itself? The term $w^\top n$ adds up, and so does $g(p)$ *if $g$ is linear up to a constant*. Call
+# $E_0$ what the network says of a system without atoms, $p = n = 0$. For such a head,
+#
+# $$
+# E(G \sqcup G') = E(G) + E(G') - E_0 , \qquad E = \mu + s\, z .
+# $$ (eq-gnn-energy-additive)
 
 
 # %%
@@ -509,9 +511,9 @@ for attempt in (
 # - Energies add up, and so does the sum over atoms that the head is given, {eq}`eq-gnn-sum-additive`. A mean or a
 #   maximum cannot tell one molecule from two, {eq}`eq-gnn-mean-blind`. A head with a ReLU need not add up, and those of
 #   the trained networks do not.
-# - A network that was trained on molecules of up to {glue:text}`gnn-large-limit` atoms errs more on larger ones, most
-#   at the far end. Long chains, far outside, come out
-#   wrong by half an electronvolt and more.
+# - A network that was trained on molecules of up to {glue:text}`gnn-large-limit` atoms errs more on larger ones than
+#   its fewer epochs explain, most at the far end. Long chains, far outside, come out wrong by half an electronvolt and
+#   more.
 # - Ions, other elements and unread texts are refused.
 #
 # ## Exercises

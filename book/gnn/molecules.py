@@ -254,10 +254,10 @@ verify.equal(
 # U_0 - \hat U_0 = y - \hat y .
 # $$ (eq-gnn-same-residuals)
 #
-# Yet the mean of $z^2$, the squared error of the z-score, divides the same residuals by another $s$:
+# Yet $\langle z^2 \rangle$, the mean squared error of the z-score, divides the same residuals by another $s$:
 #
 # $$
-# \frac{\overline{z^2}(U_0)}{\overline{z^2}(y)} = \frac{s_y^2}{s_{U_0}^2} .
+# \frac{\langle z^2 \rangle \text{ of } U_0}{\langle z^2 \rangle \text{ of } y} = \frac{s_y^2}{s_{U_0}^2} .
 # $$ (eq-gnn-z2-ratio)
 
 

@@ -4,7 +4,7 @@ import contents
 
 import pytest
 
-from visits import PHONE, RICH, Visit, read, thorough_but
+from visits import DESK, PHONE, RICH, Visit, read, thorough_but
 
 SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscript
 GRID = 0.25  # the opacity of a grid, which need not stand out
@@ -47,10 +47,12 @@ def test_figures_without_a_script(browser, site, page):
 
 
 @pytest.mark.parametrize("page", [page for page in drawing("show", "slider") if page.startswith("gnn/")])
-def test_a_chapter_on_graphs_shows_before_it_proves(visit, page):
+def test_a_chapter_on_graphs_shows_before_it_proves(browser, site, page):
     """A picture on the first screen, and none that is more than two screens from the next, down to the exercises."""
-    ends, shown = visit.tab.evaluate(PICTURES)
-    assert len(ends) >= 5 and ends[0][0] < visit.tab.viewport_size["height"]
+    with Visit(browser, site / f"{page}.html") as visit:  # as it is first seen
+        visit.tab.wait_for_function("document.fonts.ready.then(() => true)")
+        ends, shown = visit.tab.evaluate(PICTURES)
+    assert len(ends) >= 5 and ends[0][0] < DESK["height"]
     gaps = [(round(top - bottom), top) for (_, bottom), (top, _) in zip(ends, [*ends[1:], (shown, 0)], strict=True)]
     assert [gap for gap in gaps if gap[0] > TWO_SCREENS] == []
 

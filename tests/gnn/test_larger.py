@@ -46,6 +46,11 @@ def test_a_bond_has_as_many_lines_as_it_is_worth_and_an_aromatic_one_two():
         assert drawn(smiles, smiles, hydrogens=False)[2] == count
 
 
+def test_a_text_that_is_no_molecule_is_refused():
+    with pytest.raises(ValueError, match="'c1cc' is no molecule"):
+        structure(None, "c1cc", "a ring that does not close")
+
+
 def test_the_canvas_has_room_for_the_molecule_and_for_what_is_asked():
     _, (x, y), _ = drawn("CCCC", "butane", reach=(9, 3), hydrogens=False)
     assert x == (-9, 9) and y == (-3, 3)

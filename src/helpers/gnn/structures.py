@@ -17,13 +17,15 @@ _SIGNS = {1: "⁺", -1: "⁻"}
 
 
 def structure(ax, smiles, title, reach=0, hydrogens=True, texts=None):
-    """Draw the graph of a molecule, given as SMILES that RDKit can read, with its ``title`` above.
+    """Draw the graph of a molecule, given as SMILES, with its ``title`` above.
 
     The canvas has room for at least ``reach`` to each side of the middle, a number or one for x and one for y; a bond
     is 1.5 long. Without ``hydrogens`` these are left out. Atoms say their element and their charge, or what ``texts``
-    has for each, in RDKit's order.
+    has for each, in RDKit's order. Raises ValueError for a text that RDKit cannot read.
     """
     molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        raise ValueError(f"{smiles!r} is no molecule that RDKit can read")
     molecule = Chem.AddHs(molecule) if hydrogens else molecule
     rdDepictor.Compute2DCoords(molecule)
     xy = molecule.GetConformer().GetPositions()[:, :2]  # [N, 2]
