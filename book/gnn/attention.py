@@ -12,9 +12,8 @@
 # In {doc}`message_passing` a member of the karate club listens to all friends by a fixed rule: of two friends, the one
 # with fewer friends counts more, whatever either of them has to say. **Can a node learn whom to listen to?**
 #
-# It can: the graph still says who may be heard, and the features say how much. You will build this layer, hold it
-# against the GCN, and see what it learns from four labels of the club. Which preferences it can have, and which it
-# cannot, is the question of {doc}`dynamic_attention`.
+# It can: the graph still says who may be heard, and the features say how much. The picture shows it for four nodes
+# that know one number each.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -45,12 +44,6 @@ N = len(A_club)
 inputs = [(A, torch.randn(len(A), 3)) for A in graphs.assorted()]  # the club is last
 W, a = torch.randn(3, 5), torch.randn(10)
 
-# %% [markdown]
-# ## Score, share, sum
-#
-# Four nodes know one number each, $z = (1, 3, -1, 2)$. A node hears its neighbours and itself, and listens more to
-# those who have more than it has. What reaches it? The picture goes through it for node 0; slide on to the others.
-
 # %% tags=["hide-input"]
 z_four = [1.0, 3.0, -1.0, 2.0]
 four = nx.Graph([(0, 1), (0, 2), (1, 2), (2, 3)])
@@ -76,6 +69,8 @@ def draw_steps(i):
     pairs = zip(shares, hears[i], strict=True)
     products = [f"{q:.2f}·{z_four[j]:g}".replace("·-1", "·(−1)") for q, j in pairs]
     texts = [[f"{x:.1f}" for x in scores], [f"{q:.2f}" for q in shares], products]
+    texts = [[text.replace("-", "−") for text in row] for row in texts]
+    names = [f"{z:g}".replace("-", "−") for z in z_four]
     titles = "1. scores", "2. shares", f"3. sum: {total:.2f}"
     for ax, title, labels in zip(axes, titles, texts, strict=True):
         others = [j for j in four if j != i]
@@ -83,16 +78,9 @@ def draw_steps(i):
         ways = [(j, i) for j in hears[i][:-1]]
         widths = 1 if ax is axes[0] else [0.5 + 5 * share for share in shares[:-1]]
         drawing.arrows(ax, spots, ways, display.COLORS[0], widths, size=20)
-        drawing.nodes(ax, spots, others, label=lambda j: f"{z_four[j]:g}", size=20)
-        drawing.nodes(
-            ax,
-            spots,
-            [i],
-            display.COLORS[1],
-            label=lambda j: f"{z_four[j]:g}",
-            size=20,
-            outline=2.4,
-        )
+        style = dict(label=names.__getitem__, size=20)
+        drawing.nodes(ax, spots, others, **style)
+        drawing.nodes(ax, spots, [i], display.COLORS[1], outline=2.4, **style)
         for j, text in zip(hears[i], labels, strict=True):
             x, y = np.mean([spots[i], spots[j]], axis=0)
             y += 0.62 * (1 if spots[i][1] >= 0 else -1) if j == i else 0
@@ -124,6 +112,11 @@ display.slider(
 )
 
 # %% [markdown]
+# ## Score, share, sum
+#
+# The four nodes know $z = (1, 3, -1, 2)$. A node hears its neighbours and itself, and listens more to those who have
+# more than it has. What reaches node 0?
+#
 # 1. **Score.** Each one heard gets a number: here $z_j - z_i$, and a fifth of it where it is negative. Node 0 has 1.
 #    It scores node 1 with $3 - 1 = 2$, node 2 with $0.2 \cdot (-1 - 1) = -0.4$, itself with 0. Node 3 gets none: there
 #    is no edge.
@@ -132,7 +125,8 @@ display.slider(
 # 3. **Sum.** $0.82 \cdot 3 + 0.07 \cdot (-1) + 0.11 \cdot 1 = 2.48$. Equal shares would have given 1.
 #
 # That is the whole layer, with one number per node and a score that someone thought of. What is left is to use vectors,
-# and to learn the score.
+# and to learn the score. You will build that layer, hold it against the GCN, and see what it learns from four labels of
+# the club. Which preferences it can have, and which it cannot, is the question of {doc}`dynamic_attention`.
 #
 # ## From a sum to a choice
 #
@@ -219,14 +213,14 @@ display.show(
 
 
 # %%
-def attend_by_node(A, H, W, a, c=None):
-    """α [N, N] and the sums before σ [N, d_out]; c [N] shifts each node's scores."""
+def attend_by_node(A, H, W, a):
+    """α [N, N] and the sums before σ [N, d_out]."""
     alpha = torch.zeros_like(A)
     out = torch.zeros(len(A), W.shape[1])
     for i, heard in enumerate(neighbourhoods(A)):
         pairs = [torch.cat([W.T @ H[i], W.T @ H[j]]) for j in heard]
         e = leaky_relu(torch.stack(pairs) @ a, 0.2)  # [1 + number of neighbours]
-        weights = (e if c is None else e + c[i]).exp()
+        weights = e.exp()
         for j, share in zip(heard, weights / weights.sum(), strict=True):
             alpha[i, j] = share
             out[i] += share * (W.T @ H[j])
@@ -250,7 +244,8 @@ def draw_sharpness():
         attend_by_node(A_four, H_four, torch.eye(1), t * ahead)[0][2] for t in sharpness
     ]
     for j, curve in enumerate(torch.stack(shares).T):
-        ax.plot(sharpness, curve, marker="", label=f"node {j}, with {H_four[j, 0]:g}")
+        name = f"node {j}, with {H_four[j, 0]:g}".replace("-", "−")
+        ax.plot(sharpness, curve, marker="", label=name)
     ax.set(xlabel="$t$", ylabel="share at node 2", ylim=(0, 1))
     ax.legend()
     return fig
@@ -355,11 +350,23 @@ verify.equal(
 # exponential overflows.
 
 
+# %%
+def shifted_shares(A, e, c):
+    """α [N, N] from scores e [N, N], those of listener i shifted by c[i]."""
+    weights = (A + torch.eye(len(A))) * (e + c[:, None]).exp()
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
 # %% tags=["check"]
 def cases():
     for A, H in inputs:
-        shifted, _ = attend_by_node(A, H, W, a, c=5 * torch.randn(len(A)))
-        yield shifted, attend_by_node(A, H, W, a)[0]
+        stacked = [[torch.cat([W.T @ h_i, W.T @ h_j]) for h_j in H] for h_i in H]
+        e = leaky_relu(torch.stack([torch.stack(row) @ a for row in stacked]), 0.2)
+        c = 5 * torch.randn(len(A))
+        yield shifted_shares(A, e, c), attend_by_node(A, H, W, a)[0]
+        by_neighbour = shifted_shares(A, (e + c), 0 * c)  # another number for each j
+        if A.any():
+            yield torch.allclose(by_neighbour, attend_by_node(A, H, W, a)[0]), False
 
 
 verify.equal(
@@ -378,6 +385,7 @@ def draw_scale():
     ax.plot(num_heard, averages, linestyle="none", label="attention")
     ax.axhline(1, color=display.INK, linewidth=0.8, linestyle=":")
     ax.set(xlabel="members heard, oneself included", ylabel="output", ylim=(0, None))
+    ax.set_xticks(range(0, 20, 5))
     ax.legend()
     return fig
 
@@ -696,12 +704,15 @@ for ours, theirs in cases(torch.float):
 
 # %% tags=["check"]
 def cases():
+    moved = 0
     for A, H in inputs:
         P = torch.eye(len(A))[torch.randperm(len(A))]
+        moved += not torch.equal(P @ H, H)
         alpha = coefficients(A, H @ W, a_dst, a_src)  # [N, N]
         yield coefficients(P @ A @ P.T, P @ H @ W, a_dst, a_src), P @ alpha @ P.T
         out = layer(H, A.nonzero().T)  # [N, d_out]
         yield layer(P @ H, (P @ A @ P.T).nonzero().T), P @ out
+    yield moved >= len(inputs) - 2, True  # a single node cannot be renamed
 
 
 verify.equal(
@@ -811,6 +822,7 @@ def draw_row_sums():
     ax.axhline(1, color=display.INK, linewidth=0.9, linestyle="--")
     ax.annotate("attention", (13, 1.05))
     ax.set(xlabel=r"$\tilde d_i$", ylabel=r"row sum of $\hat A$", ylim=(0, None))
+    ax.set_xticks(range(0, 20, 5))
     return fig
 
 
@@ -980,7 +992,8 @@ display.glue("gnn-att-members", f"{N}")
 # {glue:text}`gnn-att-frozen-at-the-start`. They are nearly a mean, as spread as equal shares among
 # {glue:text}`gnn-att-equal-start` of those heard; when attention has been trained it is {glue:text}`gnn-att-equal-end`.
 # With $a$ frozen and $W$ trained, accuracy is as low as when $a$ is learned, {glue:text}`gnn-att-a-frozen`. So it is
-# not the training of $a$ that costs accuracy here, but that coefficients *move* with $z$ while four labels are fitted.
+# not the training of $a$ that costs accuracy here, but that coefficients *move* with $z$ while four labels are fitted
+# (with dropout they move too, and it costs less).
 # Where they end is enough: frozen at the end they give {glue:text}`gnn-att-frozen-at-the-end`, though all else starts
 # anew. That is one graph of {glue:text}`gnn-att-members`
 # nodes with one set of labels, and no more.
@@ -1030,8 +1043,9 @@ display.glue("gnn-att-chance", f"{by_chance:.0%}")
 # only in part a property of the club. Attention coefficients say what a network uses, not why, and not what it must use
 # {cite}`jain2019attention`. And compare bars of one listener alone: those of another come from another softmax.
 #
-# Where does attention pay? Where features say whom to hear, and data suffice to learn it: sensors, say, that report
-# whether they are broken. "Those whose taste is like mine" is another matter: {doc}`dynamic_attention`.
+# Where could attention pay? Where features say whom to hear, and data suffice to learn it: sensors, say, that report
+# whether they are broken. The club has neither, so nothing here says how much. "Those whose taste is like mine" is
+# another matter: {doc}`dynamic_attention`.
 
 # %% [markdown]
 # ## What was shown
@@ -1044,8 +1058,8 @@ display.glue("gnn-att-chance", f"{by_chance:.0%}")
 #   dense and on edges it is the same layer, and PyG's `GATConv` on every graph.
 # - It is permutation equivariant. With equal scores it is the mean $\tilde D^{-1} \tilde A$; it is the GCN only where
 #   degrees agree along each edge.
-# - On the club with four labels, coefficients that move in training cost accuracy on the other members, whether $a$ is
-#   learned or not; frozen at their start they cost none. All fit the labels.
+# - On the club with four labels, and without dropout, coefficients that move in training cost accuracy on the other
+#   members, whether $a$ is learned or not; frozen at their start they cost none. All fit the labels.
 #
 # ## Exercises
 

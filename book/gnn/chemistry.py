@@ -10,9 +10,9 @@
 # # What a network knows of chemistry
 #
 # The graph network of {doc}`molecules` tells the energy of a molecule from its bonds, with a mean absolute error of
-# some 60 meV. Is that good? And why is it wrong where it is wrong? Below are two molecules of QM9 to which it gives the
-# same energy to the last digit, and so does *every* network of its kind, trained or not. **Which differences can it not
-# see, where does its error sit, and how much better can the same inputs be used?**
+# {glue:text}`gnn-chem-gnn-all`. Is that good? And why is it wrong where it is wrong? Below are two molecules of QM9 to
+# which it gives the same energy to the last digit, and so does *every* network of its kind, trained or not. **Which
+# differences can it not see, where does its error sit, and how much better can the same inputs be used?**
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -22,17 +22,18 @@ seed = 0
 import itertools
 import json
 import math
-import textwrap
+from fractions import Fraction
 
 from helpers import data, display, exercises, experiments, parameters, records, verify
-from helpers.gnn import colours, drawing, folding, molecule_models, molecules
+from helpers.gnn import colours, folding, molecule_models, molecules
+from helpers.gnn.energies import energies, trained
+from helpers.gnn.structures import structure
 
 import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import torch
 from rdkit import Chem
-from rdkit.Chem import rdDepictor
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
@@ -47,62 +48,10 @@ num_atoms = torch.tensor(table.N_atoms.to_numpy())  # [M]
 train, validation, test = molecules.split(len(table), seed=0)
 SMILES = table.SMILES.tolist()
 
-
-def trained(name):
-    """A network with its weights, and what turns its z-scores into energies."""
-    weights, about = records.load_weights(name)
-    network = molecule_models.MoleculeGNN(**about["architecture"]).eval()
-    network.load_state_dict(weights)
-    return network, molecules.Standardizer(about["mean"], about["std"])
-
-
-@torch.no_grad()
-def energies(of, graphs):
-    """What a network says of all the molecules of `graphs`, in eV: [M]."""
-    network, z_score = of
-    parts = torch.arange(len(graphs)).split(1000)
-    z = torch.cat([network(graphs.batch(part)) for part in parts])
-    return z_score.restore(z.double())
-
-
 gnn = trained("qm9_gnn")  # the network of the chapter before
 folded = trained("qm9_folded")  # a second one, from the same inputs: see below
 
 # %% tags=["hide-input"]
-LINES = {
-    "SINGLE": ((0, "-"),),
-    "DOUBLE": ((-0.08, "-"), (0.08, "-")),
-    "TRIPLE": ((-0.15, "-"), (0, "-"), (0.15, "-")),
-    "AROMATIC": ((-0.08, "-"), (0.08, ":")),
-}
-
-
-def draw_molecule(ax, smiles, title, reach=0, hydrogens=True):
-    """The graph of a molecule, on a canvas that has room for at least ``reach``."""
-    molecule = Chem.MolFromSmiles(smiles)
-    molecule = Chem.AddHs(molecule) if hydrogens else molecule
-    rdDepictor.Compute2DCoords(molecule)
-    xy = molecule.GetConformer().GetPositions()[:, :2]  # [N, 2]
-    xy -= (xy.min(axis=0) + xy.max(axis=0)) / 2
-    for bond in molecule.GetBonds():
-        pair = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-        for shift, style in LINES.get(bond.GetBondType().name, LINES["SINGLE"]):
-            drawing.edges(ax, xy, [pair], 1.1, style, alpha=1, shift=shift)
-    elements = [atom.GetSymbol() for atom in molecule.GetAtoms()]
-    signs = {1: "⁺", -1: "⁻"}
-    texts = [
-        a.GetSymbol() + signs.get(a.GetFormalCharge(), "") for a in molecule.GetAtoms()
-    ]
-    hues = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
-    for element in sorted(set(elements)):
-        atoms = [i for i, e in enumerate(elements) if e == element]
-        drawing.nodes(ax, xy, atoms, hues.get(element), texts.__getitem__, size=14)
-    ax.set_title(title, fontsize=10)
-    wide, high = np.maximum(abs(xy).max(axis=0) + 0.6, reach)
-    ax.set(xlim=(-wide, wide), ylim=(-high, high), aspect="equal")
-    ax.set_axis_off()
-
-
 PAIR = ["C1CC2CCC1O2", "C1CC1OC1CC1"]  # 7-oxanorbornane, dicyclopropyl ether
 row_of = {smiles: row for row, smiles in enumerate(SMILES)}
 pair_truth = y[[row_of[smiles] for smiles in PAIR]]
@@ -113,12 +62,12 @@ pair_said = {
 
 
 def draw_pair():
-    figures, axes = display.panels((3.4, 3.2), (3.4, 3.2))
+    figures, axes = display.panels((3.4, 2.4), (3.4, 2.4))
     for ax, smiles, truth, said in zip(
         axes, PAIR, pair_truth, pair_said["gnn"], strict=True
     ):
         title = f"truth {truth:.2f} eV\nthe network {said:.2f} eV".replace("-", "−")
-        draw_molecule(ax, smiles, title, reach=3.4, hydrogens=False)
+        structure(ax, smiles, title, reach=(3.4, 1.9), hydrogens=False)
     return figures
 
 
@@ -184,6 +133,35 @@ for k in range(3):
     ]
     print(f"round {k}: {shown[0].tolist()}, {shown[1].tolist()}")
     colour = refine_once(colour, both)
+
+
+# %% tags=["hide-input"]
+def draw_colours(k):
+    colour = both.x.argmax(1).tolist()
+    for _ in range(k):
+        colour = refine_once(colour, both)
+    figures, axes = display.panels((3.4, 2.4), (3.4, 2.4))
+    for m, (ax, smiles) in enumerate(zip(axes, PAIR, strict=True)):
+        of_atoms = [colour[i] for i in range(int(both.ptr[m]), int(both.ptr[m + 1]))]
+        texts = [LETTERS[c] for c in of_atoms]
+        title = f"round {k}: {len(set(of_atoms))} colours"
+        structure(ax, smiles, title, (3.4, 1.9), hydrogens=False, texts=texts)
+    return figures
+
+
+LETTERS = "abcdefgh"
+display.slider(
+    draw_colours,
+    range(3),
+    label="round",
+    alt=lambda k: (
+        "The pair again, without its hydrogens, with a letter for the colour of each "
+        f"atom after {k} round{'s' * (k != 1)}. Both have as many atoms of each letter."
+    ),
+    caption="Equal letters are equal colours, in both molecules. A round tells the two "
+    "carbons at the oxygen from the four others, and then nothing new is found.",
+    start=1,
+)
 
 # %% [markdown]
 # A layer of message passing does to features what a round does to colours: $h_i'$ is made from $h_i$ and from the
@@ -273,9 +251,9 @@ display.show(
 #
 # ## Where the error sits
 #
-# A mean error is one number for 20,831 molecules. Look at them one by one: the record holds the error of the network of
-# the chapter before on each test molecule, and of the second one that you will meet below. To see that these are
-# theirs, ask both for some of the molecules again.
+# A mean error is one number for {glue:text}`gnn-chem-tested` molecules. Look at them one by one: the record holds the
+# error of the network of the chapter before on each test molecule, and of the second one that you will meet below. To
+# see that these are theirs, ask both for some of the molecules again.
 
 # %%
 truth = y[test]
@@ -397,6 +375,7 @@ for name, e in error.items():
         display.glue(
             f"gnn-chem-{name.lower()}-{kind}", f"{e[mask].abs().mean():.0f} meV"
         )
+display.glue("gnn-chem-tested", f"{len(test):,}")
 display.glue("gnn-chem-tested-twins", f"{int(is_twin.sum())}")
 display.glue("gnn-chem-tested-charged", f"{int(is_charged.sum())}")
 
@@ -404,14 +383,14 @@ display.glue("gnn-chem-tested-charged", f"{int(is_charged.sum())}")
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_worst(place):
     i = int(worst["GNN"][place - 1])
-    fig, ax = plt.subplots(figsize=(4.2, 3.4))
+    fig, ax = plt.subplots(figsize=(4.2, 2.9))
     why = "a twin" if is_twin[i] else "charged" if is_charged[i] else "a cage"
     if why == "a cage" and not small_rings(asked[i]):
         why = "none of the three kinds"
     title = f"{asked[i]}: {why}\nGNN {error['GNN'][i]:+.0f} meV, "
     title += f"folded {error['folded'][i]:+.0f} meV"
-    draw_molecule(
-        ax, asked[i], title.replace("-", "−", 1), reach=(6.2, 4.4), hydrogens=False
+    structure(
+        ax, asked[i], title.replace("-", "−", 1), reach=(3.9, 2.3), hydrogens=False
     )
     return fig
 
@@ -433,12 +412,13 @@ display.slider(
 # %% [markdown]
 # On the {glue:text}`gnn-chem-tested-twins` twins of the test set the GNN errs by {glue:text}`gnn-chem-gnn-twins` on
 # average, on the {glue:text}`gnn-chem-tested-charged` with charges by {glue:text}`gnn-chem-gnn-charged`, on all others
-# by {glue:text}`gnn-chem-gnn-rest`. The first can be mended without any new input, and will be. The second needs a
-# column for the charge, which the assignment's input does not have.
+# by {glue:text}`gnn-chem-gnn-rest`. The first can be mended without any new input, and will be. The second may want a
+# column for the charge, which the assignment's input does not have; that was not tried.
 #
 # ## Baselines of chemistry
 #
-# Counting atoms errs by 0.87 eV, the network by 0.06 eV. What lies between? Chemists have always added up *increments*:
+# Counting atoms errs by {glue:text}`gnn-chem-linear-atoms`, the network by {glue:text}`gnn-chem-gnn-all`. What lies
+# between? Chemists have always added up *increments*:
 # so much for a C–H bond, so much for a methyl group. In the words of this chapter: count the colours, and fit a number
 # to each. With $n^{(k)}_c$ the number of atoms that have colour $c$ after $k$ rounds,
 #
@@ -640,10 +620,11 @@ verify.holds("eq-gnn-fold", all(held), against="networkx", cases=len(held))
 # graphs tell no more apart than before. That takes the second change.
 #
 # **Ask whether a walk comes home.** Start at atom $i$ and take bonds at random, each as likely as any other of the atom
-# where you are. With $P_{ij} = A_{ij} / d_i$, the chance to be back after $k$ steps is
+# where you are. The chance to go from $i$ to $j$ is $A_{ij} / d_i$, an entry of $D^{-1} A$. That to be back after $k$
+# steps is
 #
 # $$
-# r_k(i) = \big( P^k \big)_{ii} = \sum_{i = j_0, j_1, \dots, j_k = i} \ \prod_{t=0}^{k-1} \frac{1}{d_{j_t}} ,
+# r_k(i) = \big[ (D^{-1} A)^k \big]_{ii} = \sum_{i = j_0, j_1, \dots, j_k = i} \ \prod_{t=0}^{k-1} \frac{1}{d_{j_t}} ,
 # $$ (eq-gnn-returns)
 #
 # a sum over the closed walks of length $k$ that begin at $i$. In a triangle $r_2 = \tfrac{1}{2}$ and
@@ -661,6 +642,29 @@ for m, smiles in enumerate(PAIR):
         "r_3 of its atoms:",
         [f"{x:.2f}" for x in r[batch.batch == m, 1]],
     )
+
+
+# %% tags=["hide-input"]
+def draw_returns():
+    figures, axes = display.panels((3.4, 2.4), (3.4, 2.4))
+    for m, (ax, smiles) in enumerate(zip(axes, PAIR, strict=True)):
+        chances = [
+            Fraction(float(x)).limit_denominator(99) for x in r[batch.batch == m, 1]
+        ]
+        texts = list(map(str, chances))
+        title = "the chance $r_3$ to be home after 3 steps"
+        structure(ax, smiles, title, (3.4, 1.9), hydrogens=False, texts=texts)
+    return figures
+
+
+display.show(
+    draw_returns(),
+    alt="The pair once more, with the chance to be back after three steps at each atom. "
+    "Left it is 0 everywhere; right it is positive at all carbons, on the two triangles, "
+    "and 0 at the oxygen.",
+    caption="What no message tells an atom, and a walk does: on the right there are rings "
+    "of three.",
+)
 
 
 # %% tags=["check"]
@@ -811,6 +815,7 @@ def draw_curves():
     ax.set(
         xlabel="epoch", ylabel="validation error (meV)", yscale="log", ylim=(25, 500)
     )
+    ax.minorticks_off()
     ax.set_yticks([30, 43, 100, 300], ["30", "43", "100", "300"])
     ax.legend()
     return fig
@@ -832,8 +837,8 @@ display.show(
 # errs by {glue:text}`gnn-chem-folded-run-train`: the rest is what it does not generalise. One kilocalorie
 # per mole, 43 meV, is called *chemical accuracy*, and it is reached here, on average, from elements and bonds alone. On
 # the twins of the test set the error falls from {glue:text}`gnn-chem-gnn-twins` to {glue:text}`gnn-chem-folded-twins`;
-# on the charged it stays, {glue:text}`gnn-chem-gnn-charged` and {glue:text}`gnn-chem-folded-charged`: their input lacks
-# what they would need.
+# on the charged it stays, {glue:text}`gnn-chem-gnn-charged` and {glue:text}`gnn-chem-folded-charged`: of their charges
+# the input says nothing new.
 #
 # Which of the changes did it? The runs of few epochs take one step after the other. Folding brings
 # {glue:text}`gnn-chem-step-short` (one seed) to {glue:text}`gnn-chem-step-folded-batch`; with layer normalisation it is
@@ -906,31 +911,46 @@ def change(run):
     )
 
 
-ablations = {
-    change(run) or "nothing": run["metrics"]
+error_of = {
+    change(run) or "nothing": run["metrics"]["test_mae_mev"]
     for name, run in runs.items()
     if name.startswith("short")
 }
-error_of = {changed: metrics["test_mae_mev"] for changed, metrics in ablations.items()}
 display.glue("gnn-chem-short-epochs", f"{short['parameters']['epochs']}")
 for how, name in (("sum", "no_composition"), ("mean", "mean"), ("max", "max")):
     error = runs[f"short_{name}"]["metrics"]["test_mae_mev"]
     display.glue(f"gnn-chem-pool-{how}", f"{error:.0f} meV")
-rows = [
-    {
-        "changed": changed,
-        "10³ z²": f"{1000 * ablations[changed]['test_z2']:.3f}",
-        "error (meV)": f"{error_of[changed]:.0f}",
-        "times": f"{error_of[changed] / error_of['nothing']:.1f}",
-    }
-    for changed in sorted(error_of, key=error_of.get)
-]
+
+
+def draw_ablations():
+    fig, ax = plt.subplots(figsize=(4.2, 3.2))
+    names = sorted(error_of, key=error_of.get, reverse=True)
+    for k, name in enumerate(names):
+        hue = display.COLORS[1 if name == "nothing" else 0]
+        ax.plot(error_of[name], k, "s" if name == "nothing" else "o", color=hue, ms=6)
+        beside = dict(xytext=(7, 0), textcoords="offset points", va="center")
+        ax.annotate(f"{error_of[name]:.0f}", (error_of[name], k), **beside)
+    ax.axvline(error_of["nothing"], color=display.INK, lw=0.8, ls=":")
+    ax.set_yticks(range(len(names)), [name.replace(", ", ",\n") for name in names])
+    ax.set(xscale="log", xlabel="test error (meV), one seed", xlim=(80, 1500))
+    ax.minorticks_off()
+    ax.set_xticks([100, 300, 1000], ["100", "300", "1000"])
+    return fig
+
+
 helped = "composition: False", "blocks: 2", "schedule: constant"
 alike = "norm: None", "residual: False"
 assert min(error_of[changed] for changed in helped) > 1.5 * error_of["nothing"]
 assert max(error_of[changed] for changed in alike) < 1.1 * error_of["nothing"]
 display.glue("gnn-chem-blocks", f"{short['parameters']['blocks']}")
-display.table(rows)
+display.show(
+    draw_ablations(),
+    alt="Test errors of short runs, one thing changed in each, on a logarithmic axis: "
+    + ", ".join(f"{name} {error_of[name]:.0f} meV" for name in error_of)
+    + ".",
+    caption="What the GNN loses when one thing is changed. The square is the network as "
+    "it was.",
+)
 
 # %% [markdown]
 # The three poolings are compared without the composition beside them: it is itself a sum over the atoms, and would tell
@@ -941,316 +961,18 @@ display.table(rows)
 # either, the {glue:text}`gnn-chem-blocks` blocks end within a tenth of the error with both, in runs as short as these.
 
 # %% [markdown]
-# ## Larger than anything it has seen
-#
-# The head and the layers do not know how many atoms there are. Does what they learned hold for larger molecules? Here
-# is a test with a known truth: train on molecules of at most {glue:text}`gnn-chem-limit` atoms, and score those with
-# more.
-
-# %% tags=["hide-input"]
-MAX_ATOMS = int(num_atoms.max())
-larger, first = runs["larger"], runs["gnn_0"]
-limit = larger["parameters"]["train_max_atoms"]
-
-
-def by_size(run):
-    """The mean absolute error (meV) for each number of atoms."""
-    errors = run["metrics"]["mae_mev_by_num_atoms"]
-    return {size: errors[f"{size}"] for size in sorted(map(int, errors))}
-
-
-def mean_over(run, sizes):
-    """The mean absolute error (meV) on the test molecules with so many atoms."""
-    tested = num_atoms[test].bincount(minlength=MAX_ATOMS + 1)
-    scored = {size: error for size, error in by_size(run).items() if size in sizes}
-    weights = torch.tensor([tested[size] for size in scored]).double()
-    return (
-        weights @ torch.tensor(list(scored.values())).double() / weights.sum()
-    ).item()
-
-
-metrics = larger["metrics"]
-all_within = mean_over(first, range(limit + 1))
-all_beyond = mean_over(first, range(limit + 1, MAX_ATOMS + 1))
-display.glue("gnn-chem-limit", f"{limit}")
-display.glue("gnn-chem-heavy", f"{n[:, 1:].sum(dim=1).max():.0f}")
-display.glue("gnn-chem-larger-count", f"{metrics['num_larger']:,}")
-for name, error in {
-    "larger-within": metrics["test_mae_mev"],
-    "larger-beyond": metrics["larger_mae_mev"],
-    "larger-composition": metrics["larger_composition_mae_mev"],
-    "all-beyond": all_beyond,
-}.items():
-    display.glue(f"gnn-chem-{name}", f"{error:.0f} meV")
-for name, ratio in {
-    "within": metrics["test_mae_mev"] / all_within,
-    "beyond": metrics["larger_mae_mev"] / all_beyond,
-}.items():
-    display.glue(f"gnn-chem-ratio-{name}", f"{ratio:.1f}")
-gap = {size: e / by_size(first)[size] for size, e in by_size(larger).items()}
-assert max(gap, key=gap.get) == MAX_ATOMS  # widest at the far end
-display.glue("gnn-chem-end-count", f"{(num_atoms == MAX_ATOMS).sum()}")
-display.glue("gnn-chem-end-tested", f"{(num_atoms[test] == MAX_ATOMS).sum()}")
-display.glue("gnn-chem-beyond-tested", f"{(num_atoms[test] > limit).sum():,}")
-for name, run in (("larger", larger), ("first", first)):
-    display.glue(f"gnn-chem-{name}-epochs", f"{run['parameters']['epochs']}")
-    display.glue(f"gnn-chem-{name}-end", f"{by_size(run)[MAX_ATOMS]:.0f} meV")
-
-
-# %% tags=["hide-input"]
-def draw_by_size():
-    fig, ax = plt.subplots(figsize=(4.2, 3.2))
-    for run, trained_on in ((larger, f"up to {limit} atoms"), (first, "all sizes")):
-        errors = by_size(run)
-        ax.plot(errors.keys(), errors.values(), label=f"trained on {trained_on}")
-    ax.axvline(limit + 0.5, color=display.INK, lw=0.8, ls=":")
-    ax.set(xlabel="atoms of a molecule", ylabel="mean absolute error (meV)")
-    ax.set_yscale("log")
-    ax.legend()
-    return fig
-
-
-display.show(
-    draw_by_size(),
-    alt="Mean absolute error by the number of atoms, for the network trained on up "
-    f"to {limit} atoms and the one trained on all sizes, on a logarithmic axis. Above "
-    f"{limit} atoms the first has {larger['metrics']['larger_mae_mev']:.0f} meV on "
-    f"average, the second {all_beyond:.0f} meV.",
-    caption="Right of the dotted line are sizes that the first network never saw. It "
-    "takes them all the same; the gap to the second is widest at the far end.",
-)
-
-# %% [markdown]
-# On test molecules of up to {glue:text}`gnn-chem-limit` atoms the network has {glue:text}`gnn-chem-larger-within`; on
-# all {glue:text}`gnn-chem-larger-count` larger molecules of QM9, none of which it was trained on,
-# {glue:text}`gnn-chem-larger-beyond`, where counting atoms (fitted to the same small ones) has
-# {glue:text}`gnn-chem-larger-composition`. The network that was trained on all sizes, for
-# {glue:text}`gnn-chem-first-epochs` epochs instead of {glue:text}`gnn-chem-larger-epochs`, can only be scored on those
-# that are in its test set, {glue:text}`gnn-chem-beyond-tested` of them, drawn at random:
-# {glue:text}`gnn-chem-all-beyond`. That is a factor of {glue:text}`gnn-chem-ratio-beyond`, but not all of it is size:
-# on the small test molecules, the same for both, there is already one of {glue:text}`gnn-chem-ratio-within`. The gap is
-# widest at the far end, with 29 atoms: {glue:text}`gnn-chem-larger-end` over all {glue:text}`gnn-chem-end-count` such
-# molecules against {glue:text}`gnn-chem-first-end` over the {glue:text}`gnn-chem-end-tested` of them in the test set,
-# which are few. And mind what larger means here: no molecule of QM9 has more than {glue:text}`gnn-chem-heavy` atoms
-# besides hydrogen, so the large ones have more hydrogens on a frame no bigger than the others'.
-#
-# ## A new molecule
-#
-# The weights of both networks come with the book. Here is all it takes to use them.
-
-
-# %%
-def predict(smiles):
-    """What the GNN says (eV) of one SMILES, or a list of them: [B]."""
-    return energies(gnn, molecules.from_smiles(smiles))
-
-
-# %% [markdown]
-# Type the SMILES of a molecule into the next cell, and see its graph and its energy. Lines are bonds: one, two or three
-# for a single, double or triple bond, one drawn and one dotted for an aromatic one. Above the graph stands what the
-# network says, and what QM9 says where it has the molecule, with the split that it is in.
-
-# %% tags=["hide-input"]
-split_of = torch.zeros(len(table), dtype=torch.int)
-for k, index in enumerate((train, validation, test)):
-    split_of[index] = k
-
-
-def constitution(smiles):
-    """One SMILES for all ways to write a molecule, its place in space left out."""
-    return Chem.MolToSmiles(Chem.MolFromSmiles(smiles), isomericSmiles=False)
-
-
-def in_qm9(smiles):
-    """The row of QM9 with this constitution, or None."""
-    made_of = molecules.from_smiles(smiles).composition[0].double()
-    wanted = constitution(smiles)
-    for row in (n == made_of).all(dim=1).nonzero()[:, 0].tolist():  # thousands at most
-        if constitution(SMILES[row]) == wanted:
-            return row
-    return None
-
-
-def verdict(smiles):
-    try:
-        asked_for = molecules.from_smiles(smiles)
-        second = energies(folded, folding.fold(asked_for)).item()
-        text = f"GNN {predict(smiles).item():.2f} eV, folded {second:.2f} eV"
-    except molecules.MoleculeError as error:
-        return textwrap.fill(f"refused: {error}", 44)
-    row = in_qm9(smiles)
-    if row is None:
-        text += "\nnot in QM9"
-    else:
-        split = ("training", "validation", "test")[split_of[row]]
-        text += f"\nin QM9 {y[row]:.2f} eV ({split})"
-    return text.replace("-", "−")
-
-
-def draw_asked(smiles, name, reach=0):
-    molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None:
-        molecules.from_smiles(smiles)  # raises, with RDKit's reason
-    fig, ax = plt.subplots(figsize=(4.2, 3.2))
-    count = Chem.AddHs(molecule).GetNumAtoms()
-    draw_molecule(ax, smiles, f"{name}, {count} atoms\n{verdict(smiles)}", reach)
-    return fig
-
-
-def in_words(smiles, name):
-    return (
-        f"The graph of {name}, atoms as circles with their element. "
-        + verdict(smiles).replace("\n", " ")
-        + "."
-    )
-
-
-def show_molecule(smiles):
-    display.show(
-        draw_asked(smiles, smiles),
-        alt=in_words(smiles, smiles),
-        caption="All that the network is given is the graph.",
-    )
-
-
-# %% tags=["nbval-ignore-output"]
-show_molecule("CC(=O)C")  # acetone; type yours
-
-# %% [markdown]
-# Here is what it says of some others, a few of them outside of QM9: one has more than 29 atoms, one an
-# element that the network does not know, and one is an ion.
-
-# %% tags=["hide-input", "nbval-ignore-output"]
-GALLERY = {
-    "water": "O",
-    "methane": "C",
-    "hydrogen cyanide": "C#N",
-    "ethanol": "CCO",
-    "trifluoroacetonitrile": "FC(F)(F)C#N",
-    "benzene": "c1ccccc1",
-    "pyridine": "c1ccncc1",
-    "nonane": "CCCCCCCCC",
-    "paracetamol": "CC(=O)Nc1ccc(O)cc1",
-    "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
-    "caffeine": "CN1C=NC2=C1C(=O)N(C)C(=O)N2C",
-    "ibuprofen": "CC(C)Cc1ccc(cc1)C(C)C(=O)O",
-    "chloroform": "ClC(Cl)Cl",
-    "acetate ion": "CC(=O)[O-]",
-}
-# All have the canvas that nonane, the widest, and aspirin, the highest, need.
-display.slider(
-    lambda name: draw_asked(GALLERY[name], name, reach=(8.1, 4.8)),
-    GALLERY,
-    label="molecule",
-    alt=lambda name: in_words(GALLERY[name], name),
-    caption="What the network predicts, beside what is known. Where it has no place "
-    "for an element, it says so.",
-    start="caffeine",
-)
-
-# %% [markdown]
-# What of molecules that no model of this page was made for?
-
-# %%
-MLP = molecule_models.MoleculeMLP(hidden=8, layers=1)
-icosane = "C" * 20
-print(f"{icosane}, GNN: {predict(icosane).item():.0f} eV")
-for attempt in (
-    lambda: MLP(molecules.from_smiles(icosane).batch([0])),
-    lambda: predict("CC(Cl)Br"),
-    lambda: predict("CC(=O)[O-]"),
-    lambda: predict("O(C)(C)C"),
-    lambda: predict("c1ccccc"),
-):
-    try:
-        attempt()
-    except ValueError as error_message:
-        print(error_message)
-
-# %% [markdown]
-# The GNN takes the 62 atoms of icosane, the MLP says why it cannot. Chlorine and bromine have no place among the five
-# elements, and an atom with a one-hot vector of zeros would be given *some* energy, so it is refused by name. So is an
-# ion: a charge is no part of the graph, acetate would be given the energy of a radical that nobody asked about, and QM9
-# has nothing to learn it from. A molecule that is neutral as a whole and has charges in it is taken, as QM9 has such
-# molecules; you saw above how much worse they come off. A text that is no molecule is refused with RDKit's own reason.
-#
-# Is the number for icosane any good? QM9 knows the chains up to nonane, and from five carbons on each further
-# $\mathrm{CH_2}$ adds almost the same energy. Follow that line as a truth for longer chains.
-
-# %%
-chains = table.index[table.SMILES.str.fullmatch("C+")]  # methane to nonane
-known = y[chains.tolist()]  # [9]
-step = (known[8] - known[4]) / 4  # eV per CH2
-uneven = (known[4:].diff() - step).abs().max()
-lengths = torch.arange(1, 21)
-line = torch.cat([known, known[8] + step * torch.arange(1, 12)])  # [20]
-chain_error = predict(["C" * int(k) for k in lengths]) - line
-print(
-    "chains in training:",
-    int((split_of[chains.tolist()] == 0).sum()),
-    "of",
-    len(chains),
-)
-
-pair, ethanol, benzene = predict(["CCO.c1ccccc1", "CCO", "c1ccccc1"])
-dot_error = pair - (ethanol + benzene)
-with torch.no_grad():
-    network, z_score = gnn
-    nothing = network.head(torch.zeros(64)) + network.composition.bias
-    E_0 = z_score.restore(nothing.double())
-
-# %% tags=["hide-input", "nbval-ignore-output"]
-assert (split_of[chains.tolist()] == 0).all()  # what the text says of the chains
-display.glue("gnn-chem-step", f"{step:.3f} eV".replace("-", "−"))
-display.glue("gnn-chem-uneven", f"{1000 * uneven:.1f} meV")
-display.glue("gnn-chem-chain-9", f"{1000 * chain_error[8].abs():.0f} meV")
-display.glue("gnn-chem-chain-20", f"{1000 * chain_error[19].abs():.0f} meV")
-display.glue("gnn-chem-dot", f"{1000 * dot_error:+.0f} meV".replace("-", "−"))
-display.glue("gnn-chem-e0", f"{-1000 * E_0.item():+.0f} meV".replace("-", "−"))
-
-
-# %% tags=["hide-input", "nbval-ignore-output"]
-def draw_chains():
-    fig, ax = plt.subplots(figsize=(4.2, 2.8))
-    ax.plot(lengths, 1000 * chain_error)
-    ax.axvline(9.5, color=display.INK, lw=0.8, ls=":")
-    ax.axhline(0, color=display.INK, lw=0.8)
-    ax.set(xlabel="carbon atoms of the chain", ylabel="prediction − truth (meV)")
-    ax.set_xticks((1, 5, 10, 15, 20))
-    return fig
-
-
-display.show(
-    draw_chains(),
-    alt="The error of the prediction for alkane chains of 1 to 20 carbon atoms. "
-    f"At nonane, the longest in QM9, it is {1000 * chain_error[8]:.0f} meV, at icosane "
-    f"{1000 * chain_error[19]:.0f} meV.",
-    caption="QM9 ends at the dotted line; beyond it the truth is the straight line on "
-    "which its own chains lie.",
-)
-
-# %% [markdown]
-# The step is {glue:text}`gnn-chem-step` per $\mathrm{CH_2}$, even to {glue:text}`gnn-chem-uneven`. All chains up to
-# nonane are training molecules, so that the left of the figure is no test; the network is off by
-# {glue:text}`gnn-chem-chain-9` at nonane and by {glue:text}`gnn-chem-chain-20` at icosane, more than twice as large as
-# any molecule that it was trained on.
-#
-# And does it add up? For ethanol and benzene set side by side it misses the sum of its own two answers by
-# {glue:text}`gnn-chem-dot`. By {eq}`eq-gnn-energy-additive` a head without the ReLU would miss it by $-E_0$, with this
-# network's constants {glue:text}`gnn-chem-e0`; the rest is what the ReLU does. {ref}`ex-gnn-atomwise-head` shows a head
-# that adds up by construction.
-#
 # ## What was shown
 #
 # - Message passing on bonds knows an atom by its colour and a molecule by its counts of colours:
 #   {eq}`eq-gnn-colours-bound`. QM9 has {glue:text}`gnn-chem-classes` classes of molecules that it must take for one.
-# - Half of the squared error sits in one molecule in a hundred; twins, charges and cages of small rings are many among
-#   them.
+# - One molecule in a hundred holds {glue:text}`gnn-chem-gnn-worst` of the GNN's squared error; twins, charges and cages
+#   of small rings are many among them.
 # - Counting bonds and environments, and fitting a line, comes down to {glue:text}`gnn-chem-linear-two-hops`; the
 #   network has {glue:text}`gnn-chem-gnn-all`.
 # - With hydrogens folded in, which loses nothing, and the returns of walks, which the bonds tell, the same inputs give
 #   {glue:text}`gnn-chem-folded-all`, below chemical accuracy.
-# - Ions, other elements and unread texts are refused. Larger molecules are taken, and err more.
+#
+# What both say of molecules that are larger than any of QM9 is the subject of {doc}`larger`, which is optional.
 #
 # ## Exercises
 
@@ -1300,15 +1022,15 @@ exercises.check("gnn/chemistry/new_colours", new_colours)
 # :::
 # (a) A closed walk of three steps visits three atoms that are bound to each other, so $r_3$ is zero where there is no
 # ring of three. On a ring, $k$ steps lead home if as many go left as right, or all the way around: for odd $k < n$
-# neither can be, and $r_k = 0$. (b) A row of $P$ sums to one, or to zero where there is no bond.
+# neither can be, and $r_k = 0$. (b) A row of $D^{-1} A$ sums to one, or to zero where there is no bond.
 
 
 # %% tags=["solution"]
 def return_chance(edge_index, size, k):
     A = torch.zeros(size, size, dtype=torch.float64)
     A[edge_index[0], edge_index[1]] = 1
-    P = A / A.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.linalg.matrix_power(P, k).diagonal()
+    step = A / A.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.linalg.matrix_power(step, k).diagonal()
 
 
 # %% [markdown] tags=["solution"]
@@ -1341,7 +1063,7 @@ exercises.check("gnn/chemistry/return_chance", return_chance)
 
 # %% tags=["solution"]
 two = molecules.from_smiles(["C1CCC2CCCCC2C1", "C1CCC(C1)C1CCCC1"])
-decalin, bicyclopentyl = predict(two.smiles)
+decalin, bicyclopentyl = energies(gnn, two)
 assert abs(decalin - bicyclopentyl) < 1e-3
 print(f"{energies(folded, folding.fold(two)).diff().item():+.2f} eV between the two")
 batch = folding.fold(two).batch([0, 1])
@@ -1392,41 +1114,9 @@ def fit(n, y):
 exercises.check("gnn/chemistry/fit", fit)
 
 # %% [markdown]
-# :::{exercise} A head that adds up
-# :label: ex-gnn-atomwise-head
-# (a) Where could the head $g$ stand so that $E(G \sqcup G') = E(G) + E(G')$ for *any* $g$, and what must become of the
-# constant $\mu$ in $E = \mu + s z$? (b) Write `atomwise(h, owner, size, g)`: the sum of $g(h_i)$ over the atoms of each
-# molecule, where `g` maps $[N, H]$ to $[N, 1]$.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-atomwise-head
-# :class: dropdown
-# :::
-# (a) Before the sum: $E = \sum_i g(h_i)$. The atoms of $G \sqcup G'$ are those of $G$ and those of $G'$ with the
-# features they had, so the sum splits, whatever $g$ is. A constant per *molecule* does not split: it would be counted
-# once for the pair and twice for the two. It has to go into the atoms, as a constant for each element. Then
-# $E = s \sum_i g(h_i) + w^\top n$, an energy of each atom in its surroundings. Many networks for energies are built so
-# {cite}`schutt2017schnet`.
-
-
-# %% tags=["solution"]
-def atomwise(h, owner, size, g):
-    return h.new_zeros(size).index_add(0, owner, g(h)[:, 0])
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/chemistry/atomwise", atomwise)
-
-# %% [markdown]
 # ## Further reading
 #
 # - Xu and others {cite}`xu2019gin` show what message passing can tell apart, and what it cannot.
 # - Dwivedi and others {cite}`dwivedi2022rwpe` give nodes the returns of random walks.
 # - Gilmer and others {cite}`gilmer2017mpnn` compare message passing with and without distances on QM9.
-# - Schütt and others {cite}`schutt2017schnet` add distances, and sum energies atom by atom.
 # - Brockschmidt {cite}`brockschmidt2020film` compares relational networks on QM9.

@@ -515,7 +515,7 @@ verify.equal(
 
 # %% [markdown]
 # That is what the normalisation is for: $\lVert \hat A^k x \rVert \le \lVert x \rVert$ for every $k$, on every graph.
-# With $A$ in its place, or with sums as in GIN, the length grows like a power of the degrees.
+# With $A$ in its place, or with sums as in GIN, the length can grow like a power of the degrees.
 
 # %% [markdown]
 # ## Too many layers

@@ -333,9 +333,9 @@ exercises.check("gnn/equivariance/is_circulant", is_circulant)
 #
 # Nothing in the argument was special to shifts. Let $M$ be any linear layer on $n$ nodes, one number each, and $\pi$ a
 # renaming with the matrix $P$, $P_{i,\pi(i)} = 1$. Then $MP = PM$ is the same as $P M P^\top = M$, or
-# $M_{\pi(i)\pi(j)} = M_{ij}$. Ask it for all $\pi$ in a group $G$ (a set of renamings that contains all inverses and
-# compositions of its members). Then $M$ has *one free weight for each class of pairs $(i, j)$ that the group carries
-# into one another* {cite}`ravanbakhsh2017equivariance`. Here are the classes for six nodes:
+# $M_{\pi(i)\pi(j)} = M_{ij}$. Ask it for all $\pi$ in a group $\mathcal{R}$ (a set of renamings that contains all
+# inverses and compositions of its members). Then $M$ has *one free weight for each class of pairs $(i, j)$ that the
+# group carries into one another* {cite}`ravanbakhsh2017equivariance`. Here are the classes for six nodes:
 
 
 # %%
@@ -514,13 +514,13 @@ verify.equal("eq-gnn-reflection", cases(), atol=1e-12, against="the two products
 # $$ (eq-gnn-automorphisms)
 #
 # How many weights does a group leave free? Count the pairs $(i, j)$ that a renaming leaves where they are. The group
-# carries a pair to all $c$ pairs of its class equally often, so $|G| / c$ of its members leave it in place; added up
-# over the $c$ pairs of the class, that makes $|G|$. So the number of classes is the number of pairs left in place,
-# added up over the group and divided by $|G|$. And $\pi$ leaves a pair in place when it does so with both of its nodes.
-# With $\mathrm{fix}(\pi)$ for the number of nodes that $\pi$ leaves in place,
+# carries a pair to all $c$ pairs of its class equally often, so $|\mathcal{R}| / c$ of its members leave it in place;
+# added up over the $c$ pairs of the class, that makes $|\mathcal{R}|$. So the number of classes is the number of pairs
+# left in place, added up over the group and divided by $|\mathcal{R}|$. And $\pi$ leaves a pair in place when it does
+# so with both of its nodes. With $\mathrm{fix}(\pi)$ for the number of nodes that $\pi$ leaves in place,
 #
 # $$
-# \text{weights} = \frac{1}{|G|} \sum_{\pi \in G} \mathrm{fix}(\pi)^2 .
+# \text{weights} = \frac{1}{|\mathcal{R}|} \sum_{\pi \in \mathcal{R}} \mathrm{fix}(\pi)^2 .
 # $$ (eq-gnn-weights-of-a-group)
 #
 # By hand, for all permutations of three nodes: the identity fixes 3, each of three exchanges fixes 1, the two
@@ -731,10 +731,10 @@ verify.equal(
 # :::
 # Commuting with both shifts means that the weight between two pixels depends on the difference of their places alone:
 # $hw$ free weights out of $(hw)^2$, one per difference $(a, b)$. That is the layer of a CNN, with circular padding. A
-# product of a mode down and a mode across, $e^{2\pi i (k u / h + l v / w)}$, is multiplied by $e^{2\pi i k/h}$ by the
-# one shift and by $e^{2\pi i l/w}$ by the other, so these $hw$ waves are the common eigenvectors, and the
-# two-dimensional Fourier transform diagonalises all of these maps. For a real kernel the eigenvalues are, as before,
-# the conjugate of its transform in NumPy's scaling.
+# product of a mode down and a mode across, $e^{2\pi \mathrm{i} (k u / h + l v / w)}$, is multiplied by
+# $e^{2\pi \mathrm{i} k/h}$ by the one shift and by $e^{2\pi \mathrm{i} l/w}$ by the other, so these $hw$ waves are the
+# common eigenvectors, and the two-dimensional Fourier transform diagonalises all of these maps. For a real kernel the
+# eigenvalues are, as before, the conjugate of its transform in NumPy's scaling.
 
 
 # %% tags=["solution"]

@@ -404,9 +404,11 @@ display.show(
 
 # %% tags=["check"]
 def cases():
-    for G, rule in itertools.product((ring, lopsided, A), rules):
+    for G in (ring, lopsided, A):
         P = relabelling(len(G))
-        yield rule(P @ G @ P.T), P @ rule(G) @ P.T
+        yield torch.equal(P @ G @ P.T, G), False  # it did rename the nodes
+        for rule in rules:
+            yield rule(P @ G @ P.T), P @ rule(G) @ P.T
 
 
 verify.equal("eq-gnn-rules", cases(), atol=1e-12, against="relabelling afterwards")
@@ -516,9 +518,12 @@ graphs = assorted()  # random ones, and the club
 
 # %% tags=["check"]
 def cases():
+    moved = 0
     for G in graphs:
         P, H, W = relabelling(len(G)), torch.randn(len(G), 3), torch.randn(3, 5)
+        moved += not torch.equal(P @ H, H)
         yield gcn_layer(P @ G @ P.T, P @ H, W), P @ gcn_layer(G, H, W)
+    yield moved >= len(graphs) - 2, True  # most were renamed; a single node cannot be
 
 
 verify.equal(
@@ -620,18 +625,18 @@ verify.equal("eq-gnn-node-form", cases(), atol=1e-12, against="the layer's matri
 #
 # $$
 # \begin{aligned}
-# m_i &= \bigoplus_{j \in \mathcal{N}(i) \cup \{i\}} \psi(h_i, h_j, e_{ij}) , \\
+# m_i &= \bigoplus_{j \in \mathcal{N}(i) \cup \{i\}} \psi(h_i, h_j, x_{ij}) , \\
 # h_i' &= \varphi(h_i, m_i) .
 # \end{aligned}
 # $$ (def-gnn-message-passing)
 #
-# Here $e_{ij}$ is what is known of the edge itself: the kind of a bond, or, in the GCN, the degrees of its two ends,
-# $e_{ij} = (\tilde d_i, \tilde d_j)$.
+# Here $x_{ij}$ is what is known of the edge itself: the kind of a bond, or, in the GCN, the degrees of its two ends,
+# $x_{ij} = (\tilde d_i, \tilde d_j)$.
 # The functions $\psi$ and $\varphi$ are the same for all edges and all nodes: that is the weight sharing.
 #
 # | step | in general | in the GCN |
 # |---|---|---|
-# | message from $j$ to $i$ | $\psi(h_i, h_j, e_{ij})$ | $W^\top h_j / \sqrt{\tilde d_i\, \tilde d_j}$ |
+# | message from $j$ to $i$ | $\psi(h_i, h_j, x_{ij})$ | $W^\top h_j / \sqrt{\tilde d_i\, \tilde d_j}$ |
 # | put together | $\bigoplus$ | sum over the neighbours and the node itself |
 # | update | $\varphi(h_i, m_i)$ | $\sigma(m_i)$ |
 #
@@ -898,9 +903,9 @@ display.show(
 #
 # The dashed line has edges and no trained weight: put a 1 for each labelled node into the column of its community, in
 # $Y \in \mathbb{R}^{N \times 4}$, and take the largest entry in each row of $\hat A^2 Y$. It gets
-# {glue:text}`gnn-mp-labels`. These communities *are* dense groups of edges, so edges alone say almost everything, and
-# with four labels there is little for weights to learn. Weights pay where nodes have features that mean something:
-# atoms, say.
+# {glue:text}`gnn-mp-labels`. These communities *are* dense groups of edges, so edges alone say most of it, and with
+# four labels there is little for weights to learn. Weights pay where nodes have features that mean something: atoms,
+# say.
 
 # %% [markdown]
 # ## Graphs of any size
@@ -985,12 +990,12 @@ verify.equal("eq-gnn-batch", cases(), atol=1e-12, against="each molecule by itse
 # | GCN | $1 / \sqrt{\tilde d_i\, \tilde d_j}$ | `GCNConv` |
 # | mean | $1 / \tilde d_i$ | `SimpleConv`, after $W$ |
 # | GIN {cite}`xu2019gin` | $1$, for the node itself $1 + \varepsilon$ | `GINConv`, with a network in place of $W$ |
-# | GAT | softmax over $j$ of $s(a_{\text{dst}}^\top z_i + a_{\text{src}}^\top z_j)$ | `GATConv` |
-# | GATv2 | softmax over $j$ of $a^\top s(z_i + z_j)$ | `GATv2Conv` |
+# | GAT | softmax over $j$ of $\sigma(a_{\text{dst}}^\top z_i + a_{\text{src}}^\top z_j)$ | `GATConv` |
+# | GATv2 | softmax over $j$ of $a^\top \sigma(z_i + z_j)$ | `GATv2Conv` |
 #
-# with $z_j = W^\top h_j$, $s = \operatorname{LeakyReLU}$, and vectors $a$ that are trained. In the first three the
-# graph sets the factors. In graph attention {cite}`velickovic2018gat,brody2022gatv2` the features do; {doc}`attention`
-# derives it.
+# with $z_j = W^\top h_j$, the LeakyReLU (slope 0.2 below zero) for $\sigma$, and vectors $a$ that are trained. In the
+# first three the graph sets the factors. In graph attention {cite}`velickovic2018gat,brody2022gatv2` the features do;
+# {doc}`attention` derives it.
 
 
 # %%

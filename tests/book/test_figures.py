@@ -4,11 +4,12 @@ import contents
 
 import pytest
 
-from visits import PHONE, RICH, Visit, read, thorough_but
+from visits import DESK, PHONE, RICH, Visit, read, thorough_but
 
 SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscript
 GRID = 0.25  # the opacity of a grid, which need not stand out
 TINT = 0.3  # and of an area that is told by its outline or what is written in it
+TWO_SCREENS = 1800  # pixels, at a desk
 
 
 def drawing(*functions):
@@ -43,6 +44,26 @@ def test_figures_without_a_script(browser, site, page):
         for slider in sliders:
             assert slider.locator(".book-frame:visible").count() == slider.locator(".book-telling:visible").count() == 1
             assert slider.locator(".book-control:visible").count() == 0
+
+
+@pytest.mark.parametrize("page", [page for page in drawing("show", "slider") if page.startswith("gnn/")])
+def test_a_chapter_on_graphs_shows_before_it_proves(browser, site, page):
+    """A picture on the first screen, and none that is more than two screens from the next, down to the exercises."""
+    with Visit(browser, site / f"{page}.html") as visit:  # as it is first seen
+        visit.tab.wait_for_function("document.fonts.ready.then(() => true)")
+        ends, shown = visit.tab.evaluate(PICTURES)
+    assert len(ends) >= 5 and ends[0][0] < DESK["height"]
+    gaps = [(round(top - bottom), top) for (_, bottom), (top, _) in zip(ends, [*ends[1:], (shown, 0)], strict=True)]
+    assert [gap for gap in gaps if gap[0] > TWO_SCREENS] == []
+
+
+# Top and bottom of the pictures above the chapter's summary, and where that begins, in pixels from the top.
+PICTURES = """() => {
+  const end = [...document.querySelectorAll("article h2")].find(h => h.textContent.startsWith("What was shown"));
+  const place = node => ["top", "bottom"].map(side => node.getBoundingClientRect()[side] + scrollY);
+  const ends = [...document.querySelectorAll(".book-figure")].map(place);
+  return [ends.filter(([top]) => top < place(end)[0]), place(end)[0]];
+}"""
 
 
 # --- what can be wrong with the figures of a page; each yields it in words ---

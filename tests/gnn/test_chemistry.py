@@ -121,25 +121,3 @@ def test_a_fit_has_five_weights_and_then_an_intercept():
         (centred, "the intercept, at n = 0"),
         (lambda n, y: fit(n, y)[:, None], "one vector"),
     )
-
-
-def test_a_head_stands_before_the_sum():
-    def atomwise(h, owner, size, g):
-        return torch.stack([g(h[owner == k]).sum() for k in range(size)])
-
-    def after(h, owner, size, g):
-        return g(h.new_zeros(size, h.shape[1]).index_add(0, owner, h))[:, 0]
-
-    def adding_once(h, owner, size, g):
-        out = h.new_zeros(size)
-        out[owner] += g(h)[:, 0]
-        return out
-
-    tried(
-        "gnn/chemistry/atomwise",
-        atomwise,
-        (after, "sum afterwards"),
-        (lambda h, owner, size, g: atomwise(h, owner, size, g)[:, None], "shape [size]"),
-        (lambda h, owner, size, g: atomwise(h, owner, size, g) / len(h), "sum afterwards"),
-        (adding_once, "adds only once"),
-    )

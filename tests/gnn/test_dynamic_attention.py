@@ -19,6 +19,11 @@ def test_gatv2_bends_before_the_vector_and_each_node_hears_itself():
         alpha = softmax(e, target, num_nodes=len(H))
         return torch.zeros_like(Z).index_add(0, target, alpha[:, None] * Z[source])
 
+    def by_matrix(edge_index, H, W_dst, W_src, a):
+        A = torch.eye(len(H), dtype=H.dtype).index_put((edge_index[1], edge_index[0]), H.new_ones(()), accumulate=True)
+        e = torch.nn.functional.leaky_relu((H @ W_dst)[:, None] + H @ W_src, 0.2) @ a  # [N, N]
+        return (e.masked_fill(A == 0, -math.inf).softmax(dim=1)) @ H @ W_src
+
     tried(
         "gnn/dynamic_attention/gatv2_by_edge",
         gatv2,
@@ -27,6 +32,7 @@ def test_gatv2_bends_before_the_vector_and_each_node_hears_itself():
         (partial(gatv2, messages=lambda W_dst, W_src: W_dst), "the second for its source and for the messages"),
         (lambda edge_index, *rest: gatv2(edge_index.flip(0), *rest), "row 0 of edge_index sends"),
         (lambda edges, H, W_dst, W_src, a: gatv2(edges, H, W_src, W_dst, a), "for the target of an edge"),
+        (by_matrix, "an n × n array on the way. Scores belong to edges"),
     )
 
 

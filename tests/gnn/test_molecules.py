@@ -757,6 +757,14 @@ def test_a_relational_layer_takes_a_mean_for_each_kind_of_bond_and_the_atom_itse
             out = out + (total / count if mean else total) @ W[r]
         return out
 
+    def by_atom(x, edge_index, bond, W, W_0):
+        rows = []
+        for i in range(len(x)):
+            heard = [(edge_index[1] == i) & (bond == r) for r in range(len(W))]
+            means = [x[edge_index[0, h]].mean(0) @ M for h, M in zip(heard, W, strict=True) if h.any()]
+            rows.append(x[i] @ W_0 + sum(means, torch.zeros_like(x[i] @ W_0)))
+        return torch.stack(rows)
+
     tried(
         "gnn/molecules/relational",
         relational,
@@ -764,4 +772,5 @@ def test_a_relational_layer_takes_a_mean_for_each_kind_of_bond_and_the_atom_itse
         (partial(relational, apart=False), "the neighbours of each kind"),
         (partial(relational, least=0), "nothing for a kind that an atom does not have"),
         (partial(relational, itself=0), "x W_0"),
+        (by_atom, "a loop in it over the nodes. Loop over the kinds of bonds"),
     )

@@ -1,7 +1,7 @@
 """Two models of a molecule's energy: an MLP on padded molecules, which sees an order of atoms, and a GNN, which cannot.
 
-Both take a batch of ``helpers.gnn.molecules.Molecules`` and return one number a molecule, [B]: the z-scored energy. The
-GNN also takes one whose hydrogens are folded into other atoms (``helpers.gnn.folding``).
+Both take a batch of ``helpers.gnn.molecules.Molecules`` and return one number per molecule, [B]: the z-scored energy.
+The GNN also takes one whose hydrogens are folded into other atoms (``helpers.gnn.folding``).
 """
 
 import torch
@@ -135,7 +135,7 @@ class RelationalConvolution(nn.Module):
 
 
 class DegreeConvolution(nn.Module):
-    """x'_i = R_d x_i + L_d Σ_{j ∈ N(i)} x_j + b_d, where d is the number of atoms that i is bound to.
+    """x'_i = W_own x_i + W_near Σ_{j ∈ N(i)} x_j + b, three of their own for each number of atoms that i is bound to.
 
     Equal to PyG's ``MFConv`` with ``max_degree=4``, names of the parameters included (Duvenaud et al., 2015).
     """

@@ -16,9 +16,19 @@ def spares_loops_and_matrices(candidate, arguments, says):
 
     ``arguments(n)`` are what it is called with for n nodes.
     """
+    spares_loops(candidate, arguments, says)
+    spares_matrices(candidate, arguments, says)
+
+
+def spares_loops(candidate, arguments, says):
+    """Refuse a solution that runs through more lines of Python with more nodes."""
     few, many = (_lines(candidate, arguments(n)) for n in (200, 400))
     if many > few + 100:
         raise ExerciseFailed(f"the result is right, and there is a loop in it over the nodes. {says}")
+
+
+def spares_matrices(candidate, arguments, says):
+    """Refuse a solution that needs the room of a square array."""
     if _room(candidate, arguments(400)) > 400**2:  # bytes, which an n × n array takes even if it holds bools
         raise ExerciseFailed(f"the result is right, and there is an n × n array on the way. {says}")
 
@@ -70,7 +80,7 @@ def ring_adjacency(candidate):
 
 
 def ring_layer(candidate):
-    """The ring layer with a matrix a direction, against a circular convolution of torch."""
+    """The ring layer with a matrix per direction, against a circular convolution of torch."""
     generator = np.random.default_rng(0)
     for n, in_channels, out_channels in ((6, 1, 1), (5, 2, 3), (4, 3, 2)):
         H = generator.standard_normal((n, in_channels))

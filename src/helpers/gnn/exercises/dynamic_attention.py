@@ -5,6 +5,7 @@ from torch_geometric.nn import GATv2Conv
 from torch_geometric.utils import to_dense_adj
 
 from helpers.exercises import expect
+from helpers.gnn.exercises.circulant import spares_matrices
 from helpers.gnn.exercises.message_passing import graphs
 
 
@@ -20,6 +21,13 @@ def gatv2_by_edge(candidate):
             oracle.att.data *= scale
             args = one_way, H, W_dst, W_src, oracle.att.detach().flatten()
             expect(candidate, args, oracle(H, one_way).detach(), atol=1e-9, says=says)
+    weights = torch.ones(2, 1), torch.ones(2, 1), torch.ones(1)
+    hint = "Scores belong to edges: one for each of E + N, and softmax of torch_geometric.utils takes them by target."
+    spares_matrices(candidate, lambda n: (_ring(n), torch.ones(n, 2), *weights), hint)
+
+
+def _ring(n):
+    return torch.stack([torch.arange(n), torch.arange(n).roll(1)])
 
 
 def dot_product_attention(candidate):

@@ -8,6 +8,7 @@ from torch_geometric.nn import RGCNConv
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
 from helpers.exercises import ExerciseFailed, expect
+from helpers.gnn.exercises.circulant import spares_loops
 from helpers.gnn.molecules import BONDS, MAX_ATOMS, from_smiles, permute_atoms
 
 SMILES = ("C", "O", "[F]", "C#N", "CC(=O)N", "Oc1ccccc1", "FC(F)(F)C#N", "CCCCCCCCC")  # 1 to 29 atoms, all bonds
@@ -148,3 +149,12 @@ def relational(candidate):
         args = (x, graph.edge_index, bond, oracle.weight.detach(), oracle.root.detach())
         says = "x W_0, a mean over the neighbours of each kind of bond, nothing for a kind that an atom does not have"
         expect(candidate, args=args, desired=desired, atol=1e-12, says=says)
+    weights = torch.ones(len(BONDS), 2, 1), torch.ones(2, 1)
+    hint = "Loop over the kinds of bonds; index_add sums what arrives at all atoms at once."
+    spares_loops(candidate, lambda n: (torch.ones(n, 2), *_chain(n), *weights), hint)
+
+
+def _chain(n):
+    """The edges of a chain of n atoms, both ways, and their kinds."""
+    onward = torch.stack([torch.arange(n - 1), torch.arange(1, n)])
+    return torch.cat([onward, onward.flip(0)], dim=1), torch.zeros(2 * n - 2, dtype=torch.int64)
