@@ -485,6 +485,7 @@ def cases():
         E, B = rates(run, name), resnet18(name).mean(axis=0)
         yield ce_as_a_mean(E, B), sum(E[1:]) / sum(B[1:])
 
+
 verify.equal(
     "eq-cnn-ce-is-a-mean", cases(), atol=1e-12, against="the ratio of the sums"
 )
@@ -627,8 +628,8 @@ exercises.check("cnn/robustness/accuracies", accuracies)
 # \mathrm{SE}_{x - y}^2 = \frac{1}{n^2} \Big( n_{10} + n_{01} - \frac{(n_{10} - n_{01})^2}{n} \Big) .
 # $$ (eq-cnn-paired)
 #
-# Images on which both err, or neither, add nothing: shared mistakes make the comparison sharper. A difference beyond two
-# of these standard errors happens to equally good networks about once in twenty times. (McNemar's test
+# Images on which both err, or neither, add nothing: shared mistakes make the comparison sharper. A difference beyond
+# two of these standard errors happens to equally good networks about once in twenty times. (McNemar's test
 # {cite}`mcnemar1947note` is the same, but for the last term, which is 0 when the two are equal.)
 
 
@@ -790,7 +791,8 @@ for run, rate in lr.items():
 # *Batch norm.* VGG-11-BN is better by {glue:text}`cnn-rob-bn-clean` points on clean images and by
 # {glue:text}`cnn-rob-bn-contrast` with little contrast, and worse by {glue:text}`cnn-rob-bn-noise` under noise: several
 # times the yardstick. Blur and JPEG show no difference. But batch norm is not all that differs. Without it the network
-# trained at a rate of {glue:text}`cnn-rob-lr-vgg11` instead of {glue:text}`cnn-rob-lr-vgg11_bn`. The comparison is of two *recipes*, one seed each.
+# trained at a rate of {glue:text}`cnn-rob-lr-vgg11` instead of {glue:text}`cnn-rob-lr-vgg11_bn`. The comparison is of
+# two *recipes*, one seed each.
 #
 # Across all that never saw noise in training, one pattern is hard to miss:
 
@@ -1002,7 +1004,9 @@ display.slider(
 )
 noise, blur = confusion("gaussian_noise"), confusion("gaussian_blur")
 display.glue("cnn-rob-frog-recall", percent(noise[6, 6], 0))
-said = [np.mean(runs[r]["confusion"]["course"]["gaussian_noise"], 0) / 10 for r in seeds]
+said = [
+    np.mean(runs[r]["confusion"]["course"]["gaussian_noise"], 0) / 10 for r in seeds
+]
 said = sorted(each[6] for each in said)  # in percent, for each of the three seeds
 display.glue("cnn-rob-frog-said", f"{said[0]:.0f} to {said[-1]:.0f} %")
 recalled = np.diag(confusion("clean"))
@@ -1012,19 +1016,20 @@ display.glue("cnn-rob-frog-precision", percent(noise[6, 6] / noise[:, 6].sum(), 
 display.glue("cnn-rob-cat-said", percent(blur.mean(axis=0)[3], 0))
 
 # %% [markdown]
-# The frog is back. Under the strongest noise {glue:text}`cnn-rob-frog-said` of *all* images are called a frog, depending
-# on the seed, and under the strongest blur {glue:text}`cnn-rob-cat-said` a cat, in the mean of the three. So a rate per class must be read with care: of the
-# frogs, {glue:text}`cnn-rob-frog-recall` are recognised under noise, more than clean. Frogs are not robust; the answer
-# is. Of those called a frog, {glue:text}`cnn-rob-frog-precision` are. What the network makes of noise is a *default
-# answer*, the same for all three seeds; the cat above got it from another network.
+# The frog is back. Under the strongest noise {glue:text}`cnn-rob-frog-said` of *all* images are called a frog,
+# depending on the seed, and under the strongest blur {glue:text}`cnn-rob-cat-said` a cat, in the mean of the three. So
+# a rate per class must be read with care: of the frogs, {glue:text}`cnn-rob-frog-recall` are recognised under noise,
+# more than clean. Frogs are not robust; the answer is. Of those called a frog, {glue:text}`cnn-rob-frog-precision` are.
+# What the network makes of noise is a *default answer*, the same for all three seeds; the cat above got it from another
+# network.
 
 
 # %% [markdown]
 # ## Which images fail first
 #
 # Clean, the class with the most mistakes is the {glue:text}`cnn-rob-hardest`: {glue:text}`cnn-rob-hardest-recall` of
-# them are recognised. The digits tell it image by image. They also show that more severe is not, for each image, harder:
-# {glue:text}`cnn-rob-gap` of the accuracy at severity 5 of JPEG are images that were missed at a milder one.
+# them are recognised. The digits tell it image by image. They also show that more severe is not, for each image,
+# harder: {glue:text}`cnn-rob-gap` of the accuracy at severity 5 of JPEG are images that were missed at a milder one.
 #
 # Do networks fail on the same images? Nine of them are in the records. If they erred independently, each with its own
 # rate $E$, the number that err on an image would be a sum of nine coins. Each network multiplies a polynomial by
