@@ -172,7 +172,7 @@ display.show(
     draw_sixteen(),
     alt="Sixteen bars like a staircase, each seven pixels long and two pixels to the "
     "right of the one above. The first reaches three pixels into the zeros at the left, "
-    "the last two into those at the right.",
+    "the last one two into those at the right.",
     caption="The windows of the first convolution along a row of 32 pixels. The last "
     "zero at the right is in none of them.",
 )

@@ -473,7 +473,7 @@ verify.equal(
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 def draw_factors():
-    fig, ax = plt.subplots(figsize=(4.2, 2.9))
+    fig, ax = plt.subplots(figsize=(4.2, 3.2))
     for i, name in enumerate(list(KINDS)[2:], start=2):
         factors = np.stack([dh[:-1] / dh[1:] for _, dh in FLOWS[name]])  # [seeds, 27]
         style = {"color": display.COLORS[i], "ls": ["-.", "-", "--"][i - 2]}
@@ -482,15 +482,15 @@ def draw_factors():
     ax.axhspan(1.5**0.5, 3**0.5, color=display.COLORS[3], alpha=0.15, lw=0)
     ax.axhline(np.pi / (np.pi - 1), color=display.COLORS[2], lw=0.8)
     ax.set(xlabel="block", ylabel="gradient before / after", ylim=(0.9, 2.1))
-    ax.legend(loc="upper left", ncols=2)
+    fig.legend(loc="outside lower center", ncols=2, frameon=False)
     return fig
 
 
 display.show(
     draw_factors(),
     alt="By what a block multiplies the gradient, for 27 blocks. With batch norm alone "
-    "it stays near a line, with skips alone in a band, both well above 1. With both it "
-    "falls from about that in the first block towards 1 in the last.",
+    "it stays around a line, with skips alone within or near a band, both well above 1. "
+    "With both it is above them in the first block and falls towards 1.",
     caption="The gradient before over that behind each block, median of three seeds. "
     "Line and band are what is predicted for batch norm alone (two layers in a block) and "
     "for skips alone. With both the factor falls towards 1.",
