@@ -472,10 +472,6 @@ def ce_as_a_mean(E, B):
     return share * E[0] / B[0] + (1 - share) * RCE(E, B)
 
 
-E, B = np.array([[10, 20, 25, 30, 35, 40], [20, 25, 30, 35, 40, 45]]) / 100
-print(f"CE {CE(E, B):.2f}, RCE {RCE(E, B):.2f}, clean errors {E[0] / B[0]:.2f}")
-
-
 # %% tags=["check"]
 def cases():
     for _ in range(20):
