@@ -176,11 +176,6 @@ display.table(
 
 
 # %%
-def matrix_of(convolution, shape):  # a convolution without bias as a matrix
-    units = torch.eye(np.prod(shape)).reshape(-1, *shape)  # the unit images
-    return convolution(units).flatten(1).T
-
-
 def residual_jacobian(W_1, W_2, x):  # of y with respect to x, [n, n]
     z = W_1 @ x
     R_1, R_2 = torch.diag((z > 0).float()), torch.diag((x + W_2 @ z.relu() > 0).float())
@@ -188,6 +183,11 @@ def residual_jacobian(W_1, W_2, x):  # of y with respect to x, [n, n]
 
 
 # %% tags=["check"]
+def matrix_of(convolution, shape):  # a convolution without bias as a matrix
+    units = torch.eye(np.prod(shape)).reshape(-1, *shape)  # the unit images
+    return convolution(units).flatten(1).T
+
+
 def cases():
     for channels, side in ((1, 4), (2, 3), (3, 5)):
         block = models.resnet.BasicBlock(channels, channels, norm_layer=nn.Identity)
@@ -226,13 +226,6 @@ verify.equal(
 # square to grow by a factor between 1.5 and 3 with each block, as far as $R_2$ and $F'$ can be taken for independent.
 
 
-# %%
-def growth(n):  # what a block multiplies a squared gradient by, in the mean
-    variance = 2 / n
-    through_the_branch = (n * variance) * (1 / 2) * (n * variance)
-    return 1 + through_the_branch
-
-
 # %% tags=["hide-input"]
 def draw_growth(n=16, draws=4000):
     generator = torch.Generator().manual_seed(0)
@@ -259,6 +252,13 @@ display.show(
     caption="A gradient of size 1 behind 4,000 random blocks of 16 numbers, with the "
     "means that the equation predicts as lines.",
 )
+
+
+# %%
+def growth(n):  # what a block multiplies a squared gradient by, in the mean
+    variance = 2 / n
+    through_the_branch = (n * variance) * (1 / 2) * (n * variance)
+    return 1 + through_the_branch
 
 
 # %% tags=["check"]
