@@ -158,9 +158,6 @@ def convolve(x, w, b, s=1, p=0):  # [C, H, W], [F, C, k, l], [F] → [F, H', W']
     return z
 
 
-print(convolve(image[None], kernel[None, None], np.zeros(1))[0])
-
-
 # %% tags=["hide-input"]
 def draw_places():
     figures, axes = display.panels((2.8, 3.0), (1.5, 3.0), (2.3, 3.0))
