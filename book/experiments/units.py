@@ -62,9 +62,7 @@ if made:
             "untrained": f"{told['untrained_score']:.3f}",
             "shifted": f"{np.mean(told['shifted_scores']):.3f}",
         }
-        for name, told in records.load("units", "sherlock")["metrics"][
-            "followed"
-        ].items()
+        for name, told in records.load("units", "sherlock")["metrics"]["followed"].items()
     )
 
 # %% [markdown]
@@ -160,19 +158,60 @@ for name, told in followed.items():
     print(f"{name:10} {told['chosen']:.3f}, elsewhere {told['score']:.3f}")
 
 # %% [markdown]
+# ### How far back
+#
+# The network was trained on windows of 30 characters, its state carried from each to the next, so that no gradient
+# crossed a window's start. Does it use what lies further back? At many places it reads 100 characters from elsewhere in
+# the book, then the true last characters before the place, few or many, and is asked for the next.
+
+# %%
+OTHER, KEPT, FURTHEST = 100, (0, 3, 10, 20, 30, 40, 60, 120), 240
+told = vocabulary.encode(pages[cut:])
+place = np.arange(FURTHEST, len(told), 14 if profile == "full" else 200)
+elsewhere = (place + rng.integers(1000, len(told) - 1000, len(place))) % (len(told) - OTHER)
+
+
+@torch.no_grad()
+def cost_after(kept):  # → bits [places]
+    before = np.concatenate(
+        [
+            elsewhere + np.arange(OTHER)[:, None],
+            place + np.arange(-kept, 0)[:, None],
+        ]
+    )
+    scores = [
+        trained.output(trained.lstm(trained.embedding(told[part]))[0][-1])
+        for part in np.array_split(before, max(1, len(place) // 250), axis=1)
+    ]
+    target = told[place]
+    return torch.nn.functional.cross_entropy(torch.cat(scores), target, reduction="none").numpy() / np.log(2)
+
+
+furthest = cost_after(FURTHEST)
+added = {kept: cost_after(kept) - furthest for kept in KEPT}
+reach = {
+    "kept": list(KEPT),
+    "added_bits": [round(float(d.mean()), 4) for d in added.values()],
+    "added_bits_error": [round(float(d.std(ddof=1) / np.sqrt(len(d))), 4) for d in added.values()],
+    "num_places": len(place),
+    "bits": round(float(furthest.mean()), 4),
+    "furthest": FURTHEST,
+}
+for kept, more, error in zip(KEPT, reach["added_bits"], reach["added_bits_error"], strict=True):
+    print(f"{kept:4} true characters: {more:+.3f} ± {error:.3f} bits")
+
+# %% [markdown]
 # ### Record
 #
 # With the scores goes one block of the text in which something is said, among those that nothing was chosen on, and
 # what stands before it.
 
 # %%
-marks = [
-    pages[cut + start :][:BLOCK].count('"')
-    for start in range(BLOCK, len(h) - BLOCK, 2 * BLOCK)
-]
+marks = [pages[cut + start :][:BLOCK].count('"') for start in range(BLOCK, len(h) - BLOCK, 2 * BLOCK)]
 start = cut + BLOCK + 2 * BLOCK * int(np.argmax(marks))
 metrics = {
     "followed": followed,
+    "reach": reach,
     "num_told": len(h),
     "excerpt": pages[start - LEAD : start + BLOCK],
     "lead": LEAD,
