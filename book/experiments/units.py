@@ -62,7 +62,9 @@ if made:
             "untrained": f"{told['untrained_score']:.3f}",
             "shifted": f"{np.mean(told['shifted_scores']):.3f}",
         }
-        for name, told in records.load("units", "sherlock")["metrics"]["followed"].items()
+        for name, told in records.load("units", "sherlock")["metrics"][
+            "followed"
+        ].items()
     )
 
 # %% [markdown]
@@ -112,7 +114,7 @@ rng = np.random.default_rng(seed)
 
 
 def choose(h, label):
-    """The unit that is best in the first blocks, its score there and in the others, and those of all units."""
+    """The unit that is best in the first blocks; of all, thresholds and scores in both."""
     threshold, sign, chosen = units.thresholds(h[first], label[first])
     score = units.scores(h[~first], label[~first], threshold, sign)
     return int(chosen.argmax()), threshold, sign, chosen, score
@@ -168,7 +170,9 @@ for name, told in followed.items():
 OTHER, KEPT, FURTHEST = 100, (0, 3, 10, 20, 30, 40, 60, 120), 240
 told = vocabulary.encode(pages[cut:])
 place = np.arange(FURTHEST, len(told), 14 if profile == "full" else 200)
-elsewhere = (place + rng.integers(1000, len(told) - 1000, len(place))) % (len(told) - OTHER)
+elsewhere = (place + rng.integers(1000, len(told) - 1000, len(place))) % (
+    len(told) - OTHER
+)
 
 
 @torch.no_grad()
@@ -184,7 +188,9 @@ def cost_after(kept):  # → bits [places]
         for part in np.array_split(before, max(1, len(place) // 250), axis=1)
     ]
     target = told[place]
-    return torch.nn.functional.cross_entropy(torch.cat(scores), target, reduction="none").numpy() / np.log(2)
+    return torch.nn.functional.cross_entropy(
+        torch.cat(scores), target, reduction="none"
+    ).numpy() / np.log(2)
 
 
 furthest = cost_after(FURTHEST)
@@ -192,12 +198,16 @@ added = {kept: cost_after(kept) - furthest for kept in KEPT}
 reach = {
     "kept": list(KEPT),
     "added_bits": [round(float(d.mean()), 4) for d in added.values()],
-    "added_bits_error": [round(float(d.std(ddof=1) / np.sqrt(len(d))), 4) for d in added.values()],
+    "added_bits_error": [
+        round(float(d.std(ddof=1) / np.sqrt(len(d))), 4) for d in added.values()
+    ],
     "num_places": len(place),
     "bits": round(float(furthest.mean()), 4),
     "furthest": FURTHEST,
 }
-for kept, more, error in zip(KEPT, reach["added_bits"], reach["added_bits_error"], strict=True):
+for kept, more, error in zip(
+    KEPT, reach["added_bits"], reach["added_bits_error"], strict=True
+):
     print(f"{kept:4} true characters: {more:+.3f} ± {error:.3f} bits")
 
 # %% [markdown]
@@ -207,7 +217,10 @@ for kept, more, error in zip(KEPT, reach["added_bits"], reach["added_bits_error"
 # what stands before it.
 
 # %%
-marks = [pages[cut + start :][:BLOCK].count('"') for start in range(BLOCK, len(h) - BLOCK, 2 * BLOCK)]
+marks = [
+    pages[cut + start :][:BLOCK].count('"')
+    for start in range(BLOCK, len(h) - BLOCK, 2 * BLOCK)
+]
 start = cut + BLOCK + 2 * BLOCK * int(np.argmax(marks))
 metrics = {
     "followed": followed,

@@ -67,15 +67,21 @@ def draw_next(read):
     true = SENTENCE[len(read)]
     fig, ax = plt.subplots(figsize=(4.2, 2.8))
     names = [seen(letters.characters[k]) for k in best]
-    hatches = ["///" if letters.characters[k] == true else "" for k in best]
-    ax.barh(range(6), y_hat[best], color=display.COLORS[0], hatch=hatches)
+    ax.barh(range(6), y_hat[best], color=display.COLORS[0])
     for place, k in enumerate(best):
-        ax.text(y_hat[k] + 0.02, place, f"{y_hat[k]:.2f}", va="center")
+        is_true = " ◀ in truth" if letters.characters[k] == true else ""
+        ax.text(y_hat[k] + 0.02, place, f"{y_hat[k]:.2f}{is_true}", va="center")
     p = y_hat[letters.encode(true).item()]
-    ax.set(yticks=range(6), xlim=(0, 1.15), xlabel="probability", title=f"{read} …")
+    ax.set(yticks=range(6), xlim=(0, 1.5), xlabel="probability", title=f"{read} …")
     ax.set_yticks(range(6), names, family="monospace")
     ax.set_ylim(5.6, -0.6)
-    ax.text(1.13, 5, f"in truth {seen(true)}\n{-np.log2(p):.1f} bits", ha="right", va="center")
+    ax.text(
+        1.13,
+        5,
+        f"in truth {seen(true)}\n{-np.log2(p):.1f} bits",
+        ha="right",
+        va="center",
+    )
     return fig
 
 
@@ -87,8 +93,9 @@ display.slider(
         f"After “{read}”, the six likeliest next characters as bars. In truth comes "
         f"“{seen(SENTENCE[len(read)])}”."
     ),
-    caption="Inside of a word the network is often sure, where a word begins it is not. "
-    "The true next character is hatched when it is among the six; ␣ is a space.",
+    caption="Inside of a word the network is often sure, where a word begins it is "
+    "not. "
+    "␣ is a space.",
     start=SENTENCE[:18],
 )
 
@@ -192,7 +199,9 @@ def draw_rows(sentence="The good wife "):
     shown = vocabulary.encode("\n Tabcdefghijklmnopqrstuvwxyz").tolist()
     fig, ax = plt.subplots(figsize=(4.2, 2.4))
     ax.bar(range(len(shown)), row[shown], color=display.COLORS[0])
-    ax.set_xticks(range(len(shown)), map(seen, vocabulary.decode(shown)), family="monospace")
+    ax.set_xticks(
+        range(len(shown)), map(seen, vocabulary.decode(shown)), family="monospace"
+    )
     ax.set(ylabel="length of gradient")
     return fig
 
@@ -201,7 +210,8 @@ display.show(
     draw_rows(),
     alt="Bars for the rows of the embedding: space, T, d, e, f, g, h, i, o and w, "
     "which are in the sentence, have a gradient; all others have none.",
-    caption="The gradient of W_e after the network has read “The good wife ”: only rows "
+    caption="The gradient of W_e after the network has read “The good wife ”: only "
+    "rows "
     "of characters that were read have one.",
 )
 
@@ -277,7 +287,9 @@ print(f"held out: {live_bits:.2f} bits, guessing: {math.log2(K):.2f}")
 @torch.no_grad()
 def agreement(network, forced, length=30, count=400):  # → [length]
     start = torch.linspace(0, len(held_out) - 101 - length, count).long()
-    book = held_out[start + torch.arange(100 + length)[:, None]]  # [100 + length, count]
+    book = held_out[
+        start + torch.arange(100 + length)[:, None]
+    ]  # [100 + length, count]
     scores, state = network(book[:100])
     agree = []
     for t in range(100, 100 + length):
@@ -300,7 +312,8 @@ def draw_drift():
 display.show(
     draw_drift(),
     alt="Share of characters that agree with the book, over thirty steps. Told the "
-    "truth, it stays between 0.4 and 0.6. Told what it wrote, it begins there and falls "
+    "truth, it stays between 0.4 and 0.6. Told what it wrote, it begins there and "
+    "falls "
     "within ten steps to below 0.2.",
     caption="The same network on 400 places: once it has left the book's words, what "
     "follows is an answer to another question.",
@@ -369,7 +382,9 @@ counted = text.context_bits(read.numpy(), held_out.numpy(), 7, K).mean(1)  # [8]
 def draw_counts():
     fig, ax = plt.subplots(figsize=(4.2, 2.6))
     ax.plot(range(8), counted, label="counting")
-    ax.axhline(live_bits, color=display.COLORS[1], ls="--", label="network, trained above")
+    ax.axhline(
+        live_bits, color=display.COLORS[1], ls="--", label="network, trained above"
+    )
     ax.axhline(math.log2(K), color=display.INK, ls=":", label="guessing")
     ax.set(xlabel="characters of context", ylabel="bits per character", ylim=(0, 7))
     ax.legend()
@@ -396,6 +411,7 @@ display.show(
 # books, for 10,000 steps of 128 windows of 30 characters, each from a state of zero. The last twentieth of each book is
 # held out, and read with the state carried along.
 
+
 # %% tags=["hide-input"]
 def draw_books():
     figures, axes = display.panels((3.4, 2.9), (3.4, 2.9))
@@ -414,7 +430,8 @@ def draw_books():
 
 display.show(
     draw_books(),
-    alt="Over 10,000 steps the loss in training falls for all four books, the lower the "
+    alt="Over 10,000 steps the loss in training falls for all four books, the lower "
+    "the "
     "smaller the book, and the accuracy rises in the same order: the Manifesto ends "
     "lowest in loss, then Grimm, Sherlock, and the Bible far above.",
     caption="On windows of the text that was trained on: the smaller the book, the "
@@ -575,7 +592,9 @@ def draw_tempered(tau):
     taus = np.geomspace(0.1, 10, 30)
     figures, axes = display.panels((3.3, 2.7), (3.3, 2.7))
     axes[0].bar(range(10), y_hat[order], color=display.COLORS[0])
-    axes[0].set_xticks(range(10), [seen(letters.characters[k]) for k in order], family="monospace")
+    axes[0].set_xticks(
+        range(10), [seen(letters.characters[k]) for k in order], family="monospace"
+    )
     axes[0].set(ylim=(0, 1), ylabel="probability", title="after “The old man s”")
     axes[1].plot(taus, [entropy(tempered(p, t)) for t in taus], marker="")
     axes[1].plot([tau], [entropy(y_hat)], marker="o", ms=8, color=display.COLORS[1])
@@ -625,7 +644,9 @@ def cases():
             yield entropy_slope(p, tau), (warmer - colder).item() / (2 * little)
 
 
-verify.equal("eq-rnn-entropy-slope", cases(), atol=1e-8, rtol=1e-6, against="differences")
+verify.equal(
+    "eq-rnn-entropy-slope", cases(), atol=1e-8, rtol=1e-6, against="differences"
+)
 
 # %% [markdown]
 # ## What it writes
@@ -635,15 +656,20 @@ verify.equal("eq-rnn-entropy-slope", cases(), atol=1e-8, rtol=1e-6, against="dif
 
 # %% tags=["nbval-ignore-output"]
 start, temperature, draw = "The ", 0.5, 3
-print(start + text.generate(sherlock, letters, 120, start, temperature, text.Mulberry32(draw)))
+print(
+    start
+    + text.generate(sherlock, letters, 120, start, temperature, text.Mulberry32(draw))
+)
 
 
 # %% tags=["hide-input"]
 def draw_written(tau, width=44):
     fig, ax = plt.subplots(figsize=(4.2, 3.6))
     rows = []
-    for n, begin in enumerate(("The ", "Holmes ", "\"I ")):
-        told = begin + text.generate(sherlock, letters, 124, begin, tau, text.Mulberry32(n))
+    for n, begin in enumerate(("The ", "Holmes ", '"I ')):
+        told = begin + text.generate(
+            sherlock, letters, 124, begin, tau, text.Mulberry32(n)
+        )
         told = told.replace("\n", "↵")
         rows += [told[i : i + width] for i in range(0, 124, width)] + [""]
     for n, line in enumerate(rows):
@@ -663,7 +689,8 @@ display.slider(
         + ("words of English, hardly a sentence." if 0.2 <= tau <= 1 else "")
         + ("hardly a word." if tau > 1 else "")
     ),
-    caption="After “The ”, “Holmes ” and a quotation that begins with I, with seeds 0, 1 "
+    caption="After “The ”, “Holmes ” and a quotation that begins with I, with seeds 0, "
+    "1 "
     "and 2; at 0 it is greedy. ↵ ends a line of the book.",
     start=0.5,
 )
@@ -682,12 +709,18 @@ def printed(text):
 
 
 def sample(run, stage, start, tau, length):
-    return start + runs[run]["metrics"]["samples"][stage][start][tau][: length - len(start)]
+    return (
+        start
+        + runs[run]["metrics"]["samples"][stage][start][tau][: length - len(start)]
+    )
 
 
 display.table(
     {"start": start}
-    | {what: printed(sample("grimm", stage, start, "0", 30)) for stage, what in STAGES.items()}
+    | {
+        what: printed(sample("grimm", stage, start, "0", 30))
+        for stage, what in STAGES.items()
+    }
     for start in runs["grimm"]["metrics"]["samples"]["end"]
 )
 
@@ -698,15 +731,19 @@ display.table(
 
 # %% tags=["hide-input"]
 display.table(
-    {"τ": "greedy" if tau == "0" else tau, "length": length, "text": printed(sample("bible", "end", "O", tau, length))}
+    {
+        "τ": "greedy" if tau == "0" else tau,
+        "length": length,
+        "text": printed(sample("bible", "end", "O", tau, length)),
+    }
     for tau in ("0", "0.5", "1", "2")
     for length in (20, 30, 60, 200)
 )
 
 # %% [markdown]
 # (The Bible prints *LORD* in capitals, so an *O* is mostly followed by *RD*.) At 20 and 30 characters, up to
-# $\tau = 1$, there is one clause, and it could stand in the book. At 200 the clauses have nothing to do with each other,
-# and the greedy text runs in a circle. Two numbers for what you see. *Repeated*: the share of stretches of ten
+# $\tau = 1$, there is one clause, and it could stand in the book. At 200 the clauses have nothing to do with each
+# other, and the greedy text runs in a circle. Two numbers for what you see. *Repeated*: the share of stretches of ten
 # characters that stood in the same text before. *Words of the book*: the share of words (two letters or more) that the
 # book has.
 
@@ -758,11 +795,14 @@ def draw_measured():
 
 display.show(
     draw_measured(),
-    alt="Left, how much greedy text repeats. Two layers of 128: a half or more on Grimm, "
-    "Sherlock and the Bible. One layer of 1,024: a quarter on the Bible, next to nothing "
+    alt="Left, how much greedy text repeats. Two layers of 128: a half or more on "
+    "Grimm, "
+    "Sherlock and the Bible. One layer of 1,024: a quarter on the Bible, next to "
+    "nothing "
     "on the three smaller books. Right, the share of words that the Bible has: 1 for "
     "greedy and 0.5, a little less at 1, below a half at 2.",
-    caption="Texts of 200 characters at the end of training, five starts each; bars are "
+    caption="Texts of 200 characters at the end of training, five starts each; bars "
+    "are "
     "standard errors over the starts.",
 )
 
