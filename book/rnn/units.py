@@ -65,9 +65,10 @@ SHOWN = {
 }
 
 
-def draw_page(shown, width=42, rows=11, start=244):
+def draw_page(shown, width=42, rows=8):
+    start = page.index("\n") + 1
     told = followed[SHOWN[shown]]
-    fig, ax = plt.subplots(figsize=(4.2, 5.2))
+    fig, ax = plt.subplots(figsize=(4.2, 4.2))
     for row in range(rows):
         part = slice(start + row * width, start + (row + 1) * width)
         values, base = h[part, told["unit"]], -2.0 * row
@@ -79,12 +80,9 @@ def draw_page(shown, width=42, rows=11, start=244):
             stretch = np.argmin(np.append(yes[place:], False))
             bar = {"marker": "", "ls": "-", "lw": 2.5, "color": display.COLORS[1]}
             ax.plot([place, place + stretch], [base - 0.18] * 2, **bar)
-        place = 0
-        for piece in page[part].replace("\n", "↵").split(" "):
-            if piece:
-                style = {"family": "monospace", "fontsize": 10, "ha": "left"}
-                ax.text(place, base, piece, **style)
-            place += len(piece) + 1
+        for place, character in enumerate(page[part].replace("\n", "↵")):
+            if character != " ":
+                ax.text(place + 0.5, base, character, fontsize=10, ha="center")
     ax.set(xlim=(0, width), ylim=(-2 * rows + 0.9, 1))
     ax.axis("off")
     return fig
@@ -95,7 +93,7 @@ display.slider(
     list(SHOWN),
     label="unit",
     alt=lambda shown: (
-        f"Eleven rows of text from the book, with the output of unit {shown} as a "
+        f"Eight rows of text from the book, with the output of unit {shown} as a "
         f"curve "
         "below each, and bars under the characters where it is beyond its threshold: "
         + {
@@ -302,11 +300,12 @@ display.table(
 )
 
 # %% [markdown]
-# - **Line.** One unit stands out, and it tells as much as all units together. Its rivals are far behind, below. It
-#   keeps count over 35 characters and more, though the windows of training had 30: its state was carried.
-# - **Quotation.** The best is *the same unit*. Most of the held-out text is speech, and what is not is a blank line or
-#   a few characters on. A unit that follows the line follows that, a little. Its score fell by 0.1 where nothing was
-#   chosen, and one of twenty shifted labels came close to it. This network has no unit for quotations.
+# - **Line.** One unit stands out, and it tells as much as all units together; its rivals are far behind, as you see
+#   below. It is no clean counter: its output rises along the line with much scatter.
+# - **Quotation.** The best is *the same unit*. A blank line ends every quotation, and at line ends and blank lines, the
+#   points at 0 below, its output is high. So it tells a little of quotations by following lines. Its score fell by 0.1
+#   where nothing was chosen, one of twenty shifted labels came close to it, and all units together tell no more. This
+#   network follows no quotations.
 # - **Word.** Here the network that was never trained has a better unit. Any state with some memory says how long ago a
 #   space was read. All units together know nearly everything, and no single one does.
 # - **Capital, vowel.** The trained network's best unit is better than that of the other one. But the letter has just
