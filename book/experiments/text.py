@@ -12,7 +12,8 @@
 # A network reads a book, character by character, and is to tell the next one. This notebook trains an LSTM on one book,
 # scores it on the book's last twentieth, which it has not read, and lets it write.
 #
-# First what came of it, and below that, cell by cell, how.
+# {doc}`/rnn/text_generation` and {doc}`/rnn/books` compare the runs. First what came of them, and below that, cell by
+# cell, how.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -252,7 +253,8 @@ def keep_samples(step):
 
 # %%
 seen_start = np.random.default_rng(seed=2**31).integers(cut - window, size=1024)
-seen = read[torch.from_numpy(seen_start) + torch.arange(window + 1)[:, None]].to(device)
+seen_place = torch.from_numpy(seen_start) + torch.arange(window + 1)[:, None]
+seen = read[seen_place].to(device)  # [T + 1, 1024]
 
 LEAD = 256
 part_length = max(1000, math.ceil(len(held_out) / 64))

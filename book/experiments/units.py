@@ -79,7 +79,7 @@ LEAD, BLOCK = 256, 1000
 pages = data.book(book)
 cut = len(pages) - len(pages) // 20
 if profile == "smoke":
-    pages = pages[: cut + 20 * BLOCK]
+    pages = pages[: cut + 6 * BLOCK]
 state, about = records.load_weights("text_sherlock_small")
 vocabulary = text.Vocabulary(about["characters"])
 trained = text.TextGenerationModel(**about["network"])
@@ -108,13 +108,13 @@ print(f"{len(h):,} characters, {h.shape[1]} units")
 # units can tell together, by logistic regression.
 
 # %%
-SHIFTS = 20
+SHIFTS = 20 if profile == "full" else 2
 first = np.arange(len(h)) // BLOCK % 2 == 0
 rng = np.random.default_rng(seed)
 
 
 def choose(h, label):
-    """The unit that is best in the first blocks; of all, thresholds and scores in both."""
+    """The best unit of the first blocks; thresholds and scores of all."""
     threshold, sign, chosen = units.thresholds(h[first], label[first])
     score = units.scores(h[~first], label[~first], threshold, sign)
     return int(chosen.argmax()), threshold, sign, chosen, score
@@ -169,7 +169,7 @@ for name, told in followed.items():
 # %%
 OTHER, KEPT, FURTHEST = 100, (0, 3, 10, 20, 30, 40, 60, 120), 240
 told = vocabulary.encode(pages[cut:])
-place = np.arange(FURTHEST, len(told), 14 if profile == "full" else 200)
+place = np.arange(FURTHEST, len(told), 14 if profile == "full" else 100)
 elsewhere = (place + rng.integers(1000, len(told) - 1000, len(place))) % (
     len(told) - OTHER
 )

@@ -254,7 +254,7 @@ display.table(
 # is the mean of three seeds ± their standard deviation (of the change, in the first).
 #
 # - *Trained from zero*, networks do not lose their way beyond the window: from 31 to 240 their cost stays level, though
-#   no window of training was so long. Nor does it fall: more past is of no use to them.
+#   no window of training was so long. Nor does it fall: no use of a longer past is seen.
 # - *Trained with the state carried*, networks are worse at the first characters: they have never begun from zero. From
 #   61 on they are better than the others on the Bible, from 11 on in the short runs on Grimm.
 # - Read with the state carried all along, the gain is a hundredth or two of a bit on the Bible and four hundredths in
@@ -359,8 +359,8 @@ display.table(choice(name, what) for name, what in CHOICES.items())
 # What the rows say, for a budget of 1,000 steps:
 #
 # - **rate**: 0.001 is too low for so few steps; 0.004 is better, and with Adam still stable. The long runs took 0.001,
-#   and on small books they overfit anyway: a faster rate would only have got there sooner.
-# - **schedule**: a rate that falls to zero is worse than a constant one *here*, where no rate is too high.
+#   which these short runs cannot judge: on the small books the held-out cost was rising long before the end.
+# - **schedule**: a rate that falls to zero is worse than a constant one *here*, as a low rate is.
 # - **units**: more are better, up to 2,048; 1,024 is what was asked for.
 # - **window**: 100 beats 30 beats 10. It also reads three times, or a third, as many characters.
 # - **batch**: 128 beats 32, which reads a quarter as much. No run tells the two causes apart.
@@ -424,7 +424,8 @@ display.table(beside(name) for name in REPORTED)
 # taken.
 #
 # Now look at the columns held out. On Grimm and Sherlock the narrow network, which *misses* the published figure, is
-# the better one after as many steps, by far more than a standard error. There, the smaller loss was the worse network.
+# the better one after as many steps, by far more than a standard error (one seed of the narrow ones). There, the
+# smaller loss was that of the worse network.
 
 
 # %% tags=["hide-input"]
@@ -468,10 +469,11 @@ display.show(
 #
 # - On three of four books one layer of 1,024 units, trained for 10,000 steps, came to know the text by heart: its
 #   training loss fell to the end, and its held-out cost rose from an early step on, beyond that of counting.
-# - Costs of neighbours go together, {eq}`eq-rnn-neighbours`; errors come from blocks.
+# - Where costs of neighbours go together, {eq}`eq-rnn-neighbours`, the error of a mean comes from blocks.
 # - Carrying the state gained hundredths of a bit where it gained (three seeds each); at 10,000 steps on Grimm it cost
 #   a whole bit. Networks that start from zero do not lose their way beyond the window.
-# - Rate, units and window matter by a tenth of a bit or more within 1,000 steps; precision does not.
+# - Within 1,000 steps, rate, units, window, batch and embeddings each matter by about a tenth of a bit or more (one
+#   seed a choice); precision does not.
 # - The published losses are undercut by one wide layer, and two narrow layers that miss some are better on held-out
 #   Grimm and Sherlock after as many steps.
 
@@ -544,7 +546,7 @@ exercises.check("rnn/books/stops_at", stops_at)
 # :::
 # Those within the band: float32. Just beyond it, tight clipping: two more seeds of each would tell. For the Bible, a
 # rate of 0.004 and more units or longer windows: the held-out cost was still falling at its end, so what learns faster
-# helps. On Grimm the wide network was past its best after a few passes; there one would rather stop, or shrink, or
+# may help. On Grimm the wide network was past its best after a few passes; there one would rather stop, or shrink, or
 # regularise, than hurry.
 # :::{solution-end}
 # :::
