@@ -259,7 +259,8 @@ seen = read[seen_place].to(device)  # [T + 1, 1024]
 LEAD = 256
 part_length = max(1000, math.ceil(len(held_out) / 64))
 begin = torch.arange(cut - 1, len(characters) - 1, part_length)
-# One column for each part [LEAD + L + 1, P]; where the book has ended, its last character, which is not scored.
+# One column for each part [LEAD + L + 1, P]; where the book has ended, its last
+# character, which is not scored.
 place = begin + torch.arange(-LEAD, part_length + 1)[:, None]
 is_told = (place[LEAD + 1 :] < len(characters)).to(device)
 in_parts = characters[place.clamp(0, len(characters) - 1)].to(device)
