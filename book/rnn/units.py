@@ -256,6 +256,10 @@ verify.holds("eq-rnn-best-of-many", all(holds()), against="all labellings", case
 
 
 # %% tags=["hide-input"]
+def span(values):
+    return f"{min(values):.2f} – {max(values):.2f}"
+
+
 def draw_found():
     fig, ax = plt.subplots(figsize=(4.2, 3.6))
     names = list(WORDS)
@@ -293,7 +297,7 @@ display.table(
         "chosen at": f"{told['chosen']:.2f}",
         "score": f"{told['score']:.2f}",
         "never trained": f"{told['untrained_score']:.2f}",
-        "shifted": f"{min(told['shifted_scores']):.2f} – {max(told['shifted_scores']):.2f}",
+        "shifted": span(told["shifted_scores"]),
         "together": f"{told['together']:.2f}",
     }
     for name, told in ((name, followed[name]) for name in WORDS)
