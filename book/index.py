@@ -250,7 +250,8 @@ display.slider(
 #
 # A melody is the same when it starts later, so a network may read it with the same weights at every step. But how does
 # it learn from an error at the end what it should have kept from the start? The way back through time, derived and
-# counted; what is left of the blame after many steps; and a cell that keeps what it has read.
+# counted; what is left of the blame after many steps; a cell that keeps what it has read; and networks that read books
+# and write.
 #
 # {part}`Part II: recurrence`
 #

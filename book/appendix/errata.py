@@ -14,6 +14,7 @@
 # questions are those of the two documents. The derivations are in the chapters: {doc}`/cnn/layers`,
 # {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/optimizers`, {doc}`/rnn/lstm`,
 # {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/lstm`, {doc}`/rnn/palindromes`,
+# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/lstm`, {doc}`/rnn/text_generation`,
 # {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
@@ -23,6 +24,7 @@ seed = 0
 # %% tags=["set-up"]
 import itertools
 import json
+import re
 
 from helpers import data, parameters, records, verify
 from helpers.cnn import architectures
@@ -262,7 +264,7 @@ print("large weights: units are apart by at most 2:", bool(apart.abs().max() <= 
 # that ends at the window's start. Where the state is carried on, what comes out still depends on what came before; and
 # a rule that was learned inside of the window may go on working beyond it. {doc}`/rnn/vanishing` trains networks on
 # windows of 5 that remember a sign for a hundred steps. (The assignment's windows start from zero. Such networks, too,
-# went beyond their window there, and not all of them as far.)
+# went beyond their window there, and not all of them as far. On books, {ref}`how-far-back` measures it.)
 
 # %%
 cell = VanillaRNN(1, 8)
@@ -277,6 +279,24 @@ for first in (-1.0, 1.0):
     outputs.append(h[-1].detach())
 print("the gradient reaches the first input:", bool(gradient[0].abs().max() > 0))
 print("the output depends on it:", not torch.allclose(*outputs))
+
+# %% [markdown]
+# ### Meaningless samples
+#
+# Question 2.4 (c) says that texts drawn from what the network has learned are diverse, and meaningless. How much they
+# mean depends on the network. Of the words that the King James Bible's draws at $\tau = 1$, most are words of that
+# book, though hardly a sentence makes sense; it is at $\tau = 2$, which is not what was learned, that most are none.
+# The texts are in {doc}`/rnn/text_generation`.
+
+# %%
+known = set(re.findall("[A-Za-z]{2,}", data.book("bible")))
+made = records.load("text", "bible")
+for temperature in ("0.5", "1", "2"):
+    samples = made["metrics"]["samples"]["end"].values()
+    drawn = " ".join(told[temperature] for told in samples)
+    words = re.findall("[A-Za-z]{2,}", drawn)
+    share = sum(word in known for word in words) / len(words)
+    print(f"τ = {temperature}: {share:.0%} are words of the book")
 
 # %% [markdown]
 # ## Assignment, section 2.2, on LSTMs

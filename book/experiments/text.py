@@ -12,7 +12,8 @@
 # A network reads a book, character by character, and is to tell the next one. This notebook trains an LSTM on one book,
 # scores it on the book's last twentieth, which it has not read, and lets it write.
 #
-# First what came of it, and below that, cell by cell, how.
+# {doc}`/rnn/text_generation` and {doc}`/rnn/books` compare the runs. First what came of them, and below that, cell by
+# cell, how.
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -104,9 +105,8 @@ if full:
     display.show(
         draw_full_runs(),
         alt="What a character costs the networks of the four books over the steps, in "
-        "windows of training and in the "
-        "text held out: in training all fall; held out, the smaller the book the "
-        "sooner the cost rises again.",
+        "windows of training and in the text held out: in training all fall; held out, "
+        "that of the Bible falls, and those of the smaller books soon rise again.",
         caption="One layer of 1,024 units: known by heart is not understood.",
     )
     display.table(
@@ -240,8 +240,7 @@ def write():
 
 
 def keep_samples(step):
-    """Write what the network writes now; it stays with the run, should that be "
-    "resumed."""
+    """Write what the network writes now, to the run's folder, where it stays."""
     path = this_run.folder / f"samples_{step}.json"
     files.write(path, json.dumps(write()))
 
@@ -255,12 +254,14 @@ def keep_samples(step):
 
 # %%
 seen_start = np.random.default_rng(seed=2**31).integers(cut - window, size=1024)
-seen = read[torch.from_numpy(seen_start) + torch.arange(window + 1)[:, None]].to(device)
+seen_place = torch.from_numpy(seen_start) + torch.arange(window + 1)[:, None]
+seen = read[seen_place].to(device)  # [T + 1, 1024]
 
 LEAD = 256
 part_length = max(1000, math.ceil(len(held_out) / 64))
 begin = torch.arange(cut - 1, len(characters) - 1, part_length)
-# One column for each part [LEAD + L + 1, P]; where the book has ended, its last character, which is not scored.
+# One column for each part [LEAD + L + 1, P]; where the book has ended, its last
+# character, which is not scored.
 place = begin + torch.arange(-LEAD, part_length + 1)[:, None]
 is_told = (place[LEAD + 1 :] < len(characters)).to(device)
 in_parts = characters[place.clamp(0, len(characters) - 1)].to(device)
@@ -268,8 +269,8 @@ in_parts = characters[place.clamp(0, len(characters) - 1)].to(device)
 
 @torch.no_grad()
 def read_on(network, text):
-    """The cost [L, P] of each character of the parts but the first, and which was "
-    "taken for the likeliest."""
+    """Of each character of the parts but the first [L, P]: cost, and whether the
+    likeliest one was right."""
     costs, right, state = [], [], None
     for start in range(0, len(text) - 1, 250):  # so that the scores need little memory
         x, target = text[start:][:250][: len(text) - 1 - start], text[start + 1 :][:250]
@@ -333,9 +334,12 @@ def draw_curves(curves):
     return figures
 
 
-alt = "Over the steps of this run: bits per character and accuracy, in training and held out."
-caption = "What a character costs, and how often the likeliest one is right."
-display.show(draw_curves(trained.curves), alt=alt, caption=caption)
+display.show(
+    draw_curves(trained.curves),
+    alt="Over the steps of this run: bits per character and accuracy, in training and "
+    "held out.",
+    caption="What a character costs, and how often the likeliest one is right.",
+)
 
 # %% [markdown]
 # ### Test
@@ -382,9 +386,13 @@ def draw_places():
     return fig
 
 
-alt = "Bits per character against the number read since a state of zero, with a line at the length of a window."
-caption = "More text read, fewer bits: means over ten neighbouring places. The dotted line ends a window of training."
-display.show(draw_places(), alt=alt, caption=caption)
+display.show(
+    draw_places(),
+    alt="Bits per character against the number read since a state of zero, with a line "
+    "at the length of a window.",
+    caption="What a character costs after so many others: means over ten neighbouring "
+    "places. The dotted line ends a window of training.",
+)
 
 # %% [markdown]
 # ### What it writes
