@@ -12,9 +12,8 @@
 # Where are the assignment of 2021 and the report of 2019 wrong, or looser than they should be, and what is right? Each
 # entry says what is printed, in our words, and what should be; the cell below it shows it. The numbers of equations and
 # questions are those of the two documents. The derivations are in the chapters: {doc}`/cnn/layers`,
-# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/optimizers`, {doc}`/rnn/lstm`,
-# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/lstm`, {doc}`/rnn/palindromes`,
-# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/lstm`, {doc}`/rnn/text_generation`,
+# {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/momentum`, {doc}`/rnn/optimizers`,
+# {doc}`/rnn/lstm`, {doc}`/rnn/palindromes`, {doc}`/rnn/text_generation`,
 # {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance` and {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
