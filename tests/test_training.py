@@ -20,8 +20,8 @@ from torch.nn.functional import mse_loss
 from torch.utils.tensorboard import SummaryWriter
 
 from helpers import checkpoints, provenance, runs, training
+from helpers.checks import TrainingError
 from helpers.experiments import RunError
-from helpers.training import TrainingError
 
 torch.set_num_threads(1)  # with more, sums may differ from process to process
 SAMPLES, BATCH, EPOCHS = 45, 10, 3

@@ -26,7 +26,7 @@ def queue():
     command = ["squeue", "--me", "--array", "--noheader", "--format=%i|%T|%R|%j|%K|%Z|%k"]
     asked = subprocess.run(command, capture_output=True, text=True)
     if asked.returncode:
-        raise RuntimeError(f"Slurm does not answer: {asked.stderr.strip()}")
+        raise RuntimeError(f"Slurm does not answer: {asked.stderr.strip().splitlines()[-1]}")
     tasks = {}
     for line in asked.stdout.splitlines():
         job, state, where, experiment, index, folder, comment = line.split("|", 6)

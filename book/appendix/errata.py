@@ -1077,13 +1077,13 @@ def rate_outside(gradients, rates):
     return weight.detach()
 
 
-many = torch.ones(40, 1)
+many = torch.ones(40)
 for name, rates in (
     ("constant", [0.1] * 40),
     ("a tenth from step 20 on", [0.1] * 20 + [0.01] * 20),
 ):
-    ends = equations_20_and_21(many, rates), rate_outside(many, rates)
-    print(f"{name:24} report {ends[0].item():.2f}, PyTorch {ends[1].item():.2f}")
+    inside, outside = equations_20_and_21(many, rates), rate_outside(many, rates)
+    print(f"{name:24} report {inside:.2f}, PyTorch {outside:.2f}")
 # ## Report, questions 1.3 and 1.6
 #
 # ### Odd lengths and even ones

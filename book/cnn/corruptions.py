@@ -216,7 +216,7 @@ def draw_clipping():
     x = np.arange(0, 256, 25)
     flat = np.broadcast_to(x[:, None, None, None], (len(x), 3, 64, 64)).astype(np.uint8)
     figures, axes = display.panels((3.3, 2.9), (3.3, 2.9))
-    for number, severity in enumerate((1, 3, 5)):
+    for number, severity in enumerate((2, 5)):
         q = CORRUPTIONS["gaussian_noise"]["course"][severity - 1]
         sample = spoil(flat, "gaussian_noise", severity).astype(float)
         mean, square = clipped(x / 255, q)

@@ -112,16 +112,19 @@ if full:
     display.show(
         draw_full_runs(),
         alt="The validation accuracy of the full runs with 20 digits over their "
-        "steps, a "
-        "line for each seed.",
+        "steps, a line for each seed.",
         caption="Twenty digits, a line for each seed: some end where others began.",
     )
-    for name, values in experiments.groups("palindromes").items():
-        accuracy, taken = (
-            experiments.spread(values[metric]) for metric in ("test_accuracy", "steps")
-        )
-        if accuracy:
-            print(f"{name:18} {accuracy:>17} of the test after {taken} steps")
+    display.table(
+        {
+            "run": name,
+            "seeds": len(values["steps"]),
+            "right in the test": experiments.spread(values["test_accuracy"]),
+            "steps": experiments.spread(values["steps"]),
+        }
+        for name, values in experiments.groups("palindromes").items()
+        if values["steps"]
+    )
 
 # %% [markdown]
 # ## A rehearsal

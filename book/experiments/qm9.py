@@ -197,7 +197,7 @@ print(f"{model}: {num_parameters:,} parameters")
 # %%
 @torch.no_grad()
 def predict(network, index, permute_with=None):
-    """The energies (eV) of the molecules `index`; with a generator, atoms shuffled."""
+    """Energies (eV) of the molecules `index`; with a generator, atoms shuffled."""
     predicted = []
     for part in index.split(1000):
         batch = graphs.batch(part)
@@ -238,7 +238,7 @@ trained = training.fit(
     schedule=getattr(training, schedule),
     warmup=steps // 10,
     clip=1.0,
-    precision="float32",  # an energy to one part in 2,000 asks for more digits than bfloat16 has
+    precision="float32",  # one part in 2,000 is more than bfloat16 can tell
 )
 
 

@@ -45,14 +45,39 @@ this_run = runs.Run("units", settings)
 begun = time.perf_counter()
 
 # %% [markdown]
-# ## What the full run gave
+# ## What the full runs gave
 #
 # `make rerun EXPERIMENT=units` makes this record. A score is the mean of two parts: of the places where the thing is
 # there, how many the unit tells, and of the others, how many it tells. So 0.5 is what guessing gives.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 made = profile == "smoke" and records.path_of("units", "sherlock").exists()
+
+
+def draw_full_run(followed):
+    figures, (ax,) = display.panels((4.2, 2.6))
+    places = np.arange(len(followed))
+    kinds = (
+        ("score", "best unit", "o"),
+        ("untrained_score", "of an untrained network", "s"),
+    )
+    for key, label, marker in kinds:
+        scores = [told[key] for told in followed.values()]
+        ax.plot(scores, places, linestyle="", marker=marker, label=label)
+    ax.axvline(0.5, color=display.INK, lw=0.9, ls=":")
+    ax.set(yticks=places, yticklabels=list(followed), xlabel="score elsewhere")
+    ax.invert_yaxis()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.3), ncols=2)
+    return figures
+
+
 if made:
+    display.show(
+        draw_full_run(records.load("units", "sherlock")["metrics"]["followed"]),
+        alt="Scores, where nothing was chosen, of the best unit for each thing that "
+        "was asked about, and of the best unit of a network that was never trained.",
+        caption="Dotted is what guessing gives.",
+    )
     display.table(
         {
             "followed": name,
