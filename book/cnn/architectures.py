@@ -204,6 +204,7 @@ def convolution_counts(C, C_out, k, o):  # weights, multiply-adds
     return weights, weights * o**2
 
 
+# %% tags=["hide-input"]
 def trace(network, n):
     """Each layer with a matrix as (layer, side before, side after), in order."""
     seen = []
@@ -221,6 +222,7 @@ def trace(network, n):
     return seen
 
 
+# %%
 def network_counts(network, n):  # numbers that are learned, multiply-adds
     counts = []
     for layer, _, o in trace(network, n):

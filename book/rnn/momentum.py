@@ -133,6 +133,29 @@ for eta in (0.09, 0.11):
     path = descend(sgd, ravine_gradient, start, 3, eta=eta)
     print(f"rate {eta}:", ", ".join(f"({w_1:.2f}, {w_2:.2f})" for w_1, w_2 in path))
 
+
+# %% tags=["hide-input"]
+def draw_two_rates(steps=12):
+    figures, axes = display.panels((3.3, 2.7), (3.3, 2.7))
+    for ax, eta in zip(axes, (0.09, 0.11), strict=True):
+        path = descend(sgd, ravine_gradient, start, steps, eta=eta)
+        for i in (0, 1):
+            ax.plot(path[:, i], label=f"$w_{i + 1}$")
+        ax.axhline(0, color=display.INK, lw=0.8)
+        ax.set(xlabel="step", ylim=(-10, 11), title=f"$η = {eta}$")
+        ax.figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figures
+
+
+display.show(
+    draw_two_rates(),
+    alt="The two weights over twelve steps. At 0.09 the first falls slowly from 10 to "
+    "3 and the second swings about 0, less and less. At 0.11 the first falls a little "
+    "faster, and the second swings more at each step, up to 9.",
+    caption="Each weight by itself. A rate that is a fifth higher hardly helps the "
+    "gentle one and makes the steep one leave.",
+)
+
 # %% [markdown]
 # ## SGD, one direction at a time
 #
@@ -586,7 +609,35 @@ exercises.check("rnn/momentum/nesterov_limit", nesterov_limit)
 # %% [markdown]
 # ## Noise, and why rates decay
 #
-# The gradient of a batch is the gradient of the loss plus noise. Take one curvature $\lambda$, SGD, and independent
+# The gradient of a batch is the gradient of the loss plus noise.
+
+
+# %% tags=["hide-input"]
+def draw_runs(steps=200):
+    fig, ax = plt.subplots(figsize=(4.2, 2.7))
+    noise = torch.randn(steps, generator=torch.Generator().manual_seed(seed))
+    for eta in (0.5, 0.05):
+        path = [5.0]
+        for xi in noise:
+            path.append((1 - eta) * path[-1] - eta * xi.item())
+        ax.plot(path, label=f"$η = {eta}$", markevery=20, lw=1)
+    ax.axhline(0, color=display.INK, lw=0.8)
+    ax.set(xlabel="step", ylabel="$w$", ylim=(-2.5, 5.3))
+    ax.legend(frameon=False)
+    return fig
+
+
+display.show(
+    draw_runs(),
+    alt="One weight over 200 steps, from 5. At rate 0.5 it is at 0 within a few steps "
+    "and then jumps about between -2 and 2. At 0.05 it takes some sixty steps and then "
+    "stays within about half of 1.",
+    caption="One run at each of two rates, on the curvature 1, with the same noise of "
+    "variance 1. Neither comes to rest.",
+)
+
+# %% [markdown]
+# Take one curvature $\lambda$, SGD, and independent
 # noise $\xi_k$ of mean 0 and variance $q^2$ at each step: $w_{k+1} = w_k - \eta (\lambda w_k + \xi_k) = (1 - \eta
 # \lambda)\, w_k - \eta\, \xi_k$. The mean of $w_k$ tends to 0 as before. The noise is independent of $w_k$, so
 # variances add: $\operatorname{Var} w_{k+1} = (1 - \eta \lambda)^2 \operatorname{Var} w_k + \eta^2 q^2$. Below the

@@ -207,6 +207,37 @@ for rule in (rmsprop, adam):
     print(f"{rule.__name__:7}: {places}")
 
 
+# %% tags=["hide-input"]
+def draw_signs(steps=40):
+    figures, axes = display.panels((3.3, 2.6), (3.3, 2.6))
+    k = torch.arange(steps)
+    gradients = torch.where((k < 20) | (k % 2 == 0), 1.0, -1.0)
+    axes[0].plot(k, gradients, color=display.COLORS[4], ls="-", lw=0.6, marker=".")
+    for rule, settings in ((rmsprop, {"beta_2": 0.9}), (adam, {})):
+        w, state, moved = torch.tensor(0.0), 0.0, []
+        for g in gradients:
+            before = w
+            w, state = rule(w, g, state, eta=1.0, **settings)
+            moved.append(before - w)
+        name = {"rmsprop": "RMSprop", "adam": "Adam"}[rule.__name__]
+        axes[1].plot(k, torch.stack(moved), label=name, lw=1)
+    for ax, title in zip(axes, ("gradient", "step back, in rates"), strict=True):
+        ax.set(xlabel="$k$", ylim=(-1.5, 3.5), title=title)
+    axes[1].legend(frameon=False)
+    return figures
+
+
+display.show(
+    draw_signs(),
+    alt="Left, gradients: twenty of 1, then 1 and -1 in turn. Right, steps: RMSprop "
+    "begins with 3.2 rates, comes down to 1 and then swings between 1 and -1. Adam "
+    "goes 1 from the first step on, and once the signs change its steps shrink to "
+    "about a tenth.",
+    caption="RMSprop (β₂ = 0.9) knows sizes alone. Adam also asks whether signs "
+    "agree, and does not start too long.",
+)
+
+
 # %% tags=["check"]
 def cases():
     yield from both_ways(rmsprop, torch.optim.RMSprop, {"eta": 0.01}, {"lr": 0.01})
@@ -308,7 +339,53 @@ display.slider(
 # $$ (eq-rnn-bias-correction)
 #
 # The check has gradients that are 3 or $-1$ with equal chance, and takes the mean over all sequences of them.
-#
+
+
+# %% tags=["hide-input"]
+def draw_corrections(steps=60, count=2000):
+    figures, axes = display.panels((3.3, 2.7), (3.3, 2.7))
+    draws = torch.Generator().manual_seed(seed)
+    gradients = 4.0 * torch.randint(2, (steps, count), generator=draws) - 1
+    u = s = torch.zeros(count)
+    means = []
+    for k, g in enumerate(gradients):
+        _, (_, u, s) = adam(0.0, g, (k, u, s), eta=1.0)
+        means.append([u.mean(), s.mean()])
+    k = np.arange(1, steps + 1)
+    for i, (ax, beta, of_g) in enumerate(zip(axes, (0.9, 0.999), (1, 5), strict=True)):
+        raw = np.array(means)[:, i]
+        ax.plot(k, raw, label="as it is", markevery=8)
+        ax.plot(k, raw / (1 - beta**k), label="corrected", markevery=8)
+        ax.axhline(of_g, color=display.INK, lw=1, ls=":")
+        ax.set(xlabel="gradients so far", ylim=(0, 1.3 * of_g))
+        ax.set_title(("mean of $u$", "mean of $s$")[i])
+        ax.figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figures
+
+
+display.show(
+    draw_corrections(),
+    alt="Left, the mean of u starts near 0.1 and needs some thirty gradients to come "
+    "near 1; corrected it is close to 1 from the start. Right, the mean of s is still "
+    "below 0.4 after sixty gradients; corrected it is close to 5 all along.",
+    caption="Gradients that are 3 or −1 by chance, means over 2000 sequences. Dotted: "
+    "their own mean and mean square.",
+)
+
+
+# %% tags=["check"]
+def cases(K=9):
+    sequences = torch.cartesian_prod(*[torch.tensor([3.0, -1.0])] * K)  # all [2^K, K]
+    u = s = torch.zeros(len(sequences))
+    for k in range(K):
+        _, (_, u, s) = adam(0.0, sequences[:, k], (k, u, s), eta=1.0)
+        for mean, beta, of_g in ((u, 0.9, 1.0), (s, 0.999, 5.0)):
+            yield mean.mean() / (1 - beta ** (k + 1)), torch.tensor(of_g)
+
+
+verify.equal("eq-rnn-bias-correction", cases(), atol=1e-12, against="all sequences")
+
+# %% [markdown]
 # ## How far a step can go
 #
 # At the first step $\hat u_1 = g_0$ and $\hat s_1 = g_0^2$: the step is $-\eta\, g_0 / (|g_0| + \varepsilon)$, just
@@ -351,19 +428,6 @@ silent = torch.zeros(10_000, 1)
 silent[-1] = 1
 print(f"one gradient after long silence: {last_step(adam, silent):.2f} rates", end="")
 print(f" with Adam, {last_step(rmsprop, silent):.2f} with RMSprop")
-
-
-# %% tags=["check"]
-def cases(K=9):
-    sequences = torch.cartesian_prod(*[torch.tensor([3.0, -1.0])] * K)  # all [2^K, K]
-    u = s = torch.zeros(len(sequences))
-    for k in range(K):
-        _, (_, u, s) = adam(0.0, sequences[:, k], (k, u, s), eta=1.0)
-        for mean, beta, of_g in ((u, 0.9, 1.0), (s, 0.999, 5.0)):
-            yield mean.mean() / (1 - beta ** (k + 1)), torch.tensor(of_g)
-
-
-verify.equal("eq-rnn-bias-correction", cases(), atol=1e-12, against="all sequences")
 
 
 # %% tags=["check"]
@@ -769,11 +833,37 @@ def train(rule, settings, numbers, steps=400):  # → test loss [settings, start
 
 
 LOWEST = {"SGD": -1.0, "momentum": -2.0, "RMSprop": -3.5, "Adam": -3.0}
-tuned = {}  # two settings for each rule, a rate and the longest gradient
+tuned, searched = {}, {}  # two settings for each rule, a rate and the longest gradient
 for name, lowest in LOWEST.items():
     grid = [(10 ** (lowest + i / 2), m) for m in (math.inf, 1.0) for i in range(5)]
     mean = train(RULES[name], grid, range(3)).mean(axis=1)
     tuned[name] = grid[mean[:5].argmin()], grid[5 + mean[5:].argmin()]
+    searched[name] = [rate for rate, _ in grid[:5]], mean.reshape(2, 5)
+
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+def draw_tried():
+    figures, axes = display.panels((3.3, 2.9), (3.3, 2.9))
+    for name, (rates, mean) in searched.items():
+        for ax, losses_of in zip(axes, mean, strict=True):
+            ax.plot(rates, losses_of, label=name)
+    for ax, title in zip(axes, ("as it is", "clipped to 1"), strict=True):
+        ax.axhline(math.log(10), color=display.INK, lw=1, ls=":")
+        ax.set(xscale="log", yscale="log", xlabel="learning rate", title=title)
+        ax.set(ylabel="mean test loss", ylim=(1e-4, 100))
+        ax.minorticks_off()
+        ax.figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figures
+
+
+display.show(
+    draw_tried(),
+    alt="Mean test loss against the learning rate, on logarithmic axes, without and "
+    "with clipping. Each rule has a lowest point among its five rates and comes near "
+    "the loss of a guess, or above it, at the ends. Adam's lowest point, at a few "
+    "hundredths, is the deepest; SGD without clipping hardly gets below a guess.",
+    caption="The search for a rate, means of three starts. Dotted: the loss of a guess.",
+)
 
 
 # %% tags=["nbval-ignore-output"]

@@ -72,7 +72,9 @@ def draw_next(read):
         is_true = " ◀ in truth" if letters.characters[k] == true else ""
         ax.text(y_hat[k] + 0.02, place, f"{y_hat[k]:.2f}{is_true}", va="center")
     p = y_hat[letters.encode(true).item()]
-    ax.set(yticks=range(6), xlim=(0, 1.5), xlabel="probability", title=f"{read} …")
+    ax.set(xlim=(0, 1.5), xticks=(0, 0.25, 0.5, 0.75, 1), title=f"{read} …")
+    ax.spines["bottom"].set_bounds(0, 1)  # to the right of it there are only words
+    ax.set_xlabel("probability", x=1 / 3)
     ax.set_yticks(range(6), names)
     ax.set_ylim(5.6, -0.6)
     ax.text(
@@ -87,7 +89,7 @@ def draw_next(read):
 
 display.slider(
     draw_next,
-    [SENTENCE[:n] for n in range(4, 20, 1) if n != 8],
+    [SENTENCE[:n] for n in range(9, 20)],
     label="read so far",
     alt=lambda read: (
         f"After “{read}”, the six likeliest next characters as bars. In truth comes "
@@ -120,6 +122,30 @@ print("nats", [f"{n:.2f}" for n in nats.tolist()], f"mean {nats.mean():.2f}")
 bits = nats / math.log(2)
 print("bits", [f"{b:.2f}" for b in bits.tolist()], f"mean {bits.mean():.2f}")
 print(f"perplexity {nats.mean().exp():.2f}")
+
+
+# %% tags=["hide-input"]
+def draw_costs():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    q = np.linspace(0.03, 1, 98)
+    ax.plot(q, -np.log2(q), marker="")
+    marks = (("b and n", 0.5, "o"), ("a", 0.8, "s"), ("a guess", 1 / 3, "D"))
+    for (name, p, marker), color in zip(marks, display.COLORS[1:], strict=False):
+        ax.plot(p, -np.log2(p), color=color, marker=marker, ms=7, ls="")
+        ax.text(p + 0.03, -np.log2(p) + 0.15, f"{name}: {-np.log2(p):.2f} bits")
+    ax.set(xlabel="probability of the true character", ylabel="cost (bits)")
+    ax.set(xlim=(0, 1.15), ylim=(0, 5), xticks=(0, 0.25, 0.5, 0.75, 1))
+    return fig
+
+
+display.show(
+    draw_costs(),
+    alt="Minus the binary logarithm of the probability: from 5 bits at 0.03 it falls "
+    "steeply, then ever more slowly, to 0 bits at 1. Marked: a guess among three, b "
+    "and n, and a.",
+    caption="What a place costs. Each halving of the true character's probability adds "
+    "one bit; a sure answer that is wrong has no upper limit.",
+)
 
 # %% [markdown]
 # ## The loss
@@ -521,6 +547,43 @@ print("seed 1:", *(f"{number:.6f}" for number in ours[:3]))
 print("the same 1,000:", ours == theirs == [kept.random() for _ in range(1000)])
 
 # %% [markdown]
+# Lay the probabilities of all characters side by side, from 0 to 1: each number falls on one of them, and that one is
+# written.
+
+
+# %% tags=["hide-input"]
+def draw_draws(count=4):
+    scores, _ = sherlock(letters.encode("The old man s")[:, None])
+    y_hat = torch.softmax(scores[-1, 0], dim=0).numpy()
+    ends = y_hat.cumsum()
+    wide = y_hat > 0.01  # the others are too narrow to be seen
+    fig, ax = plt.subplots(figsize=(4.2, 1.9))
+    look = {"facecolor": (display.COLORS[0], 0.2), "edgecolor": display.INK, "lw": 0.6}
+    ax.barh(0, y_hat[wide], 1, (ends - y_hat)[wide], **look)
+    for k in np.flatnonzero(y_hat > 0.05):
+        name = seen(letters.characters[k])
+        ax.text(ends[k] - y_hat[k] / 2, 0, name, ha="center", va="center")
+    for n, u in enumerate(ours[:count]):
+        told = seen(letters.characters[np.argmax(ends > u)])
+        style = {"arrowprops": {"arrowstyle": "->"}, "ha": "center"}
+        ax.annotate(f"{n + 1}: {told}", (u, 0.5), (u, 1.2 + 0.7 * (n % 2)), **style)
+    ax.set(xlim=(0, 1), ylim=(-0.6, 2.6), yticks=[], title="The old man s …")
+    ax.set_xlabel("probabilities, side by side")
+    ax.spines["left"].set_visible(False)
+    ax.grid(False)
+    return fig
+
+
+display.show(
+    draw_draws(),
+    alt="A bar from 0 to 1, cut into pieces as wide as the probabilities of the "
+    "characters that may follow “The old man s”. Four arrows, at the first four random "
+    "numbers, each point to the piece whose character is drawn.",
+    caption="The first four numbers of seed 1 draw a character each. Wide pieces are "
+    "hit often.",
+)
+
+# %% [markdown]
 # ## Temperature
 #
 # Always taking the likeliest gives one text for each start. Drawing from $\hat y$ gives many. Between them lies the
@@ -739,8 +802,7 @@ display.table(
 # (The Bible prints *LORD* in capitals, so an *O* is mostly followed by *RD*.) At 20 and 30 characters, up to
 # $\tau = 1$, there is one clause, and it could stand in the book. At 200 the clauses have nothing to do with each
 # other, and the greedy text runs in a circle. Two numbers for what you see. *Repeated*: the share of stretches of ten
-# characters that stood in the same text before. *Words of the book*: the share of words (two letters or more) that the
-# book has.
+# characters that stood in the same text before.
 
 
 # %%
@@ -749,6 +811,39 @@ def repeated(told, size=10):
     return 1 - len(set(pieces)) / len(pieces)
 
 
+# %% tags=["hide-input"]
+def draw_circles():
+    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    lengths = range(20, 201, 5)
+    for run, tau, label in (
+        ("bible_stacked", "0", "greedy, 2 × 128"),
+        ("bible", "0", "greedy, 1 × 1,024"),
+        ("bible", "1", "τ = 1, 1 × 1,024"),
+    ):
+        samples = runs[run]["metrics"]["samples"]["end"].items()
+        told = [start + of[tau] for start, of in samples]
+        share = [np.mean([repeated(one[:n]) for one in told]) for n in lengths]
+        ax.plot(lengths, share, label=label, markevery=6)
+    ax.set(xlabel="characters written", ylabel="repeated", ylim=(-0.05, 1))
+    ax.legend(loc="upper left", fontsize=9)
+    return fig
+
+
+display.show(
+    draw_circles(),
+    alt="Repeated stretches against the length of the text. All three lines are at 0 up "
+    "to 30 characters. Then greedy text of two layers of 128 rises to 0.8 at 200, that "
+    "of one layer of 1,024 from 60 on to about a quarter; at a temperature of 1 nothing "
+    "is repeated.",
+    caption="The Bible, means of five starts: what runs in a circle cannot be seen in "
+    "the first thirty characters.",
+)
+
+# %% [markdown]
+# *Words of the book*: the share of words (two letters or more) that the book has.
+
+
+# %%
 def words(told):
     kept = "".join(c if c.isalpha() else " " for c in told).split()
     return [word for word in kept if len(word) > 1]

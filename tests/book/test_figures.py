@@ -10,6 +10,7 @@ SMALLEST = 11  # pixels, of a letter that is neither a subscript nor a superscri
 GRID = 0.25  # the opacity of a grid, which need not stand out
 TINT = 0.3  # and of an area that is told by its outline or what is written in it
 TWO_SCREENS = 1800  # pixels, at a desk
+CHAPTERS = ("cnn/", "rnn/", "gnn/")  # the folders of the three parts
 
 
 def drawing(*functions):
@@ -46,8 +47,8 @@ def test_figures_without_a_script(browser, site, page):
             assert slider.locator(".book-control:visible").count() == 0
 
 
-@pytest.mark.parametrize("page", [page for page in drawing("show", "slider") if page.startswith("gnn/")])
-def test_a_chapter_on_graphs_shows_before_it_proves(browser, site, page):
+@pytest.mark.parametrize("page", [page for page in drawing("show", "slider") if page.startswith(CHAPTERS)])
+def test_a_chapter_shows_before_it_proves(browser, site, page):
     """A picture on the first screen, and none that is more than two screens from the next, down to the exercises."""
     with Visit(browser, site / f"{page}.html") as visit:  # as it is first seen
         visit.tab.wait_for_function("document.fonts.ready.then(() => true)")
