@@ -120,7 +120,38 @@ for f, i, g, o in ((1, 1, 0.8, 0), (1, 0, -0.5, 0), (0.5, 0, 0.3, 0), (1, 0, 0.9
 # o^{(t)} = \operatorname{sigm}(a_o^{(t)}) , \quad g^{(t)} = \tanh(a_g^{(t)}) .
 # \end{gathered}
 # $$ (def-rnn-lstm-gates)
-#
+
+
+# %% tags=["hide-input"]
+def draw_two_functions():
+    figures, axes = display.panels((3.4, 2.7), (3.4, 2.7))
+    a = torch.linspace(-6, 6, 121)
+    told = (
+        (torch.sigmoid(a), "sigm: $i$, $f$, $o$", {1: "open, 1", 0: "closed, 0"}),
+        (torch.tanh(a), "tanh: $g$", {1: "up, 1", -1: "down, −1"}),
+    )
+    for k, (ax, (value, title, ends)) in enumerate(zip(axes, told, strict=True)):
+        ax.plot(a, value, color=display.COLORS[k], ls="-", marker="", lw=2)
+        for end, name in ends.items():
+            ax.axhline(end, color=display.INK, ls=":", lw=1)
+            side = {"x": -5.8, "ha": "left"} if end == 1 else {"x": 5.8, "ha": "right"}
+            ax.text(y=end - 0.09, s=name, va="top" if end == 1 else "bottom", **side)
+        ax.set(ylim=(-1.15, 1.15), xlim=(-6, 6), xlabel="$a$", title=title)
+        ax.set(xticks=[-4, 0, 4], yticks=[-1, 0, 1])
+    for text in axes[0].texts[1:] + axes[1].texts[1:]:
+        text.set_y(text.get_position()[1] + 0.14)
+    return figures
+
+
+display.show(
+    draw_two_functions(),
+    alt="Left, sigm rises from 0, closed, to 1, open, and is one half at 0. Right, tanh "
+    "rises from −1, down, to 1, up, and is 0 at 0, where it is four times as steep.",
+    caption="What a gate says is a share, from closed to open. What a candidate says is "
+    "a step, down or up.",
+)
+
+# %% [markdown]
 # The *input*, *forget* and *output* gates are open or closed; the *candidate* $g$ is what they act upon. (The
 # assignment calls it an "input modulation gate", and so counts four gates; see the {doc}`errata </appendix/errata>`.)
 # The rest is what you have done by hand:
@@ -187,6 +218,46 @@ def stacked(cell):  # W_x [4H, E], W_h [4H, H], b [4H]
         *([cell.weights[name] for name in names] for names in parts), strict=True
     )
     return tuple(torch.cat(column).detach() for column in columns)
+
+
+# %% tags=["hide-input"]
+def draw_stacked(E=3, H=5):
+    fig, ax = plt.subplots(figsize=(4.2, 3.5))
+    parts = (  # name, left edge, columns
+        ("$a$", 0, 1), ("$W_x$", 3.2, E), ("$x$", 7, 1),
+        ("$W_h$", 10.2, H), ("$h$", 16, 1), ("$b$", 19.2, 1),
+    )  # fmt: skip
+    for name, left, columns in parts:
+        tall = name not in ("$x$", "$h$")
+        rows = E if name == "$x$" else H
+        for k in range(4 if tall else 1):
+            color = display.COLORS[k] if tall else display.INK
+            style = {"ec": color, "lw": 1.5, "fc": (color, 0.25 if tall else 0)}
+            low = (3 - k) * H if tall else 4 * H - rows
+            box = (left, low + 0.15), columns, (H if tall else rows) - 0.3
+            ax.add_patch(plt.Rectangle(*box, **style))
+            if tall:
+                at = left + columns / 2, low + H / 2
+                ax.text(*at, f"${'ifgo'[k]}$", ha="center", va="center")
+        ax.text(left + columns / 2, 4 * H + 0.6, name, ha="center")
+    for sign, x in (("=", 2.1), ("+", 9.1), ("+", 18.1)):
+        ax.text(x, 2 * H, sign, ha="center", va="center", fontsize=13)
+    for left, columns, name in ((3.2, E, "$E$"), (10.2, H, "$H$")):
+        ax.text(left + columns / 2, -0.4, name, ha="center", va="top")
+    ax.text(-0.4, 2 * H, "$4H$", ha="right", va="center")
+    ax.set(xlim=(-2.2, 20.6), ylim=(-2, 4 * H + 2.2))
+    ax.axis("off")
+    return fig
+
+
+display.show(
+    draw_stacked(),
+    alt="A column a of four blocks, i, f, g and o, equals a matrix W_x of the same four "
+    "blocks, 4H high and E wide, times the column x, plus such a matrix W_h, 4H high and H "
+    "wide, times the column h, plus a column b of four blocks.",
+    caption="Eight matrices in two. Each block of rows makes the a of its own gate or "
+    "candidate, from the same x and h.",
+)
 
 
 # %% tags=["check"]
@@ -403,6 +474,42 @@ def count(N_input, N_hidden, N_output=None):
 
 for E, H, K in ((1, 128, 10), (256, 1024, 87)):
     print(f"E = {E}, H = {H}: {count(E, H):,}; with {K} scores {count(E, H, K):,}")
+
+
+# %% tags=["hide-input"]
+def draw_counts():
+    figures, axes = display.panels((3.4, 3.6), (3.4, 3.6))
+    for ax, (E, H, K) in zip(axes, ((1, 128, 10), (256, 1024, 87)), strict=True):
+        gap, low = 0.35 * H, -0.5 * H - K
+        blocks = (  # name, left, bottom, columns, rows
+            ("$W_x$", 0, 0, E, 4 * H), ("$W_h$", E + gap, 0, H, 4 * H),
+            ("$b$", E + 2 * gap + H, 0, 1, 4 * H), ("scores", E + gap, low, H, K),
+        )  # fmt: skip
+        for k, (name, left, bottom, columns, rows) in enumerate(blocks):
+            color, size = display.COLORS[k], columns * rows
+            style = {"fc": (color, 0.25), "ec": color, "lw": 1.5}
+            ax.add_patch(plt.Rectangle((left, bottom), columns, rows, **style))
+            side = {"x": E + 2 * gap + 1.25 * H, "y": 3.6 * H - 0.95 * k * H}
+            if name == "scores":
+                side["y"], size = low + K / 2, size + K
+            else:
+                ax.text(left + columns / 2, 4.1 * H, name, ha="center")
+            ax.text(s=f"{name}\n{size:,}", va="center", **side)
+        ax.set(xlim=(-0.1 * H, 3.6 * H), ylim=(low - 0.4 * H, 4.5 * H), aspect="equal")
+        ax.set_title(f"$E$ = {E}, $H$ = {H:,}")
+        ax.axis("off")
+    return figures
+
+
+display.show(
+    draw_counts(),
+    alt="The weights of two networks as rectangles, each network to its own scale. Left, "
+    "E = 1, H = 128, 10 scores: W_x is a line with 512 weights, W_h has 65,536, b 512, the "
+    "scores 1,290. Right, E = 256, H = 1,024, 87 scores: W_x is a quarter as wide as W_h, "
+    "1,048,576 against 4,194,304; b has 4,096, the scores 89,175.",
+    caption="The blocks to scale, an area for each number of weights. Most are in the "
+    "matrix that leads from the last output to the gates.",
+)
 
 
 # %% tags=["check"]

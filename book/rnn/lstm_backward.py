@@ -273,6 +273,44 @@ def delta_c(delta_h, c, o, from_next):  # from_next = δ_c(t+1) f(t+1), or ∂�
     return delta_h * o * slope_tanh(torch.tanh(c)) + from_next
 
 
+# %% tags=["hide-input"]
+def draw_two_ways(T=16):
+    t = torch.arange(1, T + 1)
+    asked = (t == 8) | (t == 16)
+    i, f, o = (torch.where(when, 0.98, 0.02) for when in (t == 3, t != 12, asked))
+    g, c = 0.9 * torch.cos(1.3 * (t - 3)), [torch.zeros(())]
+    for n in range(T):
+        c.append(f[n] * c[-1] + i[n] * g[n])
+    by_h, by_c, from_next = torch.zeros(T), torch.zeros(T), torch.zeros(())
+    for n in range(T - 1, -1, -1):
+        by_c[n] = from_next
+        both = delta_c(asked[n].double(), c[n + 1], o[n], from_next)
+        by_h[n] = both - from_next
+        from_next = both * f[n]
+    fig, ax = plt.subplots(figsize=(4.2, 2.8))
+    ax.bar(t, by_c, color=display.COLORS[0], label="from $c^{(t+1)}$")
+    style = {"color": display.COLORS[1], "hatch": "////"}
+    ax.bar(t, by_h, bottom=by_c, label="from $h^{(t)}$", **style)
+    ax.axvline(11.5, color=display.INK, lw=1, ls=":")
+    ax.text(11.3, 1.12, "forgotten", ha="right", va="center")
+    ax.set(xlabel="step $t$", ylabel=r"$\delta_c^{(t)}$", xticks=range(2, T + 1, 2))
+    ax.set(ylim=(0, 1.25))
+    ax.legend(frameon=False, loc="upper left")
+    return fig
+
+
+display.show(
+    draw_two_ways(),
+    alt="Bars of the derivative by the cell, for steps 1 to 16, in two parts. At steps 8 "
+    "and 16 a part comes from the output, 0.55 and 0.98. At the steps before each, "
+    "all comes from the next step and shrinks a little from step to step; between the "
+    "forgetting, at step 12, and step 8 it is next to nothing.",
+    caption="A cell whose output is asked for at steps 8 and 16, and whose forget gate is "
+    "nearly closed at 12. Blame enters from h and goes back along c; it does not pass a "
+    "closed gate.",
+)
+
+
 # %% tags=["check"]
 def cases():
     for T, *others in SHAPES:
@@ -411,8 +449,52 @@ verify.equal("eq-rnn-lstm-delta-x", cases(), atol=1e-12, against="autograd")
 #
 # None of these sums is needed on the way back. So wait until all $\delta_a$ are there, and put them below one another
 # as `rows`, one for each step and sample, $T B$ in all; do the same with $x^{(t)}$ and $h^{(t-1)}$ side by side, as
-# `seen`. Then one product, `rows.T @ seen` of shape $4H \times (E + H)$, holds both sums. Here is the whole of it, as
-# a function that autograd can use.
+# `seen`. Then one product, `rows.T @ seen` of shape $4H \times (E + H)$, holds both sums, as in the picture. After it
+# comes the whole, as a function that autograd can use.
+
+
+# %% tags=["hide-input"]
+def draw_product(T=5, width=2, E=2, H=3):
+    fig, ax = plt.subplots(figsize=(4.2, 3.0))
+    high, long = 4 * H, T * width
+
+    def block(left, low, columns, rows, color, name):
+        style = {"fc": (color, 0.25), "ec": color, "lw": 1.5}
+        ax.add_patch(plt.Rectangle((left, low), columns, rows, **style))
+        ax.text(left + columns / 2, low + rows / 2, name, ha="center", va="center")
+
+    for t in range(T):
+        color = display.COLORS[t]
+        block(t * width, 0, width, high, color, t + 1)
+        below = high - (t + 1) * width
+        block(long + 1.5, below, E, width, color, t + 1)
+        block(long + 1.5 + E, below, H, width, color, t + 1)
+    right = long + E + H + 4.5
+    block(right, 0, E, high, display.INK, "$W_x$")
+    block(right + E, 0, H, high, display.INK, "$W_h$")
+    ax.text(right - 1.5, high / 2, "=", ha="center", va="center", fontsize=13)
+    for x, name in ((long / 2, "rows.T"), (long + 1.5 + (E + H) / 2, "seen")):
+        ax.text(x, high + 0.6, name, ha="center")
+    ax.text(right + (E + H) / 2, high + 0.6, "derivatives", ha="center")
+    ax.text(long / 2, -0.5, "$TB$", ha="center", va="top")
+    ax.text(-0.4, high / 2, "$4H$", ha="right", va="center")
+    for left in (long + 1.5, right):
+        y = -0.5 if left == right else high - long - 0.5
+        for x, name in ((left + E / 2, "$E$"), (left + E + H / 2, "$H$")):
+            ax.text(x, y, name, ha="center", va="top")
+    ax.set(xlim=(-2.2, right + E + H + 0.6), ylim=(-2, high + 1.8))
+    ax.axis("off")
+    return fig
+
+
+display.show(
+    draw_product(),
+    alt="A wide matrix, rows.T, 4H high, of five blocks of columns numbered 1 to 5, times "
+    "a tall one, seen, of five blocks of rows with the same numbers, each of x, E wide, and "
+    "of h, H wide; the result is one matrix, 4H high, with a part for W_x and one for W_h.",
+    caption="All sums over the steps as one product, for five steps. Where blocks of the "
+    "same number meet there is a term of the sum; the product adds the terms up.",
+)
 
 
 # %%
