@@ -124,9 +124,66 @@ for k in (0, 1, 2, 3, 4, 10, 20, 40):
 # $$ (eq-rnn-bound)
 #
 # With $\lVert W_{hh} \rVert < 1$ the product vanishes at least as fast as $\lVert W_{hh} \rVert^{t-t'}$, whatever is
-# read. With $\lVert W_{hh} \rVert > 1$ the bound *allows* growth, and promises none: in the picture, it is the steep
-# dashed line.
-#
+# read. With $\lVert W_{hh} \rVert > 1$ the bound *allows* growth, and promises none: in the first picture, it is the
+# steep dashed line. Here is what the two units do to gradients of length 1 in *all* directions.
+
+
+# %% tags=["hide-input"]
+def draw_circles():
+    figures, axes = display.panels((3.4, 2.3), (3.4, 2.3))
+    angle = torch.linspace(0, 2 * math.pi, 121)
+    circle = torch.stack([angle.cos(), angle.sin()])
+    for ax, steps in zip(axes, ((0, 1, 3), (10, 20, 40)), strict=True):
+        for k in steps:
+            power = torch.linalg.matrix_power(W_two, k)
+            unit_1, unit_2 = power.T @ circle
+            label = f"$k$ = {k}: {torch.linalg.matrix_norm(power, 2):.2f}"
+            ax.plot(unit_2, unit_1, marker="", label=label)
+        ax.set(xlim=(-3.6, 3.6), ylim=(-1.3, 1.3), aspect="equal")
+        ax.set(xlabel="unit 2", ylabel="unit 1")
+        ax.figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    return figures
+
+
+display.show(
+    draw_circles(),
+    alt="Two panels with the same axes. Left, a circle of radius 1 becomes an ellipse of "
+    "half length 2.24 after one step and a thin one of 3.11 after three. Right, after "
+    "10, 20 and 40 steps it is all but a line, of half length 1.77, 0.62 and 0.08.",
+    caption="All gradients of length 1, k steps back, and the length of the longest: the "
+    "norm of the k-th power. Three steps stretch it, forty leave next to nothing.",
+)
+
+
+# %% tags=["check"]
+def product_and_bound(h, W):
+    product = torch.eye(len(W))
+    for h_t in h[1:]:
+        product = torch.diag(1 - h_t**2) @ W @ product
+    largest = (1 - h[1:] ** 2).amax(dim=1).prod()
+    norm = torch.linalg.matrix_norm(W, 2) ** (len(h) - 1)
+    sizes = torch.linalg.matrix_norm(product, 2), largest * norm, norm
+    return [size.item() for size in sizes]
+
+
+def cases():
+    for T, H in ((1, 1), (4, 3), (7, 8)):
+        W = torch.randn(H, H) / H**0.5
+        size, bound, looser = product_and_bound(states(torch.randn(T, H), W), W)
+        order = [min(size, bound), bound, max(bound, looser)]
+        yield order, [size, bound, looser]
+        # Tight: units that are all alike, and a W that stretches all vectors alike
+        W = 1.1 * torch.linalg.qr(torch.randn(H, H)).Q
+        size, bound, looser = product_and_bound(torch.full((T + 1, H), 0.5), W)
+        yield [size, looser], [(1.1 * 0.75) ** T, 1.1**T]
+        yield size, bound
+    size, bound, _ = product_and_bound(torch.zeros(2, 2), W_two)  # two units, one step
+    yield size, bound
+
+
+verify.equal("eq-rnn-bound", cases(), atol=1e-12, against="the norms of products")
+
+# %% [markdown]
 # What decides in the long run is seen best at rest, where the product is a power of $W = W_{hh}$. Let
 # $W = V \Lambda V^{-1}$ be diagonalisable, and let the **spectral radius** $\rho(W)$ be the largest size $|\lambda|$ of
 # its eigenvalues. The eigenvector of that $\lambda$ is stretched by $\rho^k$ in $k$ steps, so $\lVert W^k \rVert$ is no
@@ -164,33 +221,42 @@ for k in (1, 2, 5, 10, 20, 40):
     print(f"median {norms.median():.2f}; 0.9^{k} = {0.9**k:.2f}")
 
 
-# %% tags=["check"]
-def product_and_bound(h, W):
-    product = torch.eye(len(W))
-    for h_t in h[1:]:
-        product = torch.diag(1 - h_t**2) @ W @ product
-    largest = (1 - h[1:] ** 2).amax(dim=1).prod()
-    norm = torch.linalg.matrix_norm(W, 2) ** (len(h) - 1)
-    sizes = torch.linalg.matrix_norm(product, 2), largest * norm, norm
-    return [size.item() for size in sizes]
+# %% tags=["hide-input"]
+def draw_two_kinds():
+    figures, (left, right) = display.panels((3.3, 3.1), (3.3, 3.1))
+    W, angle = 0.9 * of_radius_one[0], np.linspace(0, 2 * np.pi, 121)
+    eigenvalues = np.sort_complex(torch.linalg.eigvals(W).numpy().round(4))
+    left.plot(eigenvalues.real, eigenvalues.imag, ls="", ms=3)
+    for radius, ls in ((0.9, "--"), (1, "-")):
+        ring = radius * np.cos(angle), radius * np.sin(angle)
+        left.plot(*ring, color=display.INK, lw=1, ls=ls, marker="")
+    left.set(aspect="equal", xlabel="real part", ylabel="imaginary part")
+    left.set(title="eigenvalues", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    stretches = torch.linalg.svdvals(W).numpy()
+    right.bar(np.arange(1, 129), stretches, 1, lw=0, color=display.COLORS[1])
+    right.axhline(1, color=display.INK, lw=1, ls="-")
+    right.set(
+        title="singular values", xlabel="number", xlim=(0, 129), xticks=[1, 64, 128]
+    )
+    return figures
 
 
-def cases():
-    for T, H in ((1, 1), (4, 3), (7, 8)):
-        W = torch.randn(H, H) / H**0.5
-        size, bound, looser = product_and_bound(states(torch.randn(T, H), W), W)
-        order = [min(size, bound), bound, max(bound, looser)]
-        yield order, [size, bound, looser]
-        # Tight: units that are all alike, and a W that stretches all vectors alike
-        W = 1.1 * torch.linalg.qr(torch.randn(H, H)).Q
-        size, bound, looser = product_and_bound(torch.full((T + 1, H), 0.5), W)
-        yield [size, looser], [(1.1 * 0.75) ** T, 1.1**T]
-        yield size, bound
-    size, bound, _ = product_and_bound(torch.zeros(2, 2), W_two)  # two units, one step
-    yield size, bound
+def say_two_kinds():
+    stretches = torch.linalg.svdvals(0.9 * of_radius_one[0])
+    return (
+        "Left, the 128 eigenvalues of a random matrix in the complex plane: they fill a "
+        "disc of radius 0.9, inside the unit circle. Right, its singular values as bars, "
+        f"falling from {stretches[0]:.2f} to {stretches[-1]:.2f}; "
+        f"{(stretches > 1).sum()} of the 128 are above a line at 1."
+    )
 
 
-verify.equal("eq-rnn-bound", cases(), atol=1e-12, against="the norms of products")
+display.show(
+    draw_two_kinds(),
+    alt=say_two_kinds(),
+    caption="One matrix, radius 0.9. No eigenvalue is outside the unit circle, the solid "
+    "one, and yet many directions are stretched by more than 1 in the first step.",
+)
 
 
 # %% tags=["check"]
