@@ -280,7 +280,7 @@ RULES = {"SGD": sgd, "momentum": momentum, "RMSprop": rmsprop, "Adam": adam}
 
 
 # %% tags=["hide-input"]
-RATES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.11, 0.15, 0.2, 0.4)
+RATES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.11, 0.2, 0.4)
 here = torch.tensor([2.5, 1.0])
 
 
