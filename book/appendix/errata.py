@@ -1072,7 +1072,8 @@ def rate_outside(gradients, rates):
     weight = torch.nn.Parameter(torch.zeros_like(gradients[0]))
     optimizer = torch.optim.SGD([weight], lr=1.0, momentum=0.9)
     for gradient, eta in zip(gradients, rates, strict=True):
-        optimizer.param_groups[0]["lr"], weight.grad = eta, gradient.clone()
+        optimizer.param_groups[0]["lr"] = eta
+        weight.grad = gradient.clone()
         optimizer.step()
     return weight.detach()
 
@@ -1082,8 +1083,9 @@ for name, rates in (
     ("constant", [0.1] * 40),
     ("a tenth from step 20 on", [0.1] * 20 + [0.01] * 20),
 ):
-    inside, outside = equations_20_and_21(many, rates), rate_outside(many, rates)
-    print(f"{name:24} report {inside:.2f}, PyTorch {outside:.2f}")
+    report = equations_20_and_21(many, rates)
+    outside = rate_outside(many, rates)
+    print(f"{name:24} report {report:.2f}, PyTorch {outside:.2f}")
 # ## Report, questions 1.3 and 1.6
 #
 # ### Odd lengths and even ones

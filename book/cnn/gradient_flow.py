@@ -182,6 +182,36 @@ def residual_jacobian(W_1, W_2, x):  # of y with respect to x, [n, n]
     return R_2 @ (torch.eye(len(x)) + W_2 @ R_1 @ W_1)
 
 
+# %% tags=["hide-input"]
+def draw_ways():
+    fig, ax = plt.subplots(figsize=(3.8, 1.7))
+    ax.set_axis_off()
+    ax.set(xlim=(0, 10), ylim=(-0.7, 1.6))
+    arrow = {"arrowstyle": "-|>", "color": display.INK, "linewidth": 1.1}
+    write = {"ha": "center", "va": "center"}
+    for k, left in enumerate((0.6, 5.2), 1):
+        for start, end in ((left, left + 1.1), (left + 2.3, left + 3.7)):
+            ax.annotate("", (end, 0), (start, 0), arrowprops=arrow)
+        box = {"boxstyle": "round", "facecolor": (display.COLORS[k - 1], 0.3)}
+        ax.text(left + 1.7, 0, f"$F_{k}$", bbox=box, **write)
+        around = arrow | {"connectionstyle": "arc3,rad=-0.55", "linestyle": "--"}
+        ax.annotate("", (left + 3.9, 0.12), (left + 0.4, 0.12), arrowprops=around)
+        ax.text(left + 2.1, 1.3, "$I$", **write)
+        ax.text(left + 4.1, 0, "+", **write)
+    ax.annotate("", (10, 0), (9.5, 0), arrowprops=arrow)
+    ax.text(0.3, 0, "$x$", **write)
+    return fig
+
+
+display.show(
+    draw_ways(),
+    alt="Two boxes, F1 and F2, in a row, each with a dashed way around it that joins "
+    "what comes out of the box at a plus sign.",
+    caption="Two blocks. At each, the signal goes through and around: four ways in "
+    "all, and as many for the gradient on its way back.",
+)
+
+
 # %% tags=["check"]
 def matrix_of(convolution, shape):  # a convolution without bias as a matrix
     units = torch.eye(np.prod(shape)).reshape(-1, *shape)  # the unit images

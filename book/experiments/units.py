@@ -184,6 +184,14 @@ followed = {name: follow(label) for name, label in labels.items() if varies(labe
 for name, told in followed.items():
     print(f"{name:10} {told['chosen']:.3f}, elsewhere {told['score']:.3f}")
 
+# %% tags=["hide-input", "nbval-ignore-output"]
+display.show(
+    draw_full_run(followed),
+    alt="Scores of this run's best unit for each thing that was asked about, where "
+    "nothing was chosen, and of the best unit of a network that was never trained.",
+    caption="What this run found. Dotted is what guessing gives.",
+)
+
 # %% [markdown]
 # ### How far back
 #

@@ -516,7 +516,7 @@ print(repr(write(sherlock, letters, 60, "The ", lambda p: int(p.argmax()))))
 
 # %% [markdown]
 # For draws, so that anyone can write the same characters in any language, the book takes a generator of random numbers
-# that has four lines and a state of 32 bits, *mulberry32* {cite}`ettinger2017mulberry32`. Below it is written twice:
+# that has four lines and a state of 32 bits, *mulberry32*, which Tommy Ettinger gave away. Below it is written twice:
 # with whole numbers of any size, cut to 32 bits, and with a machine's 32-bit numbers, which wrap around by themselves.
 
 
@@ -813,7 +813,7 @@ def repeated(told, size=10):
 
 # %% tags=["hide-input"]
 def draw_circles():
-    fig, ax = plt.subplots(figsize=(4.2, 2.6))
+    fig, ax = plt.subplots(figsize=(3.8, 2.6))
     lengths = range(20, 201, 5)
     for run, tau, label in (
         ("bible_stacked", "0", "greedy, 2 × 128"),
