@@ -1086,6 +1086,8 @@ for name, rates in (
     report = equations_20_and_21(many, rates)
     outside = rate_outside(many, rates)
     print(f"{name:24} report {report:.2f}, PyTorch {outside:.2f}")
+
+# %% [markdown]
 # ## Report, questions 1.3 and 1.6
 #
 # ### Odd lengths and even ones

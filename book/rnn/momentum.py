@@ -863,5 +863,5 @@ exercises.check("rnn/momentum/momentum_floor", momentum_floor)
 #
 # - {cite:t}`polyak1964methods` has the heavy ball and its $\sqrt \kappa$; {cite:t}`goh2017momentum` shows it with
 #   pictures to play with.
-# - {cite:t}`sutskever2013importance` brought momentum to deep and recurrent networks, in Nesterov's form.
+# - Sutskever and others (ICML 2013) brought momentum to deep and recurrent networks, in Nesterov's form.
 # - {cite:t}`robbins1951stochastic`: which rates may fall, and how fast.

@@ -149,8 +149,8 @@ display.show(
 # %% [markdown]
 # ## RMSprop and Adam
 #
-# RMSprop {cite}`tieleman2012rmsprop` is the rule that you have just followed, with a share $1 - \beta_2$ in place of
-# the tenth. All operations are entry by entry:
+# RMSprop (Tieleman and Hinton, a lecture of 2012) is the rule that you have just followed, with a share $1 - \beta_2$
+# in place of the tenth. All operations are entry by entry:
 #
 # $$
 # \begin{aligned}
@@ -1021,6 +1021,6 @@ exercises.check("rnn/optimizers/decayed_adam", decayed_adam)
 # %% [markdown]
 # ## Further reading
 #
-# - {cite:t}`tieleman2012rmsprop` and {cite:t}`kingma2015adam` are short and worth reading.
+# - {cite:t}`kingma2015adam` is short and worth reading.
 # - {cite:t}`balles2018dissecting` take Adam apart into signs and a factor that depends on noise.
 # - {cite:t}`schmidt2021crowded` compare fifteen optimizers on eight tasks, with their rates tuned.

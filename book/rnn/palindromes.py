@@ -155,7 +155,7 @@ verify.equal("eq-rnn-covered", cases(), atol=1e-12, against="all palindromes")
 #
 # The network is that of {eq}`def-rnn-network`, asked once, after the last digit. Its input is one number, the digit as
 # it is. In a batch each sequence is a row, so $W x$ becomes `x @ W.T`. The start is that of Glorot and Bengio
-# {cite}`glorot2010difficulty`: weights uniform between $\pm\sqrt{6 / (\text{rows} + \text{columns})}$, biases zero.
+# (2010): weights uniform between $\pm\sqrt{6 / (\text{rows} + \text{columns})}$, biases zero.
 
 
 # %%
@@ -566,7 +566,7 @@ display.glue("rnn-palindromes-zigzag", f"{zigzag_odd + zigzag_even:.3f}")
 #
 # Three changes, each a line of code: the digits enter *one-hot*, as ten numbers instead of one; the matrices from state
 # to state start *orthogonal* {cite}`saxe2014exact`, so that at rest they keep lengths; the bias of the LSTM's *forget
-# gate* starts at 1 {cite}`jozefowicz2015empirical`. All else is as before.
+# gate* starts at 1 (Józefowicz and others, 2015). All else is as before.
 
 
 # %% tags=["hide-input"]
