@@ -375,6 +375,13 @@ def test_a_truncated_checkpoint_gives_way_to_the_one_before(undisturbed, tmp_pat
         run(folder, Toy(stop), checkpoint_seconds=0)
     newest = kept(folder) / "checkpoint.pt"
     os.truncate(newest, int(cut * newest.stat().st_size))
+
+    def stop_at_once(call):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # before it has saved another
+        run(folder, Toy(stop_at_once), checkpoint_seconds=0)
+    assert torch.load(newest)["place"]["step"] == kill - 1, "the good one is never the one that is replaced first"
     asked = Toy()
     weights, _ = run(folder, asked)
     assert same(weights, undisturbed[0]) and len(asked.asked) == STEPS - kill + 1, "one step is computed again"

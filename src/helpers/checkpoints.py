@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -15,7 +16,11 @@ from helpers.experiments import RunError
 
 
 class Damaged(RunError):
-    """A file that is no checkpoint any more."""
+    """A file that is no checkpoint any more, and for which ``reason``."""
+
+    def __init__(self, path, error):
+        self.reason = f"{path} is damaged ({error})"
+        super().__init__(f"{self.reason}: delete it, and the run starts anew")
 
 
 def before(path):
@@ -26,28 +31,30 @@ def before(path):
 def save(path, state):
     """Replace the checkpoint ``path`` by ``state``: dictionaries and lists of tensors, numbers and text.
 
-    The one that it replaces is kept as :func:`before`.
+    The one that it replaces is kept as :func:`before`, where the file system has hard links.
     """
     content = io.BytesIO()  # not the file itself: torch.save tells of a full disk as "unexpected pos 64 vs 0"
     torch.save(plain(state), content)
     if path.exists():
         before(path).unlink(missing_ok=True)
-        os.link(path, before(path))
+        with suppress(OSError):
+            os.link(path, before(path))
     files.write(path, content.getbuffer())
 
 
 def load_newest(path, settings):
-    """The state of the checkpoint ``path``, or where it is damaged that of the one :func:`before`, if there is one.
-
-    Raises RunError as :func:`load` does.
+    """The state of the checkpoint ``path``, or where it is damaged that of the one :func:`before`, if there is one,
+    which then takes its place. Raises RunError as :func:`load` does.
     """
     try:
         return load(path, settings)
     except Damaged as error:
         if not before(path).exists():
             raise
-        print(f"{error}; until then it goes on from the one before", file=sys.stderr)
-        return load(before(path), settings)
+        state = load(before(path), settings)
+        before(path).replace(path)  # or else the next one would be saved over it, and the damaged one kept
+        print(f"{error.reason}: the run goes on from the checkpoint before it", file=sys.stderr)
+        return state
 
 
 def load(path, settings):
@@ -63,7 +70,7 @@ def load(path, settings):
         state = torch.load(path, map_location="cpu", weights_only=True)
         theirs = state["settings"]
     except Exception as error:  # there is no end to what zip and pickle say of broken bytes
-        raise Damaged(f"{path} is damaged ({error}): delete it, and the run starts anew") from None
+        raise Damaged(path, error) from None
     other = [name for name in sorted(theirs | settings) if _json(theirs, name) != _json(settings, name)]
     if other:
         changes = ", ".join(f"{name} {_json(theirs, name)} is now {_json(settings, name)}" for name in other)
