@@ -123,7 +123,7 @@ def test_a_run_that_cannot_work_fails_with_a_message_and_only_it_is_submitted_ag
     assert len(project.cluster.ask("scontrol", "show", "job", "-o").splitlines()) == 5, "the four, and one again"
 
 
-def test_a_run_that_was_cancelled_goes_on_from_its_checkpoint(project, undisturbed):
+def test_a_run_whose_time_is_up_is_queued_and_one_that_was_cancelled_goes_on_from_its_checkpoint(project, undisturbed):
     project.write("book/experiments/toy.yaml", SOUND)
     before = project.results()[1]
     project.close("late")
@@ -131,6 +131,10 @@ def test_a_run_that_was_cancelled_goes_on_from_its_checkpoint(project, undisturb
     project.until_at_its_gate("late")
     code, text = project.call("submit", "EXPERIMENT=toy")
     assert code == 0 and "No run of toy is left to submit: " in text and "in the queue" in text
+    (job,) = project.cluster.ask("squeue", "--me", "--array", "--noheader", "--format=%i").split()
+    project.cluster.ask("scancel", "--batch", "--signal=USR1", job)  # what Slurm sends when the time is nearly up
+    project.cluster.until(lambda: project.status()[0]["late"] == "queued", "the task is back in the queue")
+    assert "its time is nearly up, and goes back into the queue" in project.log("late")
     project.cluster.ask("scancel", "--me")
     project.until_over()
     assert project.status()[0]["late"] == "stopped"

@@ -18,6 +18,7 @@ seed = 0
 
 # %% tags=["set-up"]
 from collections import defaultdict
+from statistics import median
 
 from helpers import display, experiments, parameters, records
 
@@ -96,7 +97,7 @@ display.use_book_style()
 # - *a run cannot work: a parameter out of range, a loss that is not finite, a full disk*: it fails, with the reason
 #   in `make status`, and the others finish.
 # - *a checkpoint is damaged*: the one before takes its place; one of other parameters is refused.
-# - *two tasks want one run*: the second waits its turn; a lock goes with each run.
+# - *two tasks want one run*: the second goes back into the queue, five times at most; a lock goes with each run.
 #
 # A run that is interrupted ends with the weights, bit for bit, that it would have had on a processor, and on a GPU as
 # far as its operations are deterministic.
@@ -110,7 +111,8 @@ display.use_book_style()
 #
 # ## What it costs
 #
-# What the book's own records say. Runs shared a card, several side by side, so a run by itself takes less than this.
+# What the book's own records say. Runs on one card went side by side, several at a time; how long one takes by itself
+# was not measured.
 
 # %% tags=["hide-input"]
 minutes = defaultdict(lambda: defaultdict(list))
@@ -121,7 +123,8 @@ for experiment in experiments.experiments():
         except records.RecordError:
             continue
         cpu = made["device"] == "cpu"
-        card = f"{made['processor']}, one thread" if cpu else made["device"]
+        threads = f"{made['processor']}, threads: {made['threads']}"
+        card = threads if cpu else made["device"]
         minutes[experiment][card].append(made["seconds"] / 60)
 
 display.table(
@@ -129,7 +132,7 @@ display.table(
         "experiment": experiment,
         "made on": card,
         "runs": len(each),
-        "median, minutes": f"{sorted(each)[len(each) // 2]:.1f}",
+        "median, minutes": f"{median(each):.1f}",
         "longest": f"{max(each):.1f}",
         "all": f"{sum(each):.0f}",
     }
@@ -138,7 +141,7 @@ display.table(
 )
 
 # %% [markdown]
-# For what was made on a processor alone no time on a GPU is known. As an estimate, and no more: networks as small as
+# For what was made on a processor alone no time on a GPU is known. As a guess, and no more: networks as small as
 # those of `qm9` keep a GPU waiting for the next batch, and gain less from it than those of `cifar10`.
 #
 # ## How a record gets into the book
