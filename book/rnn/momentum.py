@@ -21,58 +21,29 @@ seed = 0
 import math
 
 from helpers import display, exercises, parameters, verify
-from helpers.rnn import palindromes
-from helpers.rnn.cells import VanillaRNN
-from helpers.rnn.descent import descend, torch_path
+from helpers.rnn.descent import (
+    SmallNetwork,
+    both_ways,
+    contours,
+    descend,
+    torch_path,
+)
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.patches import Ellipse
 from scipy.optimize import minimize_scalar
 from torch.autograd.functional import jacobian
-from torch.nn.functional import cross_entropy, one_hot
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
-# What rules are held against: a small network, and the ravine of this chapter
-rnn, layer = VanillaRNN(10, 6), torch.nn.Linear(6, 10)
-weights = [*rnn.parameters(), *layer.parameters()]
-digits, last = palindromes.sample(5, 16, torch.Generator().manual_seed(seed))
-first_weights = parameters_to_vector(weights).detach()
-
-
-def network_loss():
-    _, state = rnn(one_hot(digits, 10).double())
-    return cross_entropy(layer(state), last)
-
-
-def network_gradient(w):  # [n] → [n]
-    vector_to_parameters(w.clone(), weights)
-    return parameters_to_vector(torch.autograd.grad(network_loss(), weights))
-
-
-def both_ways(rule, optimizer, settings, their_settings):  # hundred steps, twice
-    w = torch.nn.Parameter(start.clone())
-    path = torch_path(optimizer, lambda: ravine(w), [w], 100, **their_settings)
-    yield descend(rule, ravine_gradient, start, 100, **settings), path
-    vector_to_parameters(first_weights.clone(), weights)
-    path = torch_path(optimizer, network_loss, weights, 100, **their_settings)
-    yield descend(rule, network_gradient, first_weights, 100, **settings), path
+network = SmallNetwork(seed)  # rules are held against it, and a ravine
 
 
 # %% tags=["hide-input"]
-def contours(ax, curvatures, levels, turn=0):  # of a quadratic, as ellipses
-    for level in levels:
-        size = [2 * (2 * level / curvature) ** 0.5 for curvature in curvatures]
-        style = {"fill": False, "ec": display.INK, "lw": 0.6}
-        ax.add_patch(Ellipse((0, 0), *size, angle=turn, **style))
-
-
 def draw_ravine(eta=0.09, beta=0.6, steps=20):
     figures, axes = display.panels((3.3, 2.5), (3.3, 2.5))
     curvatures = np.array([1.0, 20.0])
@@ -173,7 +144,7 @@ display.show(
 
 # %% tags=["check"]
 def cases():
-    yield from both_ways(sgd, torch.optim.SGD, {"eta": 0.09}, {"lr": 0.09})
+    yield from both_ways(sgd, torch.optim.SGD, {"eta": 0.09}, {"lr": 0.09}, network)
 
 
 verify.equal("eq-rnn-sgd", cases(), atol=1e-12, against="torch.optim.SGD")
@@ -379,7 +350,9 @@ display.show(
 # %% tags=["check"]
 def cases():
     theirs = {"lr": 0.02, "momentum": 0.8}
-    yield from both_ways(momentum, torch.optim.SGD, {"eta": 0.02, "beta": 0.8}, theirs)
+    yield from both_ways(
+        momentum, torch.optim.SGD, {"eta": 0.02, "beta": 0.8}, theirs, network
+    )
 
 
 verify.equal("eq-rnn-momentum", cases(), atol=1e-12, against="torch.optim.SGD")

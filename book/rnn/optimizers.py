@@ -23,55 +23,28 @@ import math
 
 from helpers import display, exercises, parameters, verify
 from helpers.rnn import palindromes
-from helpers.rnn.cells import VanillaRNN
-from helpers.rnn.descent import descend, torch_path
+from helpers.rnn.descent import (
+    SmallNetwork,
+    both_ways,
+    contours,
+    descend,
+    torch_path,
+)
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.patches import Ellipse
 from torch.nn.functional import cross_entropy, one_hot
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 torch.manual_seed(seed)
 torch.set_default_dtype(torch.float64)  # claims are held to 1e-12
 
-# What the rules are held against: a small network, and the ravine of the chapter before
-rnn, layer = VanillaRNN(10, 6), torch.nn.Linear(6, 10)
-weights = [*rnn.parameters(), *layer.parameters()]
-digits, last = palindromes.sample(5, 16, torch.Generator().manual_seed(seed))
-first_weights = parameters_to_vector(weights).detach()
-
-
-def network_loss():
-    _, state = rnn(one_hot(digits, 10).double())
-    return cross_entropy(layer(state), last)
-
-
-def network_gradient(w):  # [n] → [n]
-    vector_to_parameters(w.clone(), weights)
-    return parameters_to_vector(torch.autograd.grad(network_loss(), weights))
-
-
-def both_ways(rule, optimizer, settings, their_settings):  # hundred steps, twice
-    w = torch.nn.Parameter(start.clone())
-    path = torch_path(optimizer, lambda: ravine(w), [w], 100, **their_settings)
-    yield descend(rule, ravine_gradient, start, 100, **settings), path
-    vector_to_parameters(first_weights.clone(), weights)
-    path = torch_path(optimizer, network_loss, weights, 100, **their_settings)
-    yield descend(rule, network_gradient, first_weights, 100, **settings), path
+network = SmallNetwork(seed)  # rules are held against it, and a ravine
 
 
 # %% tags=["hide-input"]
-def contours(ax, curvatures, levels, turn=0):  # of a quadratic, as ellipses
-    for level in levels:
-        size = [2 * (2 * level / curvature) ** 0.5 for curvature in curvatures]
-        style = {"fill": False, "ec": display.INK, "lw": 0.6}
-        ax.add_patch(Ellipse((0, 0), *size, angle=turn, **style))
-
-
 def draw_two_ravines(eta=0.05, steps=70):
     figures, axes = display.panels((3.3, 3.1), (3.3, 3.1))
     for i, (ax, degrees) in enumerate(zip(axes, (0, 45), strict=True)):
@@ -240,10 +213,12 @@ display.show(
 
 # %% tags=["check"]
 def cases():
-    yield from both_ways(rmsprop, torch.optim.RMSprop, {"eta": 0.01}, {"lr": 0.01})
+    yield from both_ways(
+        rmsprop, torch.optim.RMSprop, {"eta": 0.01}, {"lr": 0.01}, network
+    )
     ours = {"eta": 0.01, "beta_2": 0.9, "epsilon": 1e-3}
     theirs = {"lr": 0.01, "alpha": 0.9, "eps": 1e-3}
-    yield from both_ways(rmsprop, torch.optim.RMSprop, ours, theirs)
+    yield from both_ways(rmsprop, torch.optim.RMSprop, ours, theirs, network)
 
 
 verify.equal("eq-rnn-rmsprop", cases(), atol=1e-12, against="torch.optim.RMSprop")
@@ -251,10 +226,10 @@ verify.equal("eq-rnn-rmsprop", cases(), atol=1e-12, against="torch.optim.RMSprop
 
 # %% tags=["check"]
 def cases():
-    yield from both_ways(adam, torch.optim.Adam, {"eta": 0.01}, {"lr": 0.01})
+    yield from both_ways(adam, torch.optim.Adam, {"eta": 0.01}, {"lr": 0.01}, network)
     ours = {"eta": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}
     theirs = {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-3}
-    yield from both_ways(adam, torch.optim.Adam, ours, theirs)
+    yield from both_ways(adam, torch.optim.Adam, ours, theirs, network)
 
 
 verify.equal("eq-rnn-adam", cases(), atol=1e-12, against="torch.optim.Adam")
