@@ -18,7 +18,7 @@
 profile = "smoke"
 seed = 0
 run = "smoke"
-model = "gnn"
+model = "gnn"  # "mlp", or "mlp_composition": the MLP that starts from numbers of atoms
 hydrogens = "nodes"  # of the GNN's graphs, or "folded" into the atoms that carry them
 hidden = 64  # units per layer
 layers = 3  # of the MLP
@@ -26,7 +26,7 @@ blocks = 2  # of the GNN
 pooling = "sum"  # of the GNN, from atoms to molecule
 residual = True  # of the GNN: each block adds to what it gets
 norm = "batch"  # of the GNN, before each block
-composition = True  # of the GNN: it starts from least squares on the composition
+composition = True  # of the GNN: it starts from least squares on the numbers of atoms
 walks = 0  # of the GNN: its atoms know how likely so many random walks come back
 augment = False  # permute the atoms of every molecule anew, each time it is trained on
 train_max_atoms = 29  # larger molecules are left out of training and scored apart
@@ -52,7 +52,7 @@ settings = parameters.check(
     profile=("smoke", "full"),
     seed=range(2**31),
     run=str,
-    model=("gnn", "mlp"),
+    model=("gnn", "mlp", "mlp_composition"),
     hydrogens=("nodes", "folded"),
     hidden=range(1, 4097),
     layers=range(1, 33),
@@ -176,12 +176,13 @@ if model == "gnn":
     names = ("hidden", "blocks", "pooling", "residual", "norm", "composition", "walks")
     architecture = {name: settings[name] for name in names}
     network = MoleculeGNN(**architecture)
-    if composition:
-        z = z_score.standardize(qm9.y[train])
-        network.start_from(molecules.fit_composition(qm9.composition[train], z))
 else:
-    architecture = {"hidden": hidden, "layers": layers}
+    starts = model == "mlp_composition"
+    architecture = {"hidden": hidden, "layers": layers, "composition": starts}
     network = MoleculeMLP(**architecture)
+if network.composition is not None:
+    z = z_score.standardize(qm9.y[train])
+    network.start_from(molecules.fit_composition(qm9.composition[train], z))
 network = network.to(device)
 num_parameters = sum(p.numel() for p in network.parameters())
 print(f"{model}: {num_parameters:,} parameters")

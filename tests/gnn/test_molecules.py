@@ -536,12 +536,12 @@ def test_gnn_is_invariant_and_takes_each_molecule_for_itself(sample, options):
     torch.testing.assert_close(gnn(half), expected[50:], rtol=0, atol=1e-12)
 
 
-def test_gnn_starts_as_least_squares_on_the_composition(sample):
-    _, gnn = models()
+@pytest.mark.parametrize("network", [MoleculeGNN(hidden=8, blocks=2), MoleculeMLP(hidden=8, composition=True)])
+def test_networks_start_as_least_squares_on_the_composition(sample, network):
     everything = torch.arange(len(sample))
-    gnn.start_from(fit_composition(sample.composition, sample.y))
+    network.eval().start_from(fit_composition(sample.composition, sample.y))
     expected = composition_baseline(sample, everything)[:100]
-    torch.testing.assert_close(gnn(sample.batch(torch.arange(100))).double(), expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(network(sample.batch(torch.arange(100))).double(), expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -557,9 +557,10 @@ def test_gnn_starts_from_six_finite_numbers_or_stays_as_it_is(coefficients):
     assert all(torch.equal(value, before[name]) for name, value in gnn.state_dict().items())
 
 
-def test_gnn_without_the_composition_cannot_start_from_it():
+@pytest.mark.parametrize("network", models(composition=False))
+def test_networks_without_the_composition_cannot_start_from_it(network):
     with pytest.raises(ValueError, match="made with composition=False"):
-        models(composition=False)[1].start_from(torch.ones(6))
+        network.start_from(torch.ones(6))
 
 
 @pytest.mark.parametrize(
@@ -612,7 +613,7 @@ def test_sparse_first_layer_is_the_dense_one(sample):
     assert dense.shape[1] == NUM_INPUTS == 3509
     places = torch.stack(padded_inputs(sample.batch(index)))
     assert torch.equal(places[:, places[0].argsort(stable=True)].sort().values[0], dense.nonzero()[:, 0])
-    expected = mlp.rest(mlp.first(dense)).squeeze(1)
+    expected = mlp.head(mlp.first(dense)).squeeze(1)
     actual = mlp(sample.batch(index))
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
     (gradient,) = torch.autograd.grad(expected.sum(), mlp.first.weight)

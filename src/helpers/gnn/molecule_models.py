@@ -56,26 +56,60 @@ def _sums(x, index, offsets, weight):
     )
 
 
-class MoleculeMLP(nn.Module):
+class FromComposition(nn.Module):
+    """A network that corrects a linear function of the numbers of atoms, if it has such a ``composition`` at all.
+
+    Its ``head`` ends with a linear layer of one output, the correction.
+    """
+
+    def start_from(self, coefficients):
+        """Start as the linear function of the composition with these ``coefficients`` [6], its intercept the last.
+
+        Energies are nearly linear in the numbers of atoms, which all grow together; gradient descent is slow to tell
+        them apart, and least squares (``helpers.gnn.molecules.fit_composition``) does it at once.
+        Raises ValueError for other coefficients, and for a network without the composition.
+        """
+        if self.composition is None:
+            raise ValueError("this network was made with composition=False, and has no linear function to start from")
+        wanted = isinstance(coefficients, torch.Tensor) and coefficients.is_floating_point()
+        if not (wanted and coefficients.shape == (NUM_ELEMENTS + 1,) and coefficients.isfinite().all()):
+            raise ValueError(
+                f"start_from takes what fit_composition returns: a tensor of {NUM_ELEMENTS + 1} finite numbers"
+            )
+        with torch.no_grad():
+            self.composition.weight.copy_(coefficients[None, :-1])
+            self.composition.bias.copy_(coefficients[-1:])
+            self.head[-1].weight.zero_()
+            self.head[-1].bias.zero_()
+
+    def corrected(self, z, batch):
+        """The corrections ``z`` [B, 1], added to the function of the composition where there is one: [B]."""
+        if self.composition is not None:
+            z = z + self.composition(pool(batch.x, batch.batch, len(batch.y), "sum"))
+        return z.squeeze(1)
+
+
+class MoleculeMLP(FromComposition):
     """An MLP on molecules padded to 29 atoms: 29·5 inputs for their elements and 29²·4 for their bonds.
 
     ``layers`` hidden layers of ``hidden`` units with ReLU. Of the 3,509 inputs some 50 are not zero, so that the first
-    product is a sum of as many columns of the weight. Raises ValueError for sizes below 1, and for a molecule of more
-    than 29 atoms.
+    product is a sum of as many columns of the weight. With ``composition`` it corrects a linear function of the numbers
+    of atoms, as the GNN does. Raises ValueError for sizes below 1, and for a molecule of more than 29 atoms.
     """
 
-    def __init__(self, hidden=1024, layers=3):
+    def __init__(self, hidden=1024, layers=3, composition=False):
         super().__init__()
         _check_sizes(hidden=hidden, layers=layers)
         self.first = nn.Linear(NUM_INPUTS, hidden)
         # The same weight laid out column after column: no copy is made for taking the columns.
         self.first.weight = nn.Parameter(self.first.weight.detach().T.contiguous().T)
         hidden_layers = [module for _ in range(layers - 1) for module in (nn.ReLU(), nn.Linear(hidden, hidden))]
-        self.rest = nn.Sequential(*hidden_layers, nn.ReLU(), nn.Linear(hidden, 1))
+        self.head = nn.Sequential(*hidden_layers, nn.ReLU(), nn.Linear(hidden, 1))
+        self.composition = nn.Linear(NUM_ELEMENTS, 1) if composition else None
 
     def forward(self, batch):
         x = SparseMatrix(*padded_inputs(batch), (len(batch.y), NUM_INPUTS))
-        return self.rest(x @ self.first.weight.T + self.first.bias).squeeze(1)
+        return self.corrected(self.head(x @ self.first.weight.T + self.first.bias), batch)
 
 
 def padded_inputs(batch):
@@ -152,7 +186,7 @@ class DegreeConvolution(nn.Module):
         return torch.cat([left(total) + right(own) for left, total, right, own in parts])
 
 
-class MoleculeGNN(nn.Module):
+class MoleculeGNN(FromComposition):
     """An embedding, ``blocks`` times ReLU, relational convolution, ReLU, degree convolution; pooling; a small head.
 
     A molecule's atoms are pooled by "sum", "mean" or "max". With ``residual`` each block adds to its input; ``norm`` is
@@ -176,26 +210,6 @@ class MoleculeGNN(nn.Module):
         self.walks = nn.Linear(walks, hidden, bias=False) if walks else None
         self.residual, self.pooling = residual, pooling
 
-    def start_from(self, coefficients):
-        """Start as the linear function of the composition with these ``coefficients`` [6], its intercept the last.
-
-        Energies are nearly linear in the numbers of atoms, which all grow together; gradient descent is slow to tell
-        them apart, and least squares (``helpers.gnn.molecules.fit_composition``) does it at once.
-        Raises ValueError for other coefficients, and for a network without the composition.
-        """
-        if self.composition is None:
-            raise ValueError("this network was made with composition=False, and has no linear function to start from")
-        wanted = isinstance(coefficients, torch.Tensor) and coefficients.is_floating_point()
-        if not (wanted and coefficients.shape == (NUM_ELEMENTS + 1,) and coefficients.isfinite().all()):
-            raise ValueError(
-                f"start_from takes what fit_composition returns: a tensor of {NUM_ELEMENTS + 1} finite numbers"
-            )
-        with torch.no_grad():
-            self.composition.weight.copy_(coefficients[None, :-1])
-            self.composition.bias.copy_(coefficients[-1:])
-            self.head[-1].weight.zero_()
-            self.head[-1].bias.zero_()
-
     def forward(self, batch):
         bonds, B = Bonds(batch), len(batch.y)
         h = self.embedding(batch.x[bonds.order])
@@ -205,9 +219,7 @@ class MoleculeGNN(nn.Module):
             update = by_degree(relational(norm(h).relu(), bonds).relu(), bonds)
             h = h + update if self.residual else update
         z = self.head(pool(self.norms[-1](h), batch.batch[bonds.order], B, self.pooling))
-        if self.composition is not None:
-            z = z + self.composition(pool(batch.x, batch.batch, B, "sum"))
-        return z.squeeze(1)
+        return self.corrected(z, batch)
 
 
 def returns(batch, walks):
