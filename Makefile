@@ -156,7 +156,7 @@ rerun: $(VENV)/installed  ## make the missing records of an experiment, JOBS run
 # One thread, unless told otherwise: sums depend on how many there are, and beside other work two are slower than one.
 export THREADS ?= 1
 $(RUNS): export OMP_NUM_THREADS = $(THREADS)
-$(RUNS):
+$(RUNS): | build/matplotlib
 	@$(BIN)/python tools/rerun.py $@
 
 .PHONY: data

@@ -354,7 +354,7 @@ def draw_variants():
         ylim=(0.1, 1e12),
         yticks=10.0 ** np.arange(0, 13, 3),
     )
-    ax.legend(loc="upper left", frameon=False)
+    ax.figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return fig
 
 

@@ -825,7 +825,7 @@ def draw_circles():
         share = [np.mean([repeated(one[:n]) for one in told]) for n in lengths]
         ax.plot(lengths, share, label=label, markevery=6)
     ax.set(xlabel="characters written", ylabel="repeated", ylim=(-0.05, 1))
-    ax.legend(loc="upper left", fontsize=9)
+    ax.figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     return fig
 
 

@@ -423,7 +423,7 @@ def draw_shares():
     ax.set(yscale="log", ylim=(1e-9, 2), xlim=(0, 59), xlabel="steps back, at least")
     ax.set(ylabel="share of the terms", yticks=[1, 1e-3, 1e-6, 1e-9])
     ax.minorticks_off()
-    ax.legend(frameon=False)
+    ax.figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return fig
 
 
@@ -696,7 +696,7 @@ def draw_windows():
     ax.axvline(5, color=display.INK, lw=1, ls=":")
     ax.text(6, 0.42, "window", va="center")
     ax.set(xlabel="steps since the last sign", ylabel="right", ylim=(0.35, 1.05))
-    ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.45))
+    ax.figure.legend(loc="outside upper center", frameon=False)
     return fig
 
 
