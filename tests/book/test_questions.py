@@ -12,7 +12,8 @@ from rules import Notebook
 # Every question of the documents, with the chapter whose exercises answer it.
 ASSIGNMENT = {
     "cnn/layers": ["1.1"],
-    "cnn/robustness": ["1.2 (a)", "1.2 (b)"],
+    "cnn/robustness": ["1.2 (a)"],
+    "cnn/robust_networks": ["1.2 (b)"],
     "rnn/bptt": ["2.1 (a)"],
     "rnn/vanishing": ["2.1 (b)"],
     "rnn/lstm": ["2.2 (a)", "2.2 (b)", "2.3"],

@@ -1,9 +1,8 @@
 """Oracles of the exercises on robustness."""
 
-from fractions import Fraction
-
 import numpy as np
 
+from helpers.cnn.robustness import relative_corruption_error
 from helpers.exercises import ExerciseFailed, expect
 
 
@@ -30,32 +29,15 @@ def accuracies(candidate):
         raise ExerciseFailed(f"spoil was called with the severities {[s for s, _ in seen]}: once each, on clean images")
 
 
-def ce_and_rce(candidate):
-    """CE and RCE over the mean of seeds, against sums of fractions."""
+def rce_of_as_many(candidate):
+    """RCE by its definition, of a network that makes the baseline's spoilt errors, at other severities."""
     generator = np.random.default_rng(0)
-    for seeds in (1, 3):
-        thousandths = np.sort(generator.integers(50, 900, (seeds + 1, 6)), axis=1)
-        network, *baselines = [[Fraction(int(entry), 1000) for entry in row] for row in thousandths]
-        baseline = [sum(column) / seeds for column in zip(*baselines, strict=True)]
-        ce = sum(network[1:]) / sum(baseline[1:])
-        above = [sum(rate - rates[0] for rate in rates[1:]) for rates in (network, baseline)]
-        hint = "The baseline is the mean of the seeds, taken before the ratio; severity 0 is in neither sum of CE, and "
-        hint += "in RCE the clean error is taken off once for each of the five severities."
-        args = thousandths[0] / 1000, thousandths[1:] / 1000
-        expect(candidate, args, (float(ce), float(above[0] / above[1])), rtol=1e-9, says=hint)
-
-
-def break_even(candidate):
-    """The share of spoilt images at which two networks err alike, against the root of the difference, by halving."""
-    for rates in ((0.1, 0.5, 0.2, 0.3), (0.05, 0.9, 0.06, 0.2), (0.2, 0.4, 0.39, 0.399)):
-        plain_clean, plain_spoilt, robust_clean, robust_spoilt = rates
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            q = (low + high) / 2
-            plain, robust = (1 - q) * plain_clean + q * plain_spoilt, (1 - q) * robust_clean + q * robust_spoilt
-            low, high = (q, high) if plain < robust else (low, q)
-        hint = "The clean images weigh 1 − q and the spoilt ones q, in the error of both networks."
-        expect(candidate, rates, low, atol=1e-9, says=hint)
+    for r in (0.25, 0.5, 0.9):
+        B = np.sort(generator.uniform(0.05, 0.9, 6))
+        desired = relative_corruption_error(B[:0:-1], r * B[0], B[1:], B[0])
+        hint = "Both networks make as many errors on spoilt images; of their mean over five severities the clean "
+        hint += "error is taken off, B[0] of the baseline and r times as much of the network."
+        expect(candidate, (r, B), desired, rtol=1e-9, says=hint)
 
 
 def images_needed(candidate):
