@@ -1255,8 +1255,8 @@ print("two numberings, one end state:", torch.allclose(*ends))
 
 # %% [markdown]
 # Section 3.2 lists fields of application with a reference each, and does not say what the nodes and edges are;
-# {doc}`/gnn/combining` does. Two of the references have since appeared in print: the survey in 2021, and the paper on
-# dynamic graphs in 2020, as *Streaming Graph Neural Networks*.
+# {doc}`/gnn/graphs_in_time` does. Two of the references have since appeared in print: the survey in 2021, and the paper
+# on dynamic graphs in 2020, as *Streaming Graph Neural Networks*.
 
 # %% [markdown]
 # ## What was shown

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # The best forecast
 #
-# *This chapter is optional: it answers a question that {doc}`combining` left open, and nothing after it needs it.*
+# *This chapter is optional: it answers a question that {doc}`graphs_in_time` left open, and nothing after it needs it.*
 #
 # There, four networks forecast the next frame of a net in the wind. The graph GRU had the smallest error, but not zero.
 # **How much of an error is the network's fault, and how much would be left to anybody?** For most data nobody can say.
@@ -516,9 +516,9 @@ display.show(
 # %% [markdown]
 # ## The networks, held against it
 #
-# Here are the four networks of {doc}`combining` again, trained in the same way from the same starts. For each kind the
-# best forecast is computed from exactly what that kind may see: a knot's own frames or those of all, the present frame
-# or all so far.
+# Here are the four networks of {doc}`graphs_in_time` again, trained in the same way from the same starts. For each kind
+# the best forecast is computed from exactly what that kind may see: a knot's own frames or those of all, the present
+# frame or all so far.
 
 # %%
 num_steps, num_films = {"smoke": 160, "full": 400}[profile], 20

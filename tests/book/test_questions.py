@@ -32,7 +32,8 @@ REPORT = {
     "rnn/text_generation": ["2.1 (a)", "2.1 (b)", "2.1 (c)"],
     "gnn/message_passing": ["3.1 (a)"],
     "gnn/depth": ["3.1 (b)"],
-    "gnn/combining": ["3.2", "3.3 (a)", "3.3 (b)"],
+    "gnn/combining": ["3.3 (a)"],
+    "gnn/graphs_in_time": ["3.2", "3.3 (b)"],
 }
 DOCUMENTS = {"Assignment of 2021": ASSIGNMENT, "Report of 2019": REPORT}
 PAGE = (PROJECT / "book" / "appendix" / "questions.md").read_text()

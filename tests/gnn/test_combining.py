@@ -1,4 +1,4 @@
-"""The oracles of the exercises on graphs and time: what they take, and what they refuse."""
+"""The oracles of the exercises on sequences as graphs: what they take, and what they refuse."""
 
 import math
 from functools import partial
@@ -66,26 +66,6 @@ def test_states_that_cannot_be_counted_are_refused_with_a_hint(solution, tanh):
     with pytest.raises(ExerciseFailed, match=r"0 were seen to be computed: use torch.tanh"):
         exercises.check("gnn/combining/sweep", lambda *args: solution(*args, tanh=tanh))
     assert isinstance(np.tanh, np.ufunc) and math.tanh(0) == 0
-
-
-def next_frame(x_now, x_before, L, kappa, kappa_0, nu, pulls=lambda x_now, x_before: x_now):
-    pull = pulls(x_now, x_before)
-    return x_now + (1 - nu) * (x_now - x_before) - kappa * L @ pull - kappa_0 * pull
-
-
-def test_a_wrong_next_frame_is_told_which_frame_pulls():
-    pull_of_the_frame_before = partial(next_frame, pulls=lambda x_now, x_before: x_before)
-    tried(
-        "gnn/combining/next_frame",
-        next_frame,
-        (pull_of_the_frame_before, "pulls are those at x_now"),
-        (lambda x, x_before, *constants: next_frame(x, x, *constants), "the velocity led there"),
-        (lambda x, x_before, L, kappa, *rest: next_frame(x, x_before, L, -kappa, *rest), "pulls"),
-        (lambda x, x_before, L, kappa, kappa_0, nu: next_frame(x, x_before, L, kappa, kappa_0, 1 - nu), "velocity"),
-    )
-    with pytest.raises(ExerciseFailed) as failure:
-        exercises.check("gnn/combining/next_frame", pull_of_the_frame_before)
-    assert "np.float64" not in str(failure.value)
 
 
 def test_a_sweep_reads_edges_and_matrices_the_right_way_round():

@@ -1,9 +1,8 @@
-"""Oracles of the exercises on graphs and time."""
+"""Oracles of the exercises on sequences as graphs."""
 
 import math
 from unittest import mock
 
-import networkx as nx
 import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -81,16 +80,3 @@ def typed_messages(candidate):
         edges_and_types = torch.cat([edge_index, edge_index.flip(0)], 1), torch.cat([edge_type, edge_type + R])
         desired = oracle(H, *edges_and_types).detach()
         expect(candidate, (H, edge_index, edge_type, *Theta), desired, atol=1e-12, says=says)
-
-
-def next_frame(candidate):
-    """The next positions of a net, against powers of the matrix that moves positions and velocities."""
-    generator = np.random.default_rng(0)
-    for n in (1, 4, 9):
-        L = nx.laplacian_matrix(nx.path_graph(n)).toarray() * 1.0
-        kappa, kappa_0, nu = generator.uniform(0, 0.3, 3).tolist()
-        pull, keep = -kappa * L - kappa_0 * np.eye(n), (1 - nu) * np.eye(n)
-        F, state = np.block([[np.eye(n) + pull, keep], [pull, keep]]), generator.normal(size=2 * n)
-        before, now, after = (torch.from_numpy((np.linalg.matrix_power(F, k) @ state)[:n]) for k in range(3))
-        args = now, before, torch.from_numpy(L), kappa, kappa_0, nu
-        expect(candidate, args, after, atol=1e-12, says="All pulls are those at x_now; the velocity led there.")
