@@ -258,6 +258,19 @@ def test_without_scripts_no_button_is_dead_and_the_contents_can_be_reached(brows
     context.close()
 
 
+def test_a_link_to_a_far_section_lands_there(browser, site):
+    """Also from outside, and though what lies between has not been laid out before."""
+    path = site / f"{RICH}.html"
+    with Visit(browser, path, DESK) as visit:
+        visit.tab.locator("#pst-secondary-sidebar nav a[href='#exercises']").click()
+        expect(visit.tab.get_by_role("heading", name="Exercises")).to_be_in_viewport()
+    context = browser.new_context(viewport=DESK)
+    tab = context.new_page()
+    tab.goto(f"{path.as_uri()}#exercises")
+    expect(tab.get_by_role("heading", name="Exercises")).to_be_in_viewport()
+    context.close()
+
+
 def test_with_scripts_no_link_stands_beside_the_buttons(browser, site):
     with Visit(browser, site / f"{RICH}.html", PHONE) as visit:
         assert visit.tab.locator(".by-link").count() == 0 and visit.tab.locator(".primary-toggle").is_visible()
