@@ -111,10 +111,9 @@ display.show(
 #
 # One answer goes by the *kind* of the bond. Weigh the carbon's own number by 1, the mean over its single bonds by 10,
 # that over its double bonds by 100, so that the digits tell who spoke:
-# $1 \cdot 4 + 10 \cdot \frac{3 + 1}{2} + 100 \cdot 2 = 224$. Another goes by *how many* bonds there are: the weights are
-# those for an atom with three neighbours, say 1 for itself and 10 for the sum of them, and
-# $1 \cdot 4 + 10 \cdot (3 + 1 + 2) = 64$. Number the atoms as you like, both stay what they are. The two sections that
-# follow make a layer of each.
+# $1 \cdot 4 + 10 \cdot \frac{3 + 1}{2} + 100 \cdot 2 = 224$. Another goes by *how many* atoms it is bound to: take the
+# weights for three of them, say 1 for itself and 10 for their sum, and $1 \cdot 4 + 10 \cdot (3 + 1 + 2) = 64$. Number
+# the atoms as you like, both stay what they are. The two sections that follow make a layer of each.
 #
 # ## A weight for each kind of bond
 #
@@ -215,7 +214,9 @@ def draw_heard():
         (axes[1], by_number, r"$W^{own}_3$", "by number of bonds"),
     ):
         for i, element in enumerate("NCOHHH"):
-            drawing.nodes(ax, PLACES, [i], HUES[element], f"{element}{{}}".format, size=21)
+            drawing.nodes(
+                ax, PLACES, [i], HUES[element], f"{element}{{}}".format, size=21
+            )
         for j, (name, style) in heard.items():
             drawing.arrows(ax, PLACES, [(j, 1)], display.COLORS[1], 1.5, style, size=21)
             where = {0: (0, 0.27), 2: (0.6, 0.62), 5: (0.6, -0.62)}[j]
@@ -466,6 +467,7 @@ verify.equal(
 # {doc}`molecules` learned from, and scores it on the same {glue:text}`gnn-net-test` others, as they come and with their
 # atoms permuted. What you read from here on is taken from its records.
 
+
 # %% tags=["hide-input"]
 def last(model, curve):
     return [1000 * run["curves"][curve][-1] for run in runs_of[model]]
@@ -508,7 +510,9 @@ for key, model in (("gnn", "GNN"), ("mlp", "MLP"), ("aug", "MLP, permuted copies
     count = values(model, "num_parameters")[0]
     display.glue(f"gnn-net-{key}-parameters", f"{count:,}")
     z2 = [1000 * value for value in values(model, "test_z2")]
-    display.glue(f"gnn-net-{key}-z2-train", experiments.spread(last(model, "train_loss")))
+    display.glue(
+        f"gnn-net-{key}-z2-train", experiments.spread(last(model, "train_loss"))
+    )
     display.glue(f"gnn-net-{key}-z2-test", experiments.spread(z2))
 before, after = values("GNN", "test_z2"), values("GNN", "test_permuted_z2")
 change = max(abs(b - a) / a for a, b in zip(before, after, strict=True))
@@ -584,8 +588,8 @@ display.show(
 #
 # A permutation of the test molecules' atoms does ask about the symmetry and nothing else. The GNN's mean $z^2$ changes
 # by a part of {glue:text}`gnn-net-gnn-change` at most: sums in single precision, taken in another order. What
-# {eq}`eq-gnn-molecule-invariance` proves of any weights holds for these. The MLP had to be taught as much, with permuted
-# copies, and was left with {glue:text}`gnn-net-aug-permuted` (one seed).
+# {eq}`eq-gnn-molecule-invariance` says of any weights, trained or not, the network has for free. The MLP had to be
+# taught it, with permuted copies, and was left with {glue:text}`gnn-net-aug-permuted` (one seed).
 
 
 # %% [markdown]
@@ -608,7 +612,7 @@ def draw_batch():
     fig, ax = plt.subplots(figsize=(4.2, 2.3))
     starts = few.atom_ptr.tolist()
     ranges = [range(starts[m], starts[m + 1]) for m in range(4)]
-    rows = [row for m in chosen for row in ranges[m]]  # of X, for each atom of the batch
+    rows = [*ranges[chosen[0]], *ranges[chosen[1]]]  # of X, for the atoms of the batch
     names = [molecules.ELEMENTS[k] for k in few.element.tolist()]
     left = (len(names) - len(rows)) / 2
     for m, atoms in enumerate(ranges):
