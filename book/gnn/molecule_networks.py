@@ -498,10 +498,16 @@ display.table(
 
 
 # %% tags=["hide-input"]
-for key, model in (("gnn", "GNN"), ("mlp", "MLP"), ("aug", "MLP, permuted copies")):
-    for name, which in ((key, "test"), (f"{key}-permuted", "test_permuted")):
-        text = experiments.spread(values(model, f"{which}_mae_mev"))
-        display.glue(f"gnn-net-{name}", f"{text} meV")
+for name, model, which in (
+    ("gnn", "GNN", "test"),
+    ("gnn-permuted", "GNN", "test_permuted"),
+    ("mlp", "MLP", "test"),
+    ("aug-permuted", "MLP, permuted copies", "test_permuted"),
+):
+    text = experiments.spread(values(model, f"{which}_mae_mev"))
+    display.glue(f"gnn-net-{name}", f"{text} meV")
+for model in COMPARED:
+    key = model.lower()
     chosen = runs_of[model][0]["parameters"]
     display.glue(f"gnn-net-{key}-epochs", f"{chosen['epochs']}")
     display.glue(f"gnn-net-{key}-batch", f"{chosen['batch_size']}")

@@ -657,11 +657,13 @@ for key, model in (("mlp", PLAIN), ("aug", COPIES)):
     for name, which in ((key, "test"), (f"{key}-permuted", "test_permuted")):
         text = experiments.spread(values(model, f"{which}_mae_mev"))
         display.glue(f"gnn-mol-{name}", f"{text} meV")
-    display.glue(f"gnn-mol-{key}-seeds", f"{len(runs_of[model])}")
-    z2 = {"train": last(model, "train_loss"), "valid": last(model, "validation_z2")}
-    z2["test"] = [1000 * value for value in values(model, "test_z2")]
-    for name, numbers in z2.items():
-        display.glue(f"gnn-mol-{key}-z2-{name}", experiments.spread(numbers))
+    text = experiments.spread(last(model, "train_loss"))
+    display.glue(f"gnn-mol-{key}-z2-train", text)
+z2 = experiments.spread([1000 * value for value in values(PLAIN, "test_z2")])
+display.glue("gnn-mol-mlp-z2-test", z2)
+display.glue("gnn-mol-mlp-seeds", f"{len(runs_of[PLAIN])}")
+z2 = experiments.spread(last(COPIES, "validation_z2"))
+display.glue("gnn-mol-aug-z2-valid", z2)
 for name in ("layers", "hidden", "epochs"):
     display.glue(f"gnn-mol-mlp-{name}", f"{runs_of[PLAIN][0]['parameters'][name]}")
 display.glue("gnn-mol-mlp-parameters", f"{values(PLAIN, 'num_parameters')[0]:,}")
