@@ -114,7 +114,46 @@ display.show(
 # $1 \cdot 4 + 10 \cdot \frac{3 + 1}{2} + 100 \cdot 2 = 224$. Another goes by *how many* atoms it is bound to: take the
 # weights for three of them, say 1 for itself and 10 for their sum, and $1 \cdot 4 + 10 \cdot (3 + 1 + 2) = 64$. Number
 # the atoms as you like, both stay what they are. The two sections that follow make a layer of each.
-#
+
+# %% tags=["hide-input"]
+HUES = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
+PLACES = [(-0.6, 0), (0.6, 0), (1.5, 0.8), (-1.5, 0.8), (-1.5, -0.8), (1.5, -0.8)]
+PLACES = np.array(PLACES)  # of the atoms of formamide
+
+
+def draw_carbon(ax, arrows, own, title):
+    """The carbon of formamide, and what it hears: a text and a style per arrow."""
+    for i, element in enumerate("NCOHHH"):
+        name = {i: element}.get
+        drawing.nodes(ax, PLACES, [i], HUES[element], name, size=21)
+    for j, (name, style) in arrows.items():
+        drawing.arrows(ax, PLACES, [(j, 1)], display.COLORS[1], 1.5, style, size=21)
+        where = {0: (0, 0.35), 2: (0.5, 0.65), 5: (0.5, -0.65)}[j]
+        ax.text(*where, name, ha="center", va="center")
+    ax.text(*(PLACES[1] + (0.75, 0)), own, ha="center", va="center")
+    ax.set(title=title, xlim=(-2.3, 2.3), ylim=(-1.4, 1.4), aspect="equal")
+    ax.set_axis_off()
+
+
+def draw_numbers():
+    figures, axes = display.panels((3.3, 2.3), (3.3, 2.3))
+    by_kind = {0: ("½ · 10 · 3", "-"), 5: ("½ · 10 · 1", "-"), 2: ("100 · 2", "--")}
+    by_number = {0: ("10 · 3", "-"), 5: ("10 · 1", "-"), 2: ("10 · 2", "-")}
+    draw_carbon(axes[0], by_kind, "1 · 4", "by kind of bond: 224")
+    draw_carbon(axes[1], by_number, "1 · 4", "by number of bonds: 64")
+    return figures
+
+
+display.show(
+    draw_numbers(),
+    alt="Formamide twice, with arrows to its carbon. Left, those from nitrogen and "
+    "hydrogen are solid and bring half of 10 times 3 and of 10 times 1, that from "
+    "oxygen is dashed and brings 100 times 2. Right, all are solid and bring 10 times "
+    "3, 1 and 2. The carbon adds its own 4 to either.",
+    caption="Two sums for one atom. Neither asks which atom is the first.",
+)
+
+# %% [markdown]
 # ## A weight for each kind of bond
 #
 # {doc}`message_passing` asked what a linear layer may use if names mean nothing. One weight for the node itself, one
@@ -195,35 +234,17 @@ verify.equal("eq-gnn-rgcn", cases(), atol=1e-12, against="PyG's RGCNConv")
 # $$ (eq-gnn-mfconv)
 #
 # It sums, so it can count, but it is deaf to the kinds of bonds. Each of the two layers has what the other lacks. Here
-# is what the carbon of formamide hears in either, from its three neighbours and itself:
+# are the two sums from the beginning once more, with matrices in place of numbers:
 
 
 # %% tags=["hide-input"]
-HUES = dict(zip(molecules.ELEMENTS, display.COLORS, strict=False))
-PLACES = [(-0.6, 0), (0.6, 0), (1.5, 0.8), (-1.5, 0.8), (-1.5, -0.8), (1.5, -0.8)]
-PLACES = np.array(PLACES)  # of the atoms of formamide
-
-
 def draw_heard():
     figures, axes = display.panels((3.3, 2.3), (3.3, 2.3))
     single, double = r"$\frac{1}{2}W_1$", "$W_2$"
     by_kind = {0: (single, "-"), 5: (single, "-"), 2: (double, "--")}
     by_number = dict.fromkeys((0, 5, 2), (r"$W^{near}_3$", "-"))
-    for ax, heard, own, title in (
-        (axes[0], by_kind, "$W_0$", "by kind of bond"),
-        (axes[1], by_number, r"$W^{own}_3$", "by number of bonds"),
-    ):
-        for i, element in enumerate("NCOHHH"):
-            drawing.nodes(
-                ax, PLACES, [i], HUES[element], f"{element}{{}}".format, size=21
-            )
-        for j, (name, style) in heard.items():
-            drawing.arrows(ax, PLACES, [(j, 1)], display.COLORS[1], 1.5, style, size=21)
-            where = {0: (0, 0.27), 2: (0.6, 0.62), 5: (0.6, -0.62)}[j]
-            ax.text(*where, name, ha="center", va="center")
-        ax.text(*(PLACES[1] + (0.7, 0)), own, ha="center", va="center")
-        ax.set(title=title, xlim=(-2.3, 2.3), ylim=(-1.4, 1.4), aspect="equal")
-        ax.set_axis_off()
+    draw_carbon(axes[0], by_kind, "$W_0$", "by kind of bond")
+    draw_carbon(axes[1], by_number, r"$W^{own}_3$", "by number of bonds")
     return figures
 
 
@@ -631,8 +652,9 @@ def draw_batch():
         start += len(ranges[m])
     for k, row in enumerate(rows):
         square(ax, left + k, 3, names[row])
-        style = {"color": display.INK, "lw": 2.2 if k == 5 else 0.7, "marker": ""}
-        ax.plot([row, left + k], [0.5, 2.5], **style)
+        width = 2.2 if k == 5 else 0.7
+        line = {"color": display.INK, "linestyle": "-", "lw": width, "marker": ""}
+        ax.plot([row, left + k], [0.5, 2.5], **line)
     ax.text(-1.1, 0, "$X$", ha="center", va="center")
     ax.text(left - 1.1, 3, "$x$", ha="center", va="center")
     ax.set(xlim=(-1.6, 13.6), ylim=(4.4, -1.4), aspect="equal")

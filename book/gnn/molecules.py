@@ -742,8 +742,8 @@ display.show(
 #   does not overfit, it *underfits*: these weights and epochs are too few for all those orders. Whether more of both
 #   would do is open; what the run shows is the price, not that symmetry cannot be learned.
 #
-# So an order that is not there costs an MLP much in either way. The one has to be asked in the order that it knows; the
-# other has spent its weights on learning that the order does not matter.
+# So an order that is not there costs an MLP much in either way. The first has to be asked in the order that it knows.
+# The second may be asked in any, and knows less of each molecule.
 
 
 # %% [markdown]
