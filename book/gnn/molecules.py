@@ -306,7 +306,7 @@ z2_total, z2_atom = mean_z2(U_0, test), mean_z2(y, test)
 display.glue("gnn-mol-z2-total", f"{z2_total:.7f}")
 display.glue("gnn-mol-z2-boast", f"{10 * z2_total:.5f}")
 display.glue("gnn-mol-z2-atom", f"{z2_atom:.4f}")
-display.glue("gnn-mol-composition", f"{composition_mae:.2f} eV")
+display.glue("gnn-mol-composition", f"{1000 * composition_mae:.0f} meV")
 display.table(
     {
         "model": f"composition, {name}",
@@ -356,7 +356,7 @@ verify.equal("eq-gnn-z2-ratio", cases(), rtol=1e-6, against="fits to both z-scor
 # %% [markdown]
 # Six numbers and no bond give a mean $z^2$ of {glue:text}`gnn-mol-z2-total` on the total energy. A network that reports
 # ten times as much, {glue:text}`gnn-mol-z2-boast`, still sounds excellent, and is worse than counting atoms. On the
-# atomization energy the same fit has {glue:text}`gnn-mol-z2-atom`. A mean absolute error in eV cannot be dressed up
+# atomization energy the same fit has {glue:text}`gnn-mol-z2-atom`. A mean absolute error in meV cannot be dressed up
 # like that, which is why you find both numbers below. **To beat: {glue:text}`gnn-mol-composition`.**
 #
 # ## A molecule as a list of numbers
@@ -721,7 +721,7 @@ display.show(
     "permuted copies ends at the same height in both, far above it, and below the line "
     "of the composition.",
     caption="The loss, for the molecules that are learned from and for others. In the "
-    "order of SMILES the MLP overfits, in all orders it does not even fit.",
+    "order of SMILES the MLP overfits; shown ever new orders, it underfits.",
 )
 
 # %% [markdown]
