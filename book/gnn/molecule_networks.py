@@ -774,12 +774,13 @@ verify.equal("eq-gnn-flat-batch", cases(), against="PyG's graphs and its Batch")
 # :::
 # (a) An embedding, the two layers in turn, a sum over the atoms of each molecule, a head.
 #
-# (b) The table has {glue:text}`gnn-net-gnn` before and {glue:text}`gnn-net-gnn-permuted` after: the same but for a
-# part of {glue:text}`gnn-net-gnn-change` of the mean $z^2$, which is rounding. That is not learned but built in, by
-# {eq}`eq-gnn-molecule-invariance`, and it holds before training. The sum suits a quantity that grows with the
-# molecule, by {eq}`eq-gnn-sum-additive`; a mean or maximum cannot tell one molecule from two of it. A list of atoms and
-# a list of bonds can be of any length, so the GNN takes a molecule of 62 atoms. It does not follow that the answer is
-# good: size, elements and bonds far from the training data are another matter.
+# (b) The section "Held against the MLP" shows the validation loss and the table, which has {glue:text}`gnn-net-gnn`
+# before and {glue:text}`gnn-net-gnn-permuted` after: the same but for a part of {glue:text}`gnn-net-gnn-change` of the
+# mean $z^2$, which is rounding. That is not learned but built in, by {eq}`eq-gnn-molecule-invariance`, and it holds
+# before training. The sum suits a quantity that grows with the molecule, by {eq}`eq-gnn-sum-additive`; a mean or
+# maximum cannot tell one molecule from two of it. A list of atoms and a list of bonds can be of any length, so the GNN
+# takes a molecule of 62 atoms. It does not follow that the answer is good: size, elements and bonds far from the
+# training data are another matter.
 
 
 # %% tags=["solution"]
