@@ -123,12 +123,13 @@ PLACES = np.array(PLACES)  # of the atoms of formamide
 
 def draw_carbon(ax, arrows, own, title):
     """The carbon of formamide, and what it hears: a text and a style per arrow."""
+    drawing.edges(ax, PLACES, [(0, 3), (0, 4)])  # bonds that it does not hear over
     for i, element in enumerate("NCOHHH"):
         name = {i: element}.get
         drawing.nodes(ax, PLACES, [i], HUES[element], name, size=21)
     for j, (name, style) in arrows.items():
         drawing.arrows(ax, PLACES, [(j, 1)], display.COLORS[1], 1.5, style, size=21)
-        where = {0: (0, 0.35), 2: (0.5, 0.65), 5: (0.5, -0.65)}[j]
+        where = {0: (-0.05, 0.36), 2: (0.7, 0.75), 5: (0.5, -0.65)}[j]
         ax.text(*where, name, ha="center", va="center")
     ax.text(*(PLACES[1] + (0.75, 0)), own, ha="center", va="center")
     ax.set(title=title, xlim=(-2.3, 2.3), ylim=(-1.4, 1.4), aspect="equal")
