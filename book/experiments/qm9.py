@@ -11,8 +11,8 @@
 #
 # How much energy holds a molecule together, told from its atoms and bonds alone? This notebook trains one network on
 # that question and scores it, once on the test molecules as they come and once with their atoms in another order.
-# {doc}`/gnn/molecules` says what the models are and compares the runs; here is what each of them did, and below that,
-# cell by cell, how.
+# {doc}`/gnn/molecules` and {doc}`/gnn/molecule_networks` say what the models are and compare the runs; here is what
+# each of them did, and below that, cell by cell, how.
 
 # %% tags=["parameters"]
 profile = "smoke"

@@ -9,10 +9,10 @@
 # %% [markdown]
 # # What a network knows of chemistry
 #
-# The graph network of {doc}`molecules` tells the energy of a molecule from its bonds, with a mean absolute error of
-# {glue:text}`gnn-chem-gnn-all`. Is that good? And why is it wrong where it is wrong? Below are two molecules of QM9 to
-# which it gives the same energy to the last digit, and so does *every* network of its kind, trained or not. **Which
-# differences can it not see, where does its error sit, and how much better can the same inputs be used?**
+# The graph network of {doc}`molecule_networks` tells the energy of a molecule from its bonds, with a mean absolute
+# error of {glue:text}`gnn-chem-gnn-all`. Is that good? And why is it wrong where it is wrong? Below are two molecules
+# of QM9 to which it gives the same energy to the last digit, and so does *every* network of its kind, trained or not.
+# **Which differences can it not see, where does its error sit, and how much better can the same inputs be used?**
 
 # %% tags=["parameters"]
 profile = "smoke"

@@ -12,9 +12,9 @@
 # *This chapter is optional: nothing after it needs it.*
 #
 # No molecule of QM9 has more than 29 atoms. An MLP that was padded to that size cannot even be asked about a larger
-# one; the graph networks of {doc}`molecules` and {doc}`chemistry` take any number of atoms, and give an answer. Below,
-# two of them are asked about chains of carbon atoms, most of which are longer than any chain that they were trained on.
-# **When may you believe a number for a molecule that is larger than all that were seen?**
+# one; the graph networks of {doc}`molecule_networks` and {doc}`chemistry` take any number of atoms, and give an answer.
+# Below, two of them are asked about chains of carbon atoms, most of which are longer than any chain that they were
+# trained on. **When may you believe a number for a molecule that is larger than all that were seen?**
 
 # %% tags=["parameters"]
 profile = "smoke"

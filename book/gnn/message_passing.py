@@ -171,7 +171,7 @@ display.slider(
 # | an edge | a score of the pair, such as $h_i^\top h_j$ | what to recommend next to a reader {cite}`ying2018pinsage` |
 # | a graph | a sum $\sum_i h_i$ over all nodes | the energy of a molecule {cite}`gilmer2017mpnn` |
 #
-# This chapter trains on the first kind, the communities of the club, and {doc}`molecules` on the last.
+# This chapter trains on the first kind, the communities of the club, and {doc}`molecule_networks` on the last.
 #
 # ## Two numberings, in symbols
 #

@@ -22,7 +22,8 @@ ASSIGNMENT = {
     "gnn/circulant": ["3.2", "3.3 (a)", "3.3 (b)", "3.3 (b), second", "3.4 (a)"],
     "gnn/equivariance": ["3.4 (b)"],
     "gnn/attention": ["3.5"],
-    "gnn/molecules": ["3.6 (a)", "3.6 (b)", "3.6 (c)", "3.6 (d)"],
+    "gnn/molecules": ["3.6 (a)", "3.6 (b)", "3.6 (c)"],
+    "gnn/molecule_networks": ["3.6 (d)"],
 }
 REPORT = {
     "rnn/bptt": ["1.1"],

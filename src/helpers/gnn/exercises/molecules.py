@@ -1,21 +1,17 @@
-"""Oracles of the exercises on molecules."""
-
-import itertools
+"""Oracles of the exercises on molecules as lists."""
 
 import numpy as np
 import torch
-from torch_geometric.nn import RGCNConv
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
 from helpers.exercises import ExerciseFailed, expect
-from helpers.gnn.exercises.circulant import spares_loops
-from helpers.gnn.molecules import BONDS, MAX_ATOMS, from_smiles, permute_atoms
+from helpers.gnn.molecules import MAX_ATOMS, from_smiles
 
 SMILES = ("C", "O", "[F]", "C#N", "CC(=O)N", "Oc1ccccc1", "FC(F)(F)C#N", "CCCCCCCCC")  # 1 to 29 atoms, all bonds
 TRAINING = ("C", "O", "CC", "CO", "C=O", "C#N", "CC=O", "CC#N", "C1CC1", "NC=O", "FC(F)F", "c1ccccc1", "CCO", "CC(=O)N")
 
 
-def _molecules():
+def small_molecules():
     """The graphs of some small molecules, in the default floating-point type."""
     for smiles in SMILES:
         yield from_smiles(smiles).batch([0])
@@ -23,7 +19,7 @@ def _molecules():
 
 def padded_input(candidate):
     """The 3,509 inputs of a molecule, against PyG's dense features and dense adjacency."""
-    for graph in _molecules():
+    for graph in small_molecules():
         x = to_dense_batch(graph.x, max_num_nodes=MAX_ATOMS)[0][0]  # [29, 5]
         bonds = to_dense_adj(graph.edge_index, edge_attr=graph.edge_attr, max_num_nodes=MAX_ATOMS)[0]  # [29, 29, 4]
         says = "First the 29 · 5 elements, atom by atom, then the 29 · 29 · 4 bonds, each in both directions"
@@ -45,7 +41,7 @@ def z_scored(candidate):
 def permute(candidate):
     """A molecule with renamed atoms, against P x and P A Pᵀ with a permutation matrix P."""
     generator = torch.Generator().manual_seed(0)
-    for graph in _molecules():
+    for graph in small_molecules():
         order = torch.randperm(graph.num_nodes, generator=generator)
         P = torch.eye(graph.num_nodes)[order]
         new_name = P @ torch.arange(graph.num_nodes, dtype=P.dtype)  # row i is the old name of new atom i
@@ -58,7 +54,7 @@ def permute(candidate):
 def build_mlp(candidate):
     """An MLP on padded molecules: shapes, gradients, each molecule for itself, and a short training."""
     call = "build_mlp()"
-    network, inputs = _network(candidate, call), _padded()
+    network, inputs = network_of(candidate, call), _padded()
     if network(inputs).shape != (len(inputs),):
         raise ExerciseFailed(
             f"{call} of an input of shape {tuple(inputs.shape)} gives {tuple(network(inputs).shape)}, where "
@@ -67,40 +63,12 @@ def build_mlp(candidate):
     middle = network((inputs[:1] + inputs[1:2]) / 2) - network(inputs[:2]).mean()
     if abs(middle.item()) < 1e-6:
         raise ExerciseFailed(f"{call} is linear: between its layers stands no ReLU or other non-linearity")
-    _each_for_itself(call, network(inputs), torch.cat([network(v[None]) for v in inputs]))
-    _trains(call, candidate, lambda network: network(inputs))
+    each_for_itself(call, network(inputs), torch.cat([network(v[None]) for v in inputs]))
+    trains(call, candidate, lambda network: network(inputs))
 
 
-def build_gnn(candidate):
-    """A GNN: shapes, gradients, invariance, kinds of bonds, size, each molecule for itself, and a short training."""
-    call = "build_gnn()"
-    network = _network(candidate, call)
-
-    def energies(network, batch):
-        return network(batch.x, batch.edge_index, batch.edge_attr.argmax(1), batch.batch, len(batch.y))
-
-    graphs = from_smiles(list(TRAINING)).batch(range(len(TRAINING)))
-    expected = energies(network, graphs)
-    if expected.shape != (len(TRAINING),):
-        raise ExerciseFailed(
-            f"{call} gives {tuple(expected.shape)} for {len(TRAINING)} molecules, where ({len(TRAINING)},) is expected"
-        )
-    shuffled = permute_atoms(graphs, torch.Generator().manual_seed(0))
-    if not torch.allclose(energies(network, shuffled), expected, rtol=1e-4, atol=1e-5):
-        raise ExerciseFailed(f"{call} changes its answer when the atoms of a molecule are numbered anew")
-    each = torch.cat([energies(network, from_smiles(smiles).batch([0])) for smiles in TRAINING])
-    _each_for_itself(call, expected, each)
-    one, other = (from_smiles(smiles).batch([0]) for smiles in ("C.C", "C"))
-    if torch.allclose(energies(network, one), energies(network, other), rtol=1e-4, atol=1e-5):
-        raise ExerciseFailed(f"{call} cannot tell two molecules of methane from one: pool by a sum")
-    single = graphs.clone()
-    single.edge_attr = torch.eye(len(BONDS))[torch.zeros(graphs.num_edges, dtype=torch.int64)]
-    if torch.allclose(energies(network, single), expected, rtol=1e-4, atol=1e-5):
-        raise ExerciseFailed(f"{call} does not see the kinds of bonds: its answer is the same if all are single")
-    _trains(call, candidate, lambda network: energies(network, graphs))
-
-
-def _network(candidate, call):
+def network_of(candidate, call):
+    """The network that ``candidate()`` builds, in evaluation mode; refuses what is no ``torch.nn.Module``."""
     network = candidate()
     if not isinstance(network, torch.nn.Module):
         raise ExerciseFailed(f"{call} returns a torch.nn.Module, and yours {type(network).__name__}")
@@ -115,13 +83,17 @@ def _padded():
     return torch.cat([x.flatten(1), bonds.flatten(1)], dim=1)
 
 
-def _each_for_itself(call, together, alone):
+def each_for_itself(call, together, alone):
+    """Refuses energies [B] that molecules have ``together`` in a batch, and not ``alone``."""
     if not torch.allclose(together, alone, rtol=1e-4, atol=1e-5):
         raise ExerciseFailed(f"{call} gives a molecule another energy when it stands in a batch with others")
 
 
-def _trains(call, candidate, energies):
-    """Every parameter hears of the loss, and 200 steps of Adam learn 14 energies that are not linear in the atoms."""
+def trains(call, candidate, energies):
+    """Every parameter hears of the loss, and 200 steps of Adam learn 14 energies that are not linear in the atoms.
+
+    ``candidate()`` builds a network, ``energies(network)`` are those of the molecules ``TRAINING``: [14].
+    """
     network = candidate().train()
     target = torch.linspace(-1, 1, len(TRAINING))[torch.arange(len(TRAINING)) * 5 % len(TRAINING)]
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
@@ -138,23 +110,3 @@ def _trains(call, candidate, energies):
             f"{call} does not learn the energies of {len(TRAINING)} molecules in 200 steps of Adam: a loss of "
             f"{loss:.2g} is left, of {target.var():.2g} at the start. Does the output depend on all of the input?"
         )
-
-
-def relational(candidate):
-    """A relational layer, against PyG's ``RGCNConv``."""
-    for graph, (d_in, d_out) in zip(_molecules(), itertools.cycle(((3, 2), (2, 4), (5, 1))), strict=False):
-        oracle = RGCNConv(d_in, d_out, num_relations=len(BONDS), bias=False).double()
-        x, bond = torch.randn(graph.num_nodes, d_in, dtype=torch.float64), graph.edge_attr.argmax(dim=1)
-        desired = oracle(x, graph.edge_index, bond).detach()
-        args = (x, graph.edge_index, bond, oracle.weight.detach(), oracle.root.detach())
-        says = "x W_0, a mean over the neighbours of each kind of bond, nothing for a kind that an atom does not have"
-        expect(candidate, args=args, desired=desired, atol=1e-12, says=says)
-    weights = torch.ones(len(BONDS), 2, 1), torch.ones(2, 1)
-    hint = "Loop over the kinds of bonds; index_add sums what arrives at all atoms at once."
-    spares_loops(candidate, lambda n: (torch.ones(n, 2), *_chain(n), *weights), hint)
-
-
-def _chain(n):
-    """The edges of a chain of n atoms, both ways, and their kinds."""
-    onward = torch.stack([torch.arange(n - 1), torch.arange(1, n)])
-    return torch.cat([onward, onward.flip(0)], dim=1), torch.zeros(2 * n - 2, dtype=torch.int64)
