@@ -176,8 +176,7 @@ display.show(
     "severity of blur. Clean and at severity 1 all lie within plus or minus 2; from "
     "severity 2 on the pairs with the third seed lie far below.",
     caption="Pairs of one architecture that differ in their seed alone. Within the "
-    "grey band "
-    "equal networks would be nineteen times in twenty.",
+    "grey band equal networks would be nineteen times in twenty.",
 )
 
 
@@ -554,9 +553,9 @@ def draw_together():
 display.show(
     draw_together(),
     alt="On a logarithmic scale, how many clean test images are wrong for so many of "
-    "nine "
-    "networks. Found: thousands for none, then falling slowly to some hundreds for nine. "
-    "If independent: fewer for none, more for one to three, below one from seven on.",
+    "nine networks. Found: thousands for none, then falling slowly to some hundreds "
+    "for nine. If independent: fewer for none, more for one to three, below one from "
+    "seven on.",
     caption="Nine networks on 10,000 clean test images. Many images are missed by none, "
     "and hundreds by all: networks fail on the same ones.",
 )

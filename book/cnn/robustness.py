@@ -371,8 +371,8 @@ display.show(
     "grey boxes of one standard error. Clean, noise and contrast stay within the box or "
     "nearly; under blur the third seed lies far above it and the others far below.",
     caption="ResNet-18's seeds less their mean, clean and at severity 3; the grey "
-    "boxes are "
-    "one standard error of a single seed. Under blur training matters more than images.",
+    "boxes are one standard error of a single seed. Under blur training matters more "
+    "than images.",
 )
 display.table(
     {"ResNet-18, points": name}
@@ -427,12 +427,10 @@ def draw_yardstick():
 display.show(
     draw_yardstick(),
     alt="How often luck alone passes a yardstick of so many spreads: for two single "
-    "runs from "
-    "about 55 percent at 1 over 29 at 2 to 2 at 10, for one run against a mean of three "
-    "somewhat less.",
+    "runs from about 55 percent at 1 over 29 at 2 to 2 at 10, for one run against a "
+    "mean of three somewhat less.",
     caption="What a yardstick of so many spreads lets pass by luck, when the spread is "
-    "that "
-    "of three seeds. The line is at 2, the one of this page.",
+    "that of three seeds. The line is at 2, the one of this page.",
 )
 
 

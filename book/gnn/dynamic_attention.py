@@ -271,8 +271,7 @@ def draw_gat_scores():
 display.show(
     draw_gat_scores(),
     alt="GAT's scores by s for three listeners: each curve rises all the way, with a "
-    "bend "
-    "at another place.",
+    "bend at another place.",
     caption="Whoever listens, the score rises with s. The listener moves only the bend.",
 )
 

@@ -60,8 +60,7 @@ display.show(
     alt="A cloud of 200 dots, wide and rising, with two lines through the origin: the "
     "diagonal, and a flatter one, the best multiple.",
     caption="A dot per film, one knot: the best line is flatter than the diagonal. A "
-    "knot "
-    "that is seen far out is, on average, less far out in the next frame.",
+    "knot that is seen far out is, on average, less far out in the next frame.",
 )
 
 # %% [markdown]
@@ -505,10 +504,8 @@ def draw_floors():
 display.show(
     draw_floors(),
     alt="Floors by the number of frames seen. From a knot's own frames the floor falls "
-    "and "
-    "levels out high; from all knots it falls below that, towards a dotted line, the "
-    "next "
-    "gust and blur, and does not reach it.",
+    "and levels out high; from all knots it falls below that, towards a dotted line, "
+    "the next gust and blur, and does not reach it.",
     caption="What anybody can reach. More frames help both, and no number of its own "
     "frames tells a knot what its neighbours do.",
 )

@@ -241,13 +241,11 @@ def draw_places():
 display.show(
     draw_places(),
     alt="What carrying changes, in bits, at 11–30, 31–60, 61–120 and 121–240 "
-    "characters "
-    "after a start from zero, with three seeds. Bible: it costs until 60 and gains "
-    "less "
-    "than 0.02 after that. Grimm: it gains about 0.02 to 0.06 from 31 on.",
+    "characters after a start from zero, with three seeds. Bible: it costs until 60 "
+    "and gains less than 0.02 after that. Grimm: it gains about 0.02 to 0.06 from 31 "
+    "on.",
     caption="Below zero, carrying helps. Pairs of runs with the same seed; the first "
-    "ten "
-    "characters, where carried networks are worse by far, are in the table.",
+    "ten characters, where carried networks are worse by far, are in the table.",
 )
 
 
@@ -376,14 +374,11 @@ def draw_choices():
 display.show(
     draw_choices(),
     alt="The change in held-out bits of each choice. A lower rate, fewer units, "
-    "smaller "
-    "embeddings, short windows and small batches cost 0.1 to 0.4; a higher rate and "
-    "2,048 units gain about 0.1; windows of 100, a constant rate and tight clipping "
-    "gain "
-    "a little; float32 changes nothing beyond the spread.",
+    "smaller embeddings, short windows and small batches cost 0.1 to 0.4; a higher "
+    "rate and 2,048 units gain about 0.1; windows of 100, a constant rate and tight "
+    "clipping gain a little; float32 changes nothing beyond the spread.",
     caption="Left is better. The band is twice the standard deviation of three seeds "
-    "of "
-    "the default to each side.",
+    "of the default to each side.",
 )
 display.table(choice(name, what) for name, what in CHOICES.items())
 
@@ -491,9 +486,8 @@ display.show(
     "lines mark the published training losses: Manifesto 0.42, Grimm 0.874, Sherlock "
     "1.13, Bible 1.21.",
     caption="Filled: one layer of 1,024, open: two of 128. The further left, the "
-    "better in "
-    "training; the lower, the better on text that was held out. Dotted, with small "
-    "marks: the published losses.",
+    "better in training; the lower, the better on text that was held out. Dotted, with "
+    "small marks: the published losses.",
 )
 
 # %% [markdown]

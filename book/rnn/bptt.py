@@ -232,12 +232,10 @@ def draw_network():
 display.show(
     draw_network(),
     alt="The network unrolled over three steps. In each column an arrow leads from the "
-    "input "
-    "up to the state, with W_hx, on to the scores, with W_ph, and to the loss. From each "
-    "state an arrow with W_hh leads to the next; the first comes from h(0).",
+    "input up to the state, with W_hx, on to the scores, with W_ph, and to the loss. "
+    "From each state an arrow with W_hh leads to the next; the first comes from h(0).",
     caption="Unrolled: a deep network whose columns share their weights. A loss "
-    "reaches a "
-    "weight on every way that leads back to one of its arrows.",
+    "reaches a weight on every way that leads back to one of its arrows.",
 )
 
 # %% [markdown]
@@ -297,8 +295,7 @@ def draw_output():
 display.show(
     draw_output(),
     alt="Left, probabilities 0.67, 0.24 and 0.09 of three classes beside the target 0, "
-    "1, "
-    "0. Right, their differences, the gradient of the scores: 0.67, -0.76 and 0.09.",
+    "1, 0. Right, their differences, the gradient of the scores: 0.67, -0.76 and 0.09.",
     caption="Scores (2, 1, 0), and the second class is the truth. The gradient of the "
     "scores is the error itself; its entries sum to zero.",
 )
@@ -439,13 +436,12 @@ def draw_immediate():
 display.show(
     draw_immediate(),
     alt="A matrix of 4 rows and 16 columns in four blocks, one for each column of W. "
-    "Each "
-    "block is diagonal; a block is as strong as the entry of the state before that it "
-    "belongs to, a row as weak as its unit is saturated. The second block is negative.",
+    "Each block is diagonal; a block is as strong as the entry of the state before "
+    "that it belongs to, a row as weak as its unit is saturated. The second block is "
+    "negative.",
     caption="The immediate derivative of four units by their 16 weights. A weight "
-    "moves the "
-    "unit of its own row alone, so each block is diagonal; hatched entries are negative, "
-    "and the second row is pale because its unit is near −1.",
+    "moves the unit of its own row alone, so each block is diagonal; hatched entries "
+    "are negative, and the second row is pale because its unit is near −1.",
 )
 
 
@@ -711,13 +707,10 @@ def draw_pairs(T=8):
 display.show(
     draw_pairs(),
     alt="A triangle of squares for the pairs of a loss at step t, from 1 to 8, and a "
-    "use at "
-    "step t' up to t. In each stands t - t', the number of Jacobians in its term: 0 on "
-    "the "
-    "diagonal, 7 in the corner.",
+    "use at step t' up to t. In each stands t - t', the number of Jacobians in its "
+    "term: 0 on the diagonal, 7 in the corner.",
     caption="The terms of the double sum for eight steps, each with its number of "
-    "Jacobians. "
-    "Those of one row begin with the same ones: add them up first.",
+    "Jacobians. Those of one row begin with the same ones: add them up first.",
 )
 
 # %% [markdown]
@@ -813,8 +806,7 @@ def draw_cost():
 display.show(
     draw_cost(),
     alt="Products of a matrix and a vector against the number of steps, both on "
-    "logarithmic "
-    "axes. At 100 steps the double sum takes 166,650, the pass back 99.",
+    "logarithmic axes. At 100 steps the double sum takes 166,650, the pass back 99.",
     caption="What sorting the sum saves: the third power of T becomes T.",
 )
 

@@ -79,8 +79,7 @@ display.slider(
         + ("0 both times." if closes <= 8 else "")
     ),
     caption="Each step offers the cell a number g. One is let in, at step 3. It stays "
-    "until "
-    "the forget gate closes; whether it is seen, the output gate decides.",
+    "until the forget gate closes; whether it is seen, the output gate decides.",
     start=12,
 )
 
@@ -681,10 +680,8 @@ display.slider(
         f"{left_over(bias)[1]:.0e} along the straight one."
     ),
     caption="What is left of a gradient, relative to its start: medians of ten "
-    "networks of "
-    "64 units with weights uniform in ±1/√H, and their range. The forget gate's bias "
-    "sets "
-    "the slope of the straight path.",
+    "networks of 64 units with weights uniform in ±1/√H, and their range. The forget "
+    "gate's bias sets the slope of the straight path.",
     start=3,
 )
 

@@ -180,11 +180,10 @@ def draw_cell():
 
 display.show(
     draw_cell(),
-    alt="One step as a graph. The old cell goes through a product with f and a sum with "
-    "i times g to the new cell; this goes on to the right, and down through tanh and a "
-    "product with o to h. On the way back the factors are f along the cell, and o and "
-    "one "
-    "minus tanh squared from h to the cell.",
+    alt="One step as a graph. The old cell goes through a product with f and a sum "
+    "with i times g to the new cell; this goes on to the right, and down through tanh "
+    "and a product with o to h. On the way back the factors are f along the cell, and "
+    "o and one minus tanh squared from h to the cell.",
     caption="One step, with the factors of the way back beside it. Walk against the "
     "arrows: at every product a derivative is multiplied by the other input, at every "
     "branching the ways add up.",

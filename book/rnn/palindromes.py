@@ -133,8 +133,7 @@ display.show(
     alt="The digits 3 1 4 4 1 and a question mark in a row. A solid arc leads from the "
     "first to the question mark; dotted arcs join the two 1s and the two 4s.",
     caption="Six digits, of which five are read. The inner pairs (dotted) say nothing "
-    "of "
-    "the outer one (solid).",
+    "of the outer one (solid).",
 )
 
 
@@ -494,8 +493,7 @@ display.show(
     f"LSTM: {say_counts('lstm', LENGTHS[7:])}. The accuracies of the report's plain "
     "network go up and down: low at 16, 18 and 20, high at 17 and 19.",
     caption="Shares of ten seeds, and crosses for the report's accuracies, one run "
-    "each. "
-    "Their zigzag is not that of the seeds.",
+    "each. Their zigzag is not that of the seeds.",
 )
 
 
@@ -605,10 +603,9 @@ def draw_steps():
 display.show(
     draw_steps(),
     alt="Steps until a validation is right in 99 % of the cases, on a logarithmic "
-    "axis, "
-    "against the length. By the protocol of 2019 they rise from about 500 to above "
-    "1,000. With the changes most seeds get there by the first validation, at step "
-    "250.",
+    "axis, against the length. By the protocol of 2019 they rise from about 500 to "
+    "above 1,000. With the changes most seeds get there by the first validation, at "
+    "step 250.",
     caption="Steps to 99 %, of all seeds that get there, and their medians. There is a "
     "validation every 250 steps.",
 )

@@ -189,14 +189,11 @@ def draw_unit():
 display.show(
     draw_unit(),
     alt="Mean value of a unit over 20 steps, for palindromes that begin with 0, 3, 6 "
-    "and "
-    "9. After the first steps they are four waves of one shape, between −1 and 1, with "
-    "a period of seven steps, one behind the other.",
+    "and 9. After the first steps they are four waves of one shape, between −1 and 1, "
+    "with a period of seven steps, one behind the other.",
     caption="A unit of the plain network for 20 digits: means over palindromes with "
-    "the "
-    "same first digit. It holds no value. It swings whatever the digit was, and the "
-    "digit "
-    "says when.",
+    "the same first digit. It holds no value. It swings whatever the digit was, and "
+    "the digit says when.",
 )
 
 # %% [markdown]
@@ -244,9 +241,8 @@ def say_clock(t):
     clock = round((90 - math.degrees(math.atan2(y, x))) / 30) % 12 or 12
     return (
         f"The states after {t} digits in a plane: they lie on a ring, and the means "
-        "for "
-        "the first digits 0 to 9 follow one another around it, with a gap between 9 "
-        "and "
+        "for the first digits 0 to 9 follow one another around it, with a gap between "
+        "9 and "
         f"0. The 0 stands where {clock} is on a clock."
     )
 
@@ -343,9 +339,8 @@ def draw_two_parts():
 display.show(
     draw_two_parts(),
     alt="Two tables of first digits against answers, darker where an answer is "
-    "likelier. "
-    "Left, two blocks of five by five, all of one shade. Right, one dark field for the "
-    "0, and a pale block of nine by nine.",
+    "likelier. Left, two blocks of five by five, all of one shade. Right, one dark "
+    "field for the 0, and a pale block of nine by nine.",
     caption="The best probabilities with two groups of digits. Both networks are right "
     "in a fifth of all cases; their losses differ.",
 )
@@ -434,10 +429,8 @@ def draw_groups():
 display.show(
     draw_groups(),
     alt="Accuracy against loss. Squares mark what groups of digits allow: one at "
-    "chance, "
-    "five at accuracy 0.2 with losses from 1.61 to 1.98, more at 0.3 and 0.4. The "
-    "points "
-    "of failed networks gather in the squares at 0.1 and 0.2.",
+    "chance, five at accuracy 0.2 with losses from 1.61 to 1.98, more at 0.3 and 0.4. "
+    "The points of failed networks gather in the squares at 0.1 and 0.2.",
     caption="Where failed plain networks rest. Most gather where a network stands that "
     "tells two groups of digits apart: one digit from nine, two from eight, three from "
     "seven.",
@@ -591,8 +584,8 @@ display.show(
     draw_probes(),
     alt="How often a probe tells the first digit, after each digit read. For networks "
     "that solved the length nearly always. For untrained ones it falls slowly. For "
-    "failed "
-    "LSTMs it falls to chance within eight digits, far below the untrained ones.",
+    "failed LSTMs it falls to chance within eight digits, far below the untrained "
+    "ones.",
     caption="Medians of the seeds (their number in brackets), with the range shaded. "
     "Chance is 0.1.",
 )
@@ -721,8 +714,7 @@ display.show(
     alt="Share of right answers over 100 further steps of training. "
     + " ".join(say_trained_on()),
     caption="Two solved networks, trained on. What the rate of the protocol throws "
-    "away, "
-    "a tenth of it keeps.",
+    "away, a tenth of it keeps.",
 )
 
 # %% [markdown]

@@ -96,8 +96,7 @@ display.slider(
         f"“{seen(SENTENCE[len(read)])}”."
     ),
     caption="Inside of a word the network is often sure, where a word begins it is "
-    "not. "
-    "␣ is a space.",
+    "not. ␣ is a space.",
     start=SENTENCE[:18],
 )
 
@@ -235,8 +234,7 @@ display.show(
     alt="Bars for the rows of the embedding: space, T, d, e, f, g, h, i, o and w, "
     "which are in the sentence, have a gradient; all others have none.",
     caption="The gradient of W_e after the network has read “The good wife ”: only "
-    "rows "
-    "of characters that were read have one.",
+    "rows of characters that were read have one.",
 )
 
 
@@ -454,9 +452,8 @@ def draw_books():
 display.show(
     draw_books(),
     alt="Over 10,000 steps the loss in training falls for all four books, the lower "
-    "the "
-    "smaller the book, and the accuracy rises in the same order: the Manifesto ends "
-    "lowest in loss, then Grimm, Sherlock, and the Bible far above.",
+    "the smaller the book, and the accuracy rises in the same order: the Manifesto "
+    "ends lowest in loss, then Grimm, Sherlock, and the Bible far above.",
     caption="On windows of the text that was trained on: the smaller the book, the "
     "better it seems to go.",
 )
@@ -748,8 +745,7 @@ display.slider(
         + ("hardly a word." if tau > 1 else "")
     ),
     caption="After “The ”, “Holmes ” and a quotation that begins with I, with seeds 0, "
-    "1 "
-    "and 2; at 0 it is greedy. ↵ ends a line of the book.",
+    "1 and 2; at 0 it is greedy. ↵ ends a line of the book.",
     start=0.5,
 )
 
@@ -886,14 +882,11 @@ def draw_measured():
 display.show(
     draw_measured(),
     alt="Left, how much greedy text repeats. Two layers of 128: a half or more on "
-    "Grimm, "
-    "Sherlock and the Bible. One layer of 1,024: a quarter on the Bible, next to "
-    "nothing "
-    "on the three smaller books. Right, the share of words that the Bible has: 1 for "
-    "greedy and 0.5, a little less at 1, below a half at 2.",
+    "Grimm, Sherlock and the Bible. One layer of 1,024: a quarter on the Bible, next "
+    "to nothing on the three smaller books. Right, the share of words that the Bible "
+    "has: 1 for greedy and 0.5, a little less at 1, below a half at 2.",
     caption="Texts of 200 characters at the end of training, five starts each; bars "
-    "are "
-    "standard errors over the starts.",
+    "are standard errors over the starts.",
 )
 
 

@@ -254,8 +254,7 @@ def draw_winners():
 display.show(
     draw_winners(),
     alt="Score of the best of 1 to 400 random units. Where it was chosen the score "
-    "rises "
-    "with their number; elsewhere it stays around one half.",
+    "rises with their number; elsewhere it stays around one half.",
     caption="None of these units knows anything. One draw.",
 )
 
@@ -312,10 +311,9 @@ def draw_found():
 display.show(
     draw_found(),
     alt="Scores for six things. Line: the best unit and all together at 0.71, "
-    "untrained "
-    "0.57. Quotation: 0.61, all together the same. Sentence 0.62. Word: the best unit "
-    "0.77, that of the untrained network a little better, all together nearly 1. "
-    "Capital: 0.75 against 0.68. Vowel: 0.86 against 0.68.",
+    "untrained 0.57. Quotation: 0.61, all together the same. Sentence 0.62. Word: the "
+    "best unit 0.77, that of the untrained network a little better, all together "
+    "nearly 1. Capital: 0.75 against 0.68. Vowel: 0.86 against 0.68.",
     caption="The best of 400 units, chosen elsewhere in the text, beside its controls.",
 )
 display.table(
@@ -379,12 +377,10 @@ display.show(
     draw_line(),
     alt="Left, scores of 400 units for the line, where chosen and elsewhere: a cloud "
     "near 0.5 in both, and one point far off, at 0.7 in both. Right, the output of "
-    "that "
-    "unit against the place in the line, on one page: low at the beginning of lines, "
-    "and rising, with much scatter.",
+    "that unit against the place in the line, on one page: low at the beginning of "
+    "lines, and rising, with much scatter.",
     caption="One unit of 400 follows the line. Dotted is its threshold, the upright "
-    "line "
-    "is where the label begins.",
+    "line is where the label begins.",
 )
 
 # %% [markdown]
@@ -418,8 +414,7 @@ def draw_reach():
 display.show(
     draw_reach(),
     alt="Bits added, against n, with the same in a closer look from 10 on. It falls "
-    "from "
-    "several bits at n = 0 steeply, and is small from 20 on.",
+    "from several bits at n = 0 steeply, and is small from 20 on.",
     caption="What a character costs more than after 240 true ones. Dotted: the windows "
     "of training. Bars: standard errors of the paired differences.",
 )

@@ -57,11 +57,9 @@ def draw_two_units():
 display.show(
     draw_two_units(),
     alt="Left, arrows from the origin: the gradient starts as (1, 0), turns up and "
-    "grows to "
-    "a length of about 3 after three steps, then shrinks. Right, its length on a "
-    "logarithmic axis: it rises, then falls as a straight line beside 0.9 to the power "
-    "k, "
-    "while a bound rises steeply.",
+    "grows to a length of about 3 after three steps, then shrinks. Right, its length "
+    "on a logarithmic axis: it rises, then falls as a straight line beside 0.9 to the "
+    "power k, while a bound rises steeply.",
     caption="A gradient goes back through two units. It grows threefold, and yet it "
     "vanishes in the end.",
 )
@@ -567,11 +565,10 @@ def draw_cliff():
 
 display.show(
     draw_cliff(),
-    alt="Left, the loss against b: a high plateau, a wall near 0.03, a valley that rises "
-    "slowly. Both paths come down the plateau. Right, b against the step: without "
-    "clipping "
-    "it leaps from the wall to above 11 and stays there, with clipping it stays near the "
-    "wall and comes back into the valley.",
+    alt="Left, the loss against b: a high plateau, a wall near 0.03, a valley that "
+    "rises slowly. Both paths come down the plateau. Right, b against the step: "
+    "without clipping it leaps from the wall to above 11 and stays there, with "
+    "clipping it stays near the wall and comes back into the valley.",
     caption="One step on the wall throws b so far that the tanh is flat and there is no "
     "way back. Clipped, it goes the same way a little, and finds the valley.",
 )
@@ -707,9 +704,8 @@ def say_windows():
     )
     return (
         "Share of right answers against the steps since the last sign, with the window "
-        "of "
-        "5 marked; all six networks are right up to twice the window. After 100 steps "
-        "the "
+        "of 5 marked; all six networks are right up to twice the window. After 100 "
+        "steps the "
         f"share is {carried} for the three trained with the state carried, and {zero} "
         "for "
         "the three trained from zero states."
