@@ -34,8 +34,6 @@ from torch.nn import functional as F
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
 display.use_book_style()
 rng = np.random.default_rng(seed)
-
-# %%
 digits = load_digits()
 target, pixels = digits.target, (digits.images[:, None] / 16).astype(np.float32)
 
@@ -95,6 +93,26 @@ for u, v in np.ndindex(2, 2):
     window = image[2 * u : 2 * u + 2, 2 * v : 2 * v + 2]
     raised, lowered = (" ".join(slopes(window, step)) for step in (0.01, -0.01))
     print(f"{window.ravel()}  slopes when raised {raised}, when lowered {lowered}")
+
+
+# %% tags=["hide-input"]
+def draw_four_windows():
+    figures, axes = display.panels((2.2, 2.5), (1.6, 2.5), (1.6, 2.5))
+    windows = [(2 * u, 2 * v, 2, 2) for u, v in np.ndindex(2, 2)]
+    drawing.numbers(axes[0], image, "image", windows)
+    x = image[None, None]
+    drawing.numbers(axes[1], layers.max_pool2d(x, 2)[0, 0], "largest")
+    drawing.numbers(axes[2], layers.avg_pool2d(x, 2)[0, 0], "mean")
+    return figures
+
+
+display.show(
+    draw_four_windows(),
+    alt="Four by four pixels in four windows of two by two. Their largest pixels are 0, "
+    "2, 1 and 2, their means 0, 1, 0.5 and 2.",
+    caption="One number for each window: the largest, or the mean. Only in the upper "
+    "right window is one pixel larger than the others.",
+)
 
 # %% [markdown]
 # With one winner, both agree. Where pixels tie, raise any of them and the output rises; lower any one and it stays:
@@ -183,9 +201,9 @@ verify.equal("eq-cnn-pool-gradient", cases(), atol=1e-12, against="autograd")
 # %% [markdown]
 # ## From the last image to a loss
 #
-# Three layers are left. *ReLU*, $\max(0, x)$, passes its gradient on where its input was positive. A linear layer makes
-# $W x + b$ of each image $x$ of a batch. With the images as the rows of $X$, and their upstream gradients as those of
-# $G$, the output is $X W^\top + \mathbf{1} b^\top$; entry by entry, the chain rule gives
+# Three layers are left. {term}`ReLU`, $\max(0, x)$, passes its gradient on where its input was positive. A linear layer
+# makes $W x + b$ of each image $x$ of a batch. With the images as the rows of $X$, and their upstream gradients as
+# those of $G$, the output is $X W^\top + \mathbf{1} b^\top$; entry by entry, the chain rule gives
 #
 # $$
 # \begin{gathered}
@@ -195,10 +213,10 @@ verify.equal("eq-cnn-pool-gradient", cases(), atol=1e-12, against="autograd")
 # \end{gathered}
 # $$ (eq-cnn-linear-gradient)
 #
-# Last comes the loss. The scores $z$ of $K$ classes become probabilities $\hat y = \operatorname{softmax}(z)$, $\hat
-# y_k = e^{z_k} / \sum_j e^{z_j}$. The loss of one image of class $t$ is $-\log \hat y_t = -z_t + \log \sum_j e^{z_j}$.
-# The first term has the derivative $-[k = t]$, the second $e^{z_k} / \sum_j e^{z_j} = \hat y_k$. For the mean over $N$
-# images, with rows $y$ that are 1 at the class and else 0,
+# Last comes the loss. The scores $z$ of $K$ classes become probabilities by the {term}`softmax`, $\hat y =
+# \operatorname{softmax}(z)$ with $\hat y_k = e^{z_k} / \sum_j e^{z_j}$. The loss of one image of class $t$ is $-\log
+# \hat y_t = -z_t + \log \sum_j e^{z_j}$. The first term has the derivative $-[k = t]$, the second $e^{z_k} / \sum_j
+# e^{z_j} = \hat y_k$. For the mean over $N$ images, with rows $y$ that are 1 at the class and else 0,
 #
 # $$
 # \frac{\partial L}{\partial z_{n,k}} = \frac{\hat y_{n,k} - y_{n,k}}{N} .
@@ -352,6 +370,11 @@ seen, unseen = np.split(generator.permutation(len(pixels)), [1297])
 run = list(train(pixels[seen], target[seen], generator))
 
 
+# %% [markdown]
+# Before you look at what it learned, look at what it heard. The error of one digit goes back through the linear layer,
+# pooling and ReLU to `z2`, through the second convolution to `a1`, and through pooling and ReLU to `z1`:
+
+
 # %% tags=["hide-input", "nbval-ignore-output"]
 def way_back(x, target, P):  # the gradients of z2, a1 and z1
     z1, a1, z2, a2, scores = forward(x, P)
@@ -360,7 +383,7 @@ def way_back(x, target, P):  # the gradients of z2, a1 and z1
     dz2 = layers.relu_backward(d, z2)
     da1, _, _ = layers.conv2d_backward(dz2, a1, P["w2"], padding=1)
     d = layers.max_pool2d_backward(da1, layers.relu(z1), 2)
-    return {"z_2": dz2, "a_1": da1, "z_1": layers.relu_backward(d, z1)}
+    return {"z2": dz2, "a1": da1, "z1": layers.relu_backward(d, z1)}
 
 
 def draw_way_back():
@@ -370,8 +393,7 @@ def draw_way_back():
         side = d.shape[-1] + 1  # of a sheet and the gap behind it
         for number, one in enumerate(d[0]):
             at = side * (number // across), side * (number % across)
-            title = rf"$\partial L / \partial {name}$"
-            drawing.squares(ax, one, abs(d).max(), title, at)
+            drawing.squares(ax, one, abs(d).max(), f"gradient of {name}", at)
     return figures
 
 
@@ -388,13 +410,12 @@ display.show(
 )
 before = way_back(pixels[unseen], target[unseen], run[0])
 for name, d in before.items():
-    display.glue(f"cnn-heard-{name.replace('_', '')}", f"{np.mean(d != 0):.0%}")
+    display.glue(f"cnn-heard-{name}", f"{np.mean(d != 0):.0%}")
 
 # %% [markdown]
-# Over all test digits, before the first step, {glue:text}`cnn-heard-z2` of the numbers in $\partial L / \partial z_2$
-# are not zero, {glue:text}`cnn-heard-a1` of those in $\partial L / \partial a_1$, and {glue:text}`cnn-heard-z1` in
-# $\partial L / \partial z_1$. The filters of the first layer learn from these: from the places that won. That is
-# enough:
+# Over all test digits, before the first step, {glue:text}`cnn-heard-z2` of the numbers in the gradient of `z2` are not
+# zero, {glue:text}`cnn-heard-a1` of those in that of `a1`, and {glue:text}`cnn-heard-z1` of those in that of `z1`. What
+# the filters of the first layer learn comes from these last ones alone: from the places that won. And they do learn:
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 STEPS = [0, 10, 30, 100, 300]
@@ -647,7 +668,7 @@ print("sum of the ten biases, in parts of their sizes, under 1e-4:", total < 1e-
 # %% [markdown]
 # ## Further reading
 #
-# - {cite:t}`lecun1989backpropagation` read handwritten digits from real mail with a network of convolutions.
-# - {cite:t}`springenberg2015striving` leave pooling out, let convolutions stride instead, and lose nothing by it on
-#   small images.
+# - {cite:t}`lecun1989backpropagation` read the handwritten digits of real mail with a network of convolutions.
+# - {cite:t}`springenberg2015striving` leave max pooling out, let convolutions stride instead, and lose no accuracy by
+#   it on small images.
 # - {cite:t}`he2015delving` derive how large the first weights should be behind a ReLU.
