@@ -175,8 +175,7 @@ display.show(
     "without a rim, in which one window at the upper left is framed.",
     caption="With a rim and a stride of 2 there are three windows along each axis, of "
     "which those on the diagonal are framed. Without a rim and with a stride of 3 "
-    "there is "
-    "room for one, and two rows and two columns are left over.",
+    "there is room for one, and two rows and two columns are left over.",
 )
 
 
@@ -562,8 +561,7 @@ display.show(
     draw_dilated(),
     alt="The numbers 1, 2, 3, 4 in two by two; the same in the corners of a grid of four "
     "by four zeros; the same among two more rows and columns of zeros on each side, "
-    "with a "
-    "window of three by three framed that holds the 1 alone.",
+    "with a window of three by three framed that holds the 1 alone.",
     caption="For a stride of 3, g is spread out before it is surrounded by zeros. The "
     "kernel of three by three then meets one number at a time, as it should: with this "
     "stride no pixel is in two windows.",
@@ -686,11 +684,9 @@ def draw_columns():
 display.show(
     draw_columns(),
     alt="A nine by nine matrix: a column for each window of the five by five image, a "
-    "row "
-    "for each of the nine weights, which stand at its left. The pixel in the middle of "
-    "the "
-    "image occurs once in each column and once in each row, on a diagonal that rises to "
-    "the right.",
+    "row for each of the nine weights, which stand at its left. The pixel in the "
+    "middle of the image occurs once in each column and once in each row, on a "
+    "diagonal that rises to the right.",
     caption="The image from above as a matrix of its windows. The pixel in the middle is "
     "framed: it is in all nine windows, under another weight in each.",
 )
@@ -815,9 +811,9 @@ display.show(
 # :::{solution-start} ex-cnn-layer-matrix
 # :class: dropdown
 # :::
-# A column of $M$ is what the layer makes of an image that is 1 at one pixel and else 0. Apart from 0 there are no more
-# than the $k \cdot l$ weights in it, however large the image is: that is what a dense layer with as many pixels does
-# not know. By the chain rule the gradient of the image is $M^\top g$, so $M^\top$ does all that
+# A column of $M$ is what the layer makes of an image that is 1 at one pixel and else 0. Apart from 0 it holds no more
+# than the $k \cdot l$ weights, however large the image is; a dense layer between the same sizes could have another
+# number at each place. By the chain rule the gradient of the image is $M^\top g$, so $M^\top$ does all that
 # {eq}`eq-cnn-input-gradient-stride` says, and the name *transposed convolution* is meant literally.
 
 

@@ -173,9 +173,8 @@ display.show(
     draw_pooling(),
     alt="Three grids of four by four in four windows of two by two. The image: the upper "
     "left window is all 0, the upper right one 0, 1, 1, 2. The gradient of max "
-    "pooling: in "
-    "each window one pixel has 1, 2, 3 or 4, of equal pixels the first. That of average "
-    "pooling: each pixel has a quarter of that number.",
+    "pooling: in each window one pixel has 1, 2, 3 or 4, of equal pixels the first. "
+    "That of average pooling: each pixel has a quarter of that number.",
     caption="Four windows with the upstream gradients 1, 2, 3, 4. Max pooling hands each "
     "to the winner, and of equal pixels to the first; average pooling gives each pixel a "
     "quarter.",
@@ -263,12 +262,10 @@ def draw_error():
 display.show(
     draw_error(),
     alt="Two bars for each of three classes. The probabilities fall from class 0 to "
-    "class "
-    "2. The gradient is as large as they are for classes 0 and 2, and negative for "
-    "class 1.",
+    "class 2. The gradient is as large as they are for classes 0 and 2, and negative "
+    "for class 1.",
     caption="The gradient of the scores is the error itself: the probability, and for "
-    "the "
-    "true class what it lacks of 1.",
+    "the true class what it lacks of 1.",
 )
 
 
@@ -444,8 +441,7 @@ display.slider(
     ),
     caption="The filters of the first layer as they form. At the start they are noise; "
     "some end as edges, positive on one side and negative on the other. (Filled "
-    "squares are "
-    "positive, hollow ones negative. The curve is that of this one run.)",
+    "squares are positive, hollow ones negative. The curve is that of this one run.)",
     start=300,
 )
 
@@ -618,9 +614,8 @@ exercises.check("cnn/learning/max_pooling_backward", max_pooling_backward)
 # :class: dropdown
 # :::
 # Filter $f$ looks at channel $f$ alone, and each pixel of a window counts $1 / k^2$. All other weights are 0: pooling
-# keeps the channels apart, and so is a convolution that uses few of its weights. Max pooling has no such $w$: a
-# convolution without bias is linear, and the maximum is not. For windows of 1 and 2 pixels, $\max(1, 0) + \max(0, 1) =
-# 2$, and $\max(1, 1) = 1$.
+# keeps the channels apart. Max pooling has no such $w$, since a convolution without bias is linear and the maximum is
+# not: of two pixels, $\max(1, 0) + \max(0, 1) = 2$, but $\max(1, 1) = 1$.
 
 
 # %% tags=["solution"]
