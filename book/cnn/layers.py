@@ -853,10 +853,10 @@ exercises.check("cnn/layers/layer_matrix", layer_matrix)
 # %% tags=["solution"]
 brighter = image + 5
 for p in (0, 1):
-    change = [
+    z, z_brighter = (
         convolve(x[None], kernel[None, None], [0], p=p) for x in (image, brighter)
-    ]
-    print(f"p = {p}:", *(change[1] - change[0])[0].round().astype(int).tolist())
+    )
+    print(f"with p = {p} it changes by\n{(z_brighter - z)[0].astype(int)}")
 
 
 # %% [markdown] tags=["solution"]
