@@ -401,9 +401,9 @@ display.show(
     "almost all places have one. That of z1, eight maps of eight by eight: again at "
     "most one in each two by two places, and in some maps far fewer.",
     caption="One test digit, before the first step, and what its error says to each "
-    "map, from the loss (left) to the first layer (right). Pooling leaves at most one "
-    "place of four, ReLU fewer; between them the second convolution spreads the "
-    "gradient over all places and channels.",
+    "map, from the second convolution (z2) back to the first (z1). Pooling leaves at "
+    "most one place of four, ReLU fewer; in between, the second convolution spreads "
+    "the gradient over all places and channels.",
 )
 before = way_back(pixels[unseen], target[unseen], run[0])
 for name, d in before.items():
