@@ -460,20 +460,31 @@ def cases():
         [(3, 2), (3, 1)],
         [(5, 3), (2, 2), (3, 1)],
         [(7, 2), (3, 2), (3, 1), (1, 2)],
+        [(3, 1), (1, 2), (4, 1)],  # a stride without a field of its own
     ):
-        chain = nn.Sequential(*(nn.Conv2d(3, 3, k, s, k // 2) for k, s in layers))
-        yield receptive_fields(layers)[-1], columns_that_move(all_positive(chain), 150)
+        for padded in (False, True):  # which changes nothing
+            steps = [nn.Conv2d(3, 3, k, s, (0, k // 2 * padded)) for k, s in layers]
+            steps = [nn.ZeroPad2d((0, 0, 9, 9)), *steps]  # rows enough for all
+            moved = [
+                columns_that_move(all_positive(nn.Sequential(*steps[:l])), 150)
+                for l in range(2, len(steps) + 1)
+            ]
+            yield receptive_fields(layers), moved
     trunks = {
         "resnet18": lambda network: nn.Sequential(*list(network.children())[:-2]),
+        "resnet34": lambda network: nn.Sequential(*list(network.children())[:-2]),
         "densenet121": lambda network: network.features,
-        "resnet20": lambda network: network[:-3],
     }
     for name, trunk in trunks.items():
         network = trunk(architectures.build(name, stem=STEM[name]))
         width = 32 * (FIELDS[name][-1] // 32 + 4)
         yield FIELDS[name][-1], columns_that_move(all_positive(network), width)
-    vgg = models.vgg.make_layers(models.vgg.cfgs["A"])
-    yield FIELDS["vgg11"][-1], columns_that_move(all_positive(vgg), 256)
+    for name, norm in (("vgg11", False), ("vgg11_bn", True)):
+        vgg = models.vgg.make_layers(models.vgg.cfgs["A"], batch_norm=norm)
+        yield FIELDS[name][-1], columns_that_move(all_positive(vgg), 256)
+    network = all_positive(architectures.build("resnet20", stem="cifar"))
+    fields = [columns_that_move(network[: 3 + blocks], 192) for blocks in range(10)]
+    yield FIELDS["resnet20"][::2], fields
 
 
 verify.equal("eq-cnn-receptive-field", cases(), against="the gradient, pixel by pixel")

@@ -30,7 +30,6 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import convolve2d
 from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
 parameters.check(globals(), profile=("smoke", "full"), seed=range(2**31))
@@ -176,8 +175,7 @@ display.show(
     "without a rim, in which one window at the upper left is framed.",
     caption="With a rim and a stride of 2 there are three windows along each axis, of "
     "which those on the diagonal are framed. Without a rim and with a stride of 3 "
-    "there is "
-    "room for one, and two rows and two columns are left over.",
+    "there is room for one, and two rows and two columns are left over.",
 )
 
 
@@ -316,8 +314,9 @@ verify.equal("eq-cnn-equivariance", cases(), atol=1e-12, against="torch")
 # :::{exercise} Two strides
 # :label: ex-cnn-moves
 # Two layers of stride 2 follow one another, without padding. By how many pixels must an image move, at least, for the
-# output to move along by whole places, whatever the weights are? And is a network of convolutions, pooling and a linear
-# layer at its end invariant under moves? Write `smallest_move(strides)` for a list of strides.
+# output to move along by whole places, whatever the weights are? And is a network of convolutions,
+# {term}`pooling <pooling>` and a linear layer at its end invariant under moves? Write `smallest_move(strides)` for a
+# list of strides.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -562,8 +561,7 @@ display.show(
     draw_dilated(),
     alt="The numbers 1, 2, 3, 4 in two by two; the same in the corners of a grid of four "
     "by four zeros; the same among two more rows and columns of zeros on each side, "
-    "with a "
-    "window of three by three framed that holds the 1 alone.",
+    "with a window of three by three framed that holds the 1 alone.",
     caption="For a stride of 3, g is spread out before it is surrounded by zeros. The "
     "kernel of three by three then meets one number at a time, as it should: with this "
     "stride no pixel is in two windows.",
@@ -686,11 +684,9 @@ def draw_columns():
 display.show(
     draw_columns(),
     alt="A nine by nine matrix: a column for each window of the five by five image, a "
-    "row "
-    "for each of the nine weights, which stand at its left. The pixel in the middle of "
-    "the "
-    "image occurs once in each column and once in each row, on a diagonal that rises to "
-    "the right.",
+    "row for each of the nine weights, which stand at its left. The pixel in the "
+    "middle of the image occurs once in each column and once in each row, on a "
+    "diagonal that rises to the right.",
     caption="The image from above as a matrix of its windows. The pixel in the middle is "
     "framed: it is in all nine windows, under another weight in each.",
 )
@@ -786,337 +782,6 @@ display.show(
 # began with this very matrix, without ever writing all of it into memory {cite}`chetlur2014cudnn`.
 
 # %% [markdown]
-# ## Pooling
-#
-# {term}`Pooling <pooling>` makes an image smaller: one number for each window, channel by channel. *Max pooling* takes
-# the largest. A change of the largest pixel changes the output one to one, a small change of any other does not. So
-# backward, each window hands its $g$ to the pixel that won, at $(i^*, j^*)$ of window $(u, v)$. *Average pooling* takes
-# the mean of $k \cdot l$ pixels, and each has the same share:
-#
-# $$
-# \begin{gathered}
-# \frac{\partial L}{\partial x_{c,r,q}} = \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) = (su + i^*, sv + j^*) \,\big]
-# \ \ \text{(max)} , \\
-# \frac{\partial L}{\partial x_{c,r,q}} = \frac{1}{k\,l} \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) \text{ in window }
-# (u, v) \,\big] \ \ \text{(average)} .
-# \end{gathered}
-# $$ (eq-cnn-pool-gradient)
-#
-# Where windows overlap, a pixel can win several, and gets the sum. And when two pixels tie? There the maximum has no
-# derivative: raise either and it rises, lower either and it stays. Torch gives all of $g$ to the *first* one, row by
-# row, and so do we. After a ReLU ties are common: all pixels of a window may be 0.
-
-
-# %%
-def max_pool_backward(g, x, k, s):  # [C, H', W'], [C, H, W] → [C, H, W]
-    dL_dx = np.zeros(x.shape)
-    for c, u, v in np.ndindex(g.shape):
-        window = x[c, s * u : s * u + k, s * v : s * v + k]
-        i, j = divmod(window.argmax(), k)  # the first of the largest, row by row
-        dL_dx[c, s * u + i, s * v + j] += g[c, u, v]
-    return dL_dx
-
-
-def average_pool_backward(g, x, k, s):
-    dL_dx = np.zeros(x.shape)
-    for c, u, v in np.ndindex(g.shape):
-        dL_dx[c, s * u : s * u + k, s * v : s * v + k] += g[c, u, v] / k**2
-    return dL_dx
-
-
-# %% tags=["hide-input"]
-def draw_pooling():
-    figures, axes = display.panels(*[(2.2, 2.5)] * 3)
-    x, g = image[None, :4, :4], np.array([[[1, 2], [3, 4]]])
-    windows = [(2 * u, 2 * v, 2, 2) for u, v in np.ndindex(2, 2)]
-    drawing.numbers(axes[0], x[0], "image", windows)
-    for ax, backward in zip(
-        axes[1:], (max_pool_backward, average_pool_backward), strict=True
-    ):
-        name = backward.__name__.split("_")[0]
-        drawing.numbers(ax, backward(g, x, 2, 2)[0], f"{name}: gradient", windows)
-    return figures
-
-
-display.show(
-    draw_pooling(),
-    alt="Three grids of four by four in four windows of two by two. The image: the upper "
-    "left window is all 0, the upper right one 0, 1, 1, 2. The gradient of max "
-    "pooling: in "
-    "each window one pixel has 1, 2, 3 or 4, of equal pixels the first. That of average "
-    "pooling: each pixel has a quarter of that number.",
-    caption="Four windows with the upstream gradients 1, 2, 3, 4. Max pooling hands each "
-    "to the winner, and of equal pixels to the first; average pooling gives each pixel a "
-    "quarter.",
-)
-
-
-# %% tags=["check"]
-def cases():
-    for shape, k, s in (((1, 4, 4), 2, 2), ((2, 7, 6), 3, 2), ((3, 9, 8), 2, 3)):
-        x = rng.integers(0, 4, shape) * 1.0  # with many ties
-        for ours, pool in (
-            (max_pool_backward, F.max_pool2d),
-            (average_pool_backward, F.avg_pool2d),
-        ):
-            t = torch.tensor(x, requires_grad=True)
-            z = pool(t[None], k, s)[0]
-            g = rng.standard_normal(z.shape)
-            yield ours(g, x, k, s), torch.autograd.grad(z, t, torch.tensor(g))[0]
-
-
-verify.equal("eq-cnn-pool-gradient", cases(), atol=1e-12, against="autograd")
-
-# %% [markdown]
-# ## From the last image to a loss
-#
-# Three layers are left. ReLU, $\max(0, x)$, passes its gradient on where its input was positive. A linear layer makes
-# $W x + b$ of each image $x$ of a batch. With the images as the rows of $X$, and their upstream gradients as those of
-# $G$, the output is $X W^\top + \mathbf{1} b^\top$; entry by entry, the chain rule gives
-#
-# $$
-# \begin{gathered}
-# \frac{\partial L}{\partial x} = g \odot [\, x > 0 \,] \ \ \text{(ReLU)} , \\
-# \frac{\partial L}{\partial X} = G W , \quad \frac{\partial L}{\partial W} = G^\top X , \quad
-# \frac{\partial L}{\partial b} = G^\top \mathbf{1} \ \ \text{(linear)} .
-# \end{gathered}
-# $$ (eq-cnn-linear-gradient)
-#
-# Last comes the loss. The scores $z$ of $K$ classes become probabilities $\hat y = \operatorname{softmax}(z)$, $\hat
-# y_k = e^{z_k} / \sum_j e^{z_j}$. The loss of one image of class $t$ is $-\log \hat y_t = -z_t + \log \sum_j e^{z_j}$.
-# The first term has the derivative $-[k = t]$, the second $e^{z_k} / \sum_j e^{z_j} = \hat y_k$. For the mean over $N$
-# images, with rows $y$ that are 1 at the class and else 0,
-#
-# $$
-# \frac{\partial L}{\partial z_{n,k}} = \frac{\hat y_{n,k} - y_{n,k}}{N} .
-# $$ (eq-cnn-cross-entropy-gradient)
-#
-# One thing must be done with care: $e^{1000}$ is no number for a computer. Subtract the largest score from all of them
-# first; the probabilities stay what they were.
-
-
-# %%
-def relu_backward(g, x):
-    return g * (x > 0)
-
-
-def linear_backward(G, X, W):  # [N, K], [N, D], [K, D]
-    return G @ W, G.T @ X, G.T @ np.ones(len(G))
-
-
-def cross_entropy_backward(z, target):  # [N, K], [N]
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    y = np.eye(z.shape[1])[target]
-    return (e / e.sum(axis=1, keepdims=True) - y) / len(z)
-
-
-z = np.array([[2.0, 1.0, 0.0]])
-print("scores 2, 1, 0 and class 1:", cross_entropy_backward(z, [1])[0].round(2))
-
-
-# %% tags=["hide-input"]
-def draw_error():
-    fig, ax = plt.subplots(figsize=(4.2, 2.4))
-    error = cross_entropy_backward(z, [1])[0]
-    classes, blue, orange = np.arange(3), *display.COLORS[:2]
-    ax.bar(classes - 0.2, error + np.eye(3)[1], 0.35, color=blue, label=r"$\hat y$")
-    look = {"facecolor": "none", "edgecolor": orange, "linewidth": 1.5}
-    label = r"$\partial L / \partial z = \hat y - y$"
-    ax.bar(classes + 0.2, error, 0.35, label=label, **look)
-    ax.axhline(0, color=display.INK, lw=0.8)
-    ax.set(xticks=classes, xlabel="class; 1 is the true one", ylim=(-0.9, 1.3))
-    ax.legend(ncols=2, frameon=False, loc="upper center")
-    return fig
-
-
-display.show(
-    draw_error(),
-    alt="Two bars for each of three classes. The probabilities fall from class 0 to "
-    "class "
-    "2. The gradient is as large as they are for classes 0 and 2, and negative for "
-    "class 1.",
-    caption="The gradient of the scores is the error itself: the probability, and for "
-    "the "
-    "true class what it lacks of 1.",
-)
-
-
-# %% tags=["check"]
-def cases():
-    for N, D, K in ((1, 3, 2), (4, 2, 5), (5, 6, 3)):
-        shapes = (N, D), (K, D), (K,), (N, K), (N, D)
-        X, W, b, G, g = (np.round(rng.standard_normal(shape), 1) for shape in shapes)
-        X[0, 0] = 0.0
-        inputs = [torch.tensor(array, requires_grad=True) for array in (X, W, b)]
-        z, (x, *_) = F.linear(*inputs), inputs
-        gradients = torch.autograd.grad(z, inputs, torch.tensor(G))
-        yield from zip(linear_backward(G, X, W), gradients, strict=True)
-        yield relu_backward(g, X), torch.autograd.grad(x.relu(), x, torch.tensor(g))[0]
-
-
-verify.equal("eq-cnn-linear-gradient", cases(), atol=1e-12, against="autograd")
-
-
-# %% tags=["check"]
-def cases():
-    for N, K, scale in ((1, 3, 1), (5, 4, 3), (6, 10, 1000)):
-        z, target = scale * rng.standard_normal((N, K)), rng.integers(0, K, N)
-        t = torch.tensor(z, requires_grad=True)
-        loss = F.cross_entropy(t, torch.tensor(target))
-        yield cross_entropy_backward(z, target), torch.autograd.grad(loss, t)[0]
-
-
-verify.equal("eq-cnn-cross-entropy-gradient", cases(), atol=1e-12, against="autograd")
-
-# %% [markdown]
-# With these the list is complete. Every one is in `helpers.cnn.layers`, for batches and without a loop over pixels.
-#
-# ## They learn
-#
-# Now build a network from these layers and nothing else: two convolutions, each with a ReLU and a max pooling, and a
-# linear layer to ten scores. It is to read scikit-learn's 1,797 handwritten digits, of 8 × 8 pixels: we draw some of
-# them to train on, and test on the others. (The draw is by digit, not by writer, so the same hands wrote both parts.)
-# The backward pass is the forward pass read from the bottom: each layer takes the gradient of its output and needs the
-# input that it had.
-
-
-# %%
-def forward(x, P):  # x [N, 1, 8, 8] → what each layer made
-    z1 = layers.conv2d(x, P["w1"], P["b1"], padding=2)  # [N, 8, 8, 8]
-    a1 = layers.max_pool2d(layers.relu(z1), 2)  # [N, 8, 4, 4]
-    z2 = layers.conv2d(a1, P["w2"], P["b2"], padding=1)  # [N, 16, 4, 4]
-    a2 = layers.max_pool2d(layers.relu(z2), 2)  # [N, 16, 2, 2]
-    return z1, a1, z2, a2, layers.linear(a2.reshape(len(x), -1), P["w3"], P["b3"])
-
-
-def gradients(x, target, P):
-    z1, a1, z2, a2, scores = forward(x, P)
-    d = layers.cross_entropy_backward(scores, target)  # [N, 10]
-    d, dw3, db3 = layers.linear_backward(d, a2.reshape(len(x), -1), P["w3"])
-    d = layers.max_pool2d_backward(d.reshape(a2.shape), layers.relu(z2), 2)
-    d = layers.relu_backward(d, z2)
-    d, dw2, db2 = layers.conv2d_backward(d, a1, P["w2"], padding=1)
-    d = layers.max_pool2d_backward(d, layers.relu(z1), 2)
-    d = layers.relu_backward(d, z1)
-    _, dw1, db1 = layers.conv2d_backward(d, x, P["w1"], padding=2)
-    return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2, "w3": dw3, "b3": db3}
-
-
-# %% [markdown]
-# The weights start at random, with a variance of 2 over the number of inputs of a unit, which keeps the size of what a
-# ReLU hands on {cite}`he2015delving`. Each step takes 64 digits and moves the weights against their gradient, with
-# momentum: the move is 0.9 of the last one, less 0.05 times the gradient.
-
-
-# %%
-def start(generator):
-    P = {}
-    for i, shape in enumerate(((8, 1, 5, 5), (16, 8, 3, 3), (10, 64)), start=1):
-        w = generator.standard_normal(shape, np.float32)
-        P[f"w{i}"] = w * np.float32(np.sqrt(2 / w[0].size))
-        P[f"b{i}"] = np.zeros(len(w), np.float32)
-    return P
-
-
-def train(x, target, generator, steps=300):  # yields the weights of each step
-    P = start(generator)
-    velocity = dict.fromkeys(P, np.float32(0))
-    for _ in range(steps):
-        yield P
-        batch = generator.choice(len(x), 64, replace=False)
-        dL = gradients(x[batch], target[batch], P)
-        velocity = {name: 0.9 * velocity[name] - 0.05 * dL[name] for name in P}
-        P = {name: P[name] + velocity[name] for name in P}
-    yield P
-
-
-def accuracy(scores, target):
-    return np.mean(scores.argmax(axis=1) == target)
-
-
-digits = load_digits()
-target, pixels = digits.target, (digits.images[:, None] / 16).astype(np.float32)
-generator = np.random.default_rng(seed)
-seen, unseen = np.split(generator.permutation(len(pixels)), [1297])
-run = list(train(pixels[seen], target[seen], generator))
-
-# %% tags=["hide-input", "nbval-ignore-output"]
-STEPS = [0, 10, 30, 100, 300]
-curve = [accuracy(forward(pixels[unseen], P)[-1], target[unseen]) for P in run[::10]]
-
-
-def draw_filters(step):
-    figures, (left, right) = display.panels((4.1, 2.5), (2.7, 2.5))
-    for number, filter in enumerate(run[step]["w1"][:, 0]):
-        at = 6 * (number // 4), 6 * (number % 4)
-        drawing.squares(left, filter, largest, f"filters after {step} steps", at)
-    right.plot(range(0, 301, 10), curve, marker="", color=display.COLORS[0])
-    right.plot([step], [curve[step // 10]], "o", ms=7, color=display.COLORS[1])
-    right.set(xlabel="step", ylabel="right, of the test digits", ylim=(0, 1.03))
-    return figures
-
-
-largest = max(abs(P["w1"]).max() for P in run)
-display.slider(
-    draw_filters,
-    STEPS,
-    label="steps",
-    alt=lambda step: (
-        f"The eight filters of the first layer, five by five weights each, after {step} "
-        f"steps; the network reads {curve[step // 10]:.0%} of the test digits right."
-    ),
-    caption="The filters of the first layer as they form. At the start they are noise; "
-    "some end as edges, positive on one side and negative on the other. (Filled "
-    "squares are "
-    "positive, hollow ones negative. The curve is that of this one run.)",
-    start=300,
-)
-
-# %% [markdown]
-# A number by itself says little. So here are two controls, each learning from only 300 digits, drawn anew for every
-# seed. The first is a linear layer by itself with the same loss, trained to its minimum: how much is there to gain? The
-# second is the same network on digits whose 64 pixels have been *shuffled*, in the same way in all of them. A dense
-# layer would not notice. A convolution then looks at pixels that were no neighbours.
-
-
-# %%
-def test_accuracies(seed):
-    generator = np.random.default_rng(seed)
-    seen, unseen = np.split(generator.permutation(len(pixels)), [300])
-    flat = pixels.reshape(-1, 64)
-    shuffled = flat[:, generator.permutation(64)].reshape(pixels.shape)
-    for name, x in (("convolutions", pixels), ("the same, pixels shuffled", shuffled)):
-        *_, P = train(x[seen], target[seen], generator, steps=200)
-        yield name, accuracy(forward(x[unseen], P)[-1], target[unseen])
-    linear = LogisticRegression(C=np.inf, max_iter=1000).fit(flat[seen], target[seen])
-    yield "linear layer alone", linear.score(flat[unseen], target[unseen])
-
-
-# %% tags=["hide-input", "nbval-ignore-output"]
-scores = [
-    dict(test_accuracies(seed + i)) for i in range(5 if profile == "smoke" else 20)
-]
-values = {name: [score[name] for score in scores] for name in scores[0]}
-display.table(
-    {
-        "network": name,
-        "read right": f"{np.mean(each):.1%}",
-        "lowest": f"{min(each):.1%}",
-        "highest": f"{max(each):.1%}",
-    }
-    for name, each in values.items()
-)
-first = sum(max(score, key=score.get) == "convolutions" for score in scores)
-display.glue("cnn-digits-seeds", f"{len(scores)}")
-display.glue("cnn-digits-first", f"{first}")
-
-# %% [markdown]
-# These are the parts of the other 1,497 digits that were read right, over {glue:text}`cnn-digits-seeds` seeds; the
-# convolutions on digits as they are came first with {glue:text}`cnn-digits-first` of them. The shuffled digits hold the
-# same information, and the network has as many weights. What it has lost is what the layer takes for granted: that
-# neighbours belong together, and that what is worth seeing in one place is worth seeing in another.
-
-# %% [markdown]
 # ## What was shown
 #
 # - A convolutional layer lays a few weights on every window of an image, {eq}`def-cnn-convolution`. It is a
@@ -1126,39 +791,37 @@ display.glue("cnn-digits-first", f"{first}")
 #   gets the full correlation of the upstream gradient, spread out by the stride, with the turned kernel, less the rim
 #   that padding had added, {eq}`eq-cnn-input-gradient-stride`.
 # - Both passes are products with one matrix of windows, {eq}`eq-cnn-product`, and that makes them fast.
-# - Max pooling hands its gradient to the winner, {eq}`eq-cnn-pool-gradient`, and of equal pixels to the first. Softmax
-#   and cross-entropy hand back their error, {eq}`eq-cnn-cross-entropy-gradient`.
-# - A network of these layers learned to read digits. The table above says what it was worth that neighbours are
-#   neighbours: the same network on shuffled pixels is held against it.
+#
+# So far the upstream gradient came from nowhere, and no weight has moved. {doc}`learning` adds the layers between the
+# last image and a loss, and lets filters like these form by themselves.
 
 # %% [markdown]
 # ## Exercises
 
 # %% [markdown]
-# :::{exercise} Two layers without a ReLU
-# :label: ex-cnn-composed
-# Two convolutions follow one another, of one channel, stride 1, no padding, no bias, with kernels of $k \times k$ and
-# $l \times l$ and nothing between. Which single kernel does the same? Write `composed(first, second)`. Is it a
-# cross-correlation of the two, or a convolution proper?
+# :::{exercise} The matrix of a layer
+# :label: ex-cnn-layer-matrix
+# A layer without bias is linear in its image, so it is a matrix, too. For one channel and one filter `w` of $k \times
+# l$, write `layer_matrix(w, shape, s, p)`: with the pixels of an image of that shape in one column, row by row, and the
+# places of the output in another, it is the $M$ with $z = M x$. How many different numbers can stand in it, and what
+# does $M^\top$ do? (Not $\mathcal{X}$ above, which holds the pixels, nor $\mathcal{W}$, which holds each weight once.)
 # :::
 
 # %% [markdown] tags=["solution"]
-# :::{solution-start} ex-cnn-composed
+# :::{solution-start} ex-cnn-layer-matrix
 # :class: dropdown
 # :::
-# The output is $\sum_{i'} w'_{i'} \sum_i w_i\, x_{u+i'+i}$ along each axis. The pixel at distance $a$ gets the weight
-# $\sum_{i + i' = a} w_i\, w'_{i'}$, with $a$ from 0 to $k + l - 2$. Indices that *add* up to a number make a
-# convolution proper, although both layers are cross-correlations. Two layers of 3 × 3 see as far as one of 5 × 5 with
-# 18 weights in place of 25, but as long as nothing stands between them, they can do no more than it.
+# A column of $M$ is what the layer makes of an image that is 1 at one pixel and else 0. Apart from 0 it holds no more
+# than the $k \cdot l$ weights, however large the image is; a dense layer between the same sizes could have another
+# number at each place. By the chain rule the gradient of the image is $M^\top g$, so $M^\top$ does all that
+# {eq}`eq-cnn-input-gradient-stride` says, and the name *transposed convolution* is meant literally.
 
 
 # %% tags=["solution"]
-def composed(first, second):
-    k, l = len(first), len(second)
-    kernel = np.zeros((k + l - 1, k + l - 1))
-    for i, j in np.ndindex(second.shape):
-        kernel[i : i + k, j : j + k] += second[i, j] * first
-    return kernel
+def layer_matrix(w, shape, s, p):
+    pixels = np.eye(np.prod(shape)).reshape(-1, 1, *shape)  # an image for each pixel
+    made = [convolve(x, w[None, None], [0], s, p).ravel() for x in pixels]
+    return np.stack(made, axis=1)  # [H' W', H W]
 
 
 # %% [markdown] tags=["solution"]
@@ -1166,46 +829,39 @@ def composed(first, second):
 # :::
 
 # %%
-exercises.check("cnn/layers/composed", composed)
+exercises.check("cnn/layers/layer_matrix", layer_matrix)
 
 # %% [markdown]
-# :::{exercise} Who won?
-# :label: ex-cnn-pooling
-# Write the backward pass of max pooling for a batch, `max_pooling_backward(g, x, k, s)`, with the loop over the $k^2$
-# places of a window alone. Windows may overlap, and of equal pixels the first one wins. The other layers of a
-# convolutional network are in the chapter; which of their backward passes need the input of the forward pass, and which
-# its shape at most?
+# :::{exercise} A brighter image
+# :label: ex-cnn-brighter
+# Add the same number $a$ to all pixels of the image at the top. What happens to the nine outputs? Which kernels behave
+# like that, and what do the others do? And what is different with $p = 1$?
 # :::
 
 # %% [markdown] tags=["solution"]
-# :::{solution-start} ex-cnn-pooling
+# :::{solution-start} ex-cnn-brighter
 # :class: dropdown
 # :::
-# Lay the pixels at place $(i, j)$ of all windows on a pile, row by row. `argmax` along the pile is the winner, and
-# where several are largest it takes the first. Max pooling and ReLU need their input, to know who won and what was
-# positive; convolution and linear layer need it for the gradient of their weights; the loss needs the scores. Zero
-# padding and average pooling need no more than a shape.
+# Nothing happens to them. Every output changes by $a \sum_{i,j} w_{i,j}$, and the nine weights sum to 0: $-1 - 2 - 1 +
+# 1 + 2 + 1$. Any kernel with that sum looks at differences alone; for the others, the whole output gets brighter or
+# darker by the same number, which is what a change of the bias would do as well. With padding the rim stays 0 and does
+# not get brighter along with the image. A window that reaches over the rim changes by $a$ times the sum of those
+# weights only that lie on the image, and with this kernel that is an edge along the left and the right side which is
+# not in the picture.
 
 
 # %% tags=["solution"]
-def max_pooling_backward(g, x, k, s):
-    rows, columns = (s * (m - 1) + 1 for m in g.shape[2:])
-    places = [
-        np.s_[:, :, i : i + rows : s, j : j + columns : s] for i, j in np.ndindex(k, k)
-    ]
-    winner = np.argmax([x[place] for place in places], axis=0)  # [N, C, H', W']
-    dL_dx = np.zeros(x.shape)
-    for number, place in enumerate(places):
-        dL_dx[place] += g * (winner == number)
-    return dL_dx
+brighter = image + 5
+for p in (0, 1):
+    z, z_brighter = (
+        convolve(x[None], kernel[None, None], [0], p=p) for x in (image, brighter)
+    )
+    print(f"with p = {p} it changes by\n{(z_brighter - z)[0].astype(int)}")
 
 
 # %% [markdown] tags=["solution"]
 # :::{solution-end}
 # :::
-
-# %%
-exercises.check("cnn/layers/max_pooling_backward", max_pooling_backward)
 
 # %% [markdown]
 # ## Further reading

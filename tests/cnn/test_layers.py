@@ -274,46 +274,17 @@ def test_the_backward_pass_of_readers_is_that_of_torch():
     )
 
 
-def test_two_kernels_make_a_convolution():
-    def both(first, second, turn):
-        pad = len(second) - 1
-        image = torch.from_numpy(np.pad(first, pad))[None, None]
-        weights = torch.from_numpy(second[::-1, ::-1].copy() if turn else second)[None, None]
-        return F.conv2d(image, weights)[0, 0]
+def matrix_of_torch(w, shape, s, p, turn=False):
+    pixels = torch.eye(shape[0] * shape[1], dtype=torch.float64).reshape(-1, 1, *shape)
+    w = torch.from_numpy(w)[None, None]
+    return F.conv2d(pixels, w.flip(2, 3) if turn else w, stride=s, padding=p).flatten(1).T
 
+
+def test_the_matrix_of_a_layer_has_a_column_for_each_pixel():
     tried(
-        "cnn/layers/composed",
-        lambda first, second: both(first, second, turn=True),
-        (lambda first, second: both(first, second, turn=False), "over all i + i' = a"),
-        (lambda first, second: np.kron(first, second), "over all i + i' = a"),
-    )
-
-
-def test_the_first_winner_takes_all():
-    def pooled(g, x, k, s, share):
-        dx = np.zeros(x.shape)
-        for n, c, u, v in np.ndindex(g.shape):
-            window = np.s_[n, c, s * u : s * u + k, s * v : s * v + k]
-            dx[window] += g[n, c, u, v] * share(x[window])
-        return dx
-
-    def one(x, last=False):
-        order = x.ravel()[::-1] if last else x.ravel()
-        hot = np.arange(x.size) == order.argmax()
-        return (hot[::-1] if last else hot).reshape(x.shape)
-
-    def without_overlap(g, x, k, s):
-        dx = np.zeros(x.shape)
-        for n, c, u, v in np.ndindex(g.shape):
-            window = x[n, c, s * u : s * u + k, s * v : s * v + k]
-            i, j = divmod(int(window.argmax()), k)
-            dx[n, c, s * u + i, s * v + j] = g[n, c, u, v]
-        return dx
-
-    tried(
-        "cnn/layers/max_pooling_backward",
-        lambda *case: pooled(*case, share=one),
-        (lambda *case: pooled(*case, share=lambda x: x == x.max()), "the first of them where several are equal"),
-        (lambda *case: pooled(*case, share=lambda x: one(x, last=True)), "the first of them where several are equal"),
-        (without_overlap, "the sum where it wins several windows"),
+        "cnn/layers/layer_matrix",
+        matrix_of_torch,
+        (lambda *case: matrix_of_torch(*case).T, "a column for each pixel"),
+        (lambda *case: matrix_of_torch(*case, turn=True), "the kernel is not turned"),
+        (lambda w, shape, s, p: matrix_of_torch(w, shape, s, 0), "A row for each place of the output"),
     )

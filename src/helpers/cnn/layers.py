@@ -3,9 +3,9 @@
 Images are [N, C, H, W]. Kernel, stride and padding are a whole number for both axes or a pair (rows, columns). As in
 all libraries of the field a "convolution" is a cross-correlation, and windows that the image does not fill are left
 out. A backward function takes ``dout``, the gradient of a loss by the layer's output, and returns those by its inputs.
-Results have the dtype of what they are made from, where that is one. Derived in ``book/cnn/layers``; the matrix of
-windows is that of Chellapilla, Puri and Simard, *High Performance Convolutional Neural Networks for Document
-Processing* (2006).
+Results have the dtype of what they are made from, where that is one. Derived in ``book/cnn/layers`` and, from pooling
+on, in ``book/cnn/learning``; the matrix of windows is that of Chellapilla, Puri and Simard, *High Performance
+Convolutional Neural Networks for Document Processing* (2006).
 """
 
 from functools import reduce

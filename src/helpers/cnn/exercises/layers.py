@@ -63,27 +63,17 @@ def convolution_backward(candidate):
         expect(candidate, (g, x, w, s, p), tuple(desired), atol=1e-10, says=hint)
 
 
-def composed(candidate):
-    """The kernel that does what two do one after the other, read off from what these make of a single bright pixel."""
+def layer_matrix(candidate):
+    """The matrix of a layer of one channel and one filter, as autograd says how it moves with each pixel."""
     generator = np.random.default_rng(0)
-    for k, l in ((1, 2), (2, 2), (3, 3), (4, 2)):
-        first, second = generator.standard_normal((k, k)), generator.standard_normal((l, l))
-        side = k + l - 1
-        pixels = torch.eye(side**2, dtype=torch.float64).reshape(-1, 1, side, side)
-        both = F.conv2d(F.conv2d(pixels, torch.from_numpy(first)[None, None]), torch.from_numpy(second)[None, None])
-        hint = "Pixel (a, b) of a window reaches the output with the sum of first[i, j] second[i', j'] over all"
-        hint += " i + i' = a and j + j' = b."
-        expect(candidate, (first, second), both.reshape(side, side), atol=1e-12, says=hint)
+    for (k, l), shape, s, p in (((2, 2), (3, 3), 1, 0), ((3, 2), (4, 5), 1, 1), ((2, 3), (5, 6), 2, 2)):
+        w = generator.standard_normal((k, l))
 
+        def layer(x, w=w, s=s, p=p):
+            return F.conv2d(x[None, None], torch.from_numpy(w)[None, None], stride=s, padding=p)[0, 0]
 
-def max_pooling_backward(candidate):
-    """The gradient of max pooling, windows that overlap and pixels that tie among them, against autograd."""
-    generator = np.random.default_rng(0)
-    for shape, k, s in (((1, 1, 4, 4), 2, 2), ((2, 3, 7, 6), 3, 2), ((2, 2, 5, 6), 2, 1), ((1, 2, 8, 9), 2, 3)):
-        for x in (generator.standard_normal(shape), generator.integers(0, 3, shape) * 1.0):
-            t = torch.from_numpy(x).requires_grad_()
-            z = F.max_pool2d(t, k, s)
-            g = generator.standard_normal(z.shape)
-            hint = "The largest pixel of each window gets all of its g, the first of them where several are equal,"
-            hint += " and the sum where it wins several windows."
-            expect(candidate, (g, x, k, s), torch.autograd.grad(z, t, torch.from_numpy(g))[0], atol=1e-12, says=hint)
+        by_place = torch.autograd.functional.jacobian(layer, torch.zeros(shape, dtype=torch.float64))
+        desired = by_place.reshape(-1, shape[0] * shape[1])
+        hint = "A row for each place of the output, a column for each pixel, both row by row: column n is what the"
+        hint += " layer makes of an image that is 1 at pixel n; the kernel is not turned."
+        expect(candidate, (w, shape, s, p), desired, atol=1e-12, says=hint)
