@@ -9,6 +9,7 @@ import torchvision.transforms.functional as tv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.stats import norm
 from skimage.filters import gaussian
 
 from helpers import data
@@ -202,32 +203,17 @@ def test_bad_input_is_told(arguments, said):
 # --- the oracles of the exercises ---
 
 
-def test_a_peak_ratio_is_of_numbers_that_do_not_wrap_around():
-    def of(x, y, peak=255, factor=20):
-        with np.errstate(divide="ignore"):
-            return factor * np.log10(peak / np.sqrt(np.mean((x.astype(float) - y) ** 2)))
+def test_noise_reaches_both_ends_after_rounding():
+    def of(x, q, half=0.5):
+        # The other way round: what is left is the part strictly between.
+        return 1 - (norm.cdf((255 - half - x) / (255 * q)) - norm.cdf((half - x) / (255 * q)))
 
     tried(
-        "cnn/corruptions/peak_ratio",
+        "cnn/corruptions/at_the_ends",
         of,
-        (lambda x, y: 10 * np.log10(255**2 / np.mean((x - y) ** 2)), "wraps around"),
-        (lambda x, y: of(x, y, factor=10), "The factor is 20"),
-        (lambda x, y: of(x, y, peak=max(x.max(), y.max())), "The peak is 255"),
-    )
-
-
-def test_noise_behind_the_normalisation_is_divided_and_cut_there():
-    def right(z, mean, std, q, draw):
-        mean, std = mean[:, None, None], std[:, None, None]
-        return (np.clip(mean + std * z + q * draw, 0, 1) - mean) / std
-
-    tried(
-        "cnn/corruptions/noisy_input",
-        right,
-        (lambda z, mean, std, q, draw: z + q * draw, "noise of another size"),
-        (lambda z, mean, std, q, draw: z + q * draw / std.mean(), "from channel to channel"),
-        (lambda z, mean, std, q, draw: z + q / std[:, None, None] * draw, "Where are black and white"),
-        (lambda z, mean, std, q, draw: np.clip(z + q / std[:, None, None] * draw, -1, 1), "noise of another size"),
+        (lambda x, q: of(x, q, half=0), "Rounding comes last"),
+        (lambda x, q: norm.cdf((0.5 - x) / (255 * q)), "Both ends count"),
+        (lambda x, q: of(x, q / 255), "255 q grey levels"),
     )
 
 
@@ -243,4 +229,23 @@ def test_a_narrow_kernel_is_narrower_than_it_says():
         (lambda ell: ell, "at whole numbers only"),
         (lambda ell: of(ell, radius=5), "far beyond five pixels"),
         (lambda ell: of(ell) ** 2, "the square root"),
+    )
+
+
+def test_a_blur_is_taken_back_by_its_own_weights():
+    def of(y, ell, place=0):
+        j = np.arange(-5, 6)
+        theta = np.exp(-((j / ell) ** 2) / 2) / np.exp(-((j / ell) ** 2) / 2).sum()
+        ring = np.zeros(len(y))
+        ring[(j + place) % len(y)] = theta
+        return np.linalg.solve(np.array([np.roll(ring, u) for u in range(len(y))]).T, y)
+
+    def by_the_line(y, ell):
+        return np.fft.ifft(np.fft.fft(y) * np.exp((ell * 2 * np.pi * np.fft.fftfreq(len(y))) ** 2 / 2)).real
+
+    tried(
+        "cnn/corruptions/unblur",
+        of,
+        (by_the_line, "not of a Gaussian on a line"),
+        (lambda y, ell: of(y, ell, place=5), "weight 0 belongs at"),
     )

@@ -1,49 +1,21 @@
-"""Oracles of the exercises on corrupted images."""
+"""Oracles of the exercises on noise and blur."""
 
 import numpy as np
-from skimage.metrics import peak_signal_noise_ratio
+from scipy.ndimage import convolve1d
+from scipy.stats import norm
 
 from helpers.exercises import expect
 
 
-def peak_ratio(candidate):
-    """The PSNR of images of type uint8, against scikit-image."""
-    factor = "The factor is 20 for the root of the mean square, 10 for the mean square."
-    dim = np.full((3, 2, 2), 7, np.uint8)
-    hint = f"The peak is 255, whatever the brightest pixel of the two images is. {factor}"
-    expect(candidate, (dim, dim + 2), peak_signal_noise_ratio(dim, dim + 2, data_range=255), rtol=1e-6, says=hint)
-    random = np.random.RandomState(0)
-    for shape in ((3, 4, 5), (2, 3, 8, 8)):
-        x = random.randint(0, 256, shape).astype(np.uint8)
-        near = np.uint8(np.clip(x + random.normal(0, 9, shape), 0, 255))
-        far = random.randint(0, 256, shape).astype(np.uint8)
-        for y in (near, far):
-            desired = peak_signal_noise_ratio(x, y, data_range=255)
-            hint = f"In uint8 a difference wraps around, and so does a square: convert first. {factor}"
-            expect(candidate, (x, y), desired, rtol=1e-6, says=hint)
-    expect(candidate, (dim, dim), np.inf, says="The same image twice: the error is 0, and the ratio infinite.")
-
-
-def noisy_input(candidate):
-    """Noise on the pixels, seen through the normalisation: back to the pixels, add, cut, and normalise."""
-    random = np.random.RandomState(0)
-    mean, std = np.array([0.5, 0.4, 0.3]), np.array([0.2, 0.25, 0.3])
-    for q in (0.04, 0.25):
-        x, draw = random.uniform(0.3, 0.6, (2, 3, 4, 5)), 0.5 * random.uniform(-1, 1, (2, 3, 4, 5))
-        hint = "Nothing is cut here. Noise of q on the pixels is noise of another size on what the network takes,"
-        hint += " and differs from channel to channel."
-        expect(candidate, (*_seen(x, mean, std, q, draw),), _after(x, mean, std, q, draw), atol=1e-9, says=hint)
-        x, draw = random.uniform(0, 1, (2, 3, 4, 5)), random.standard_normal((2, 3, 4, 5))
-        hint = "Where pixels leave [0, 1] they are cut. Where are black and white after the normalisation?"
-        expect(candidate, (*_seen(x, mean, std, q, draw),), _after(x, mean, std, q, draw), atol=1e-9, says=hint)
-
-
-def _seen(x, mean, std, q, draw):
-    return np.moveaxis((np.moveaxis(x, 1, -1) - mean) / std, -1, 1), mean, std, q, draw
-
-
-def _after(x, mean, std, q, draw):
-    return _seen(np.clip(x + q * draw, 0, 1), mean, std, q, draw)[0]
+def at_the_ends(candidate):
+    """How often noise makes a pixel black or white, counted over 100,000 draws that are spread evenly."""
+    draws = norm.ppf((np.arange(100_000) + 0.5) / 100_000)
+    hint = "Both ends count, and the noise is of 255 q grey levels. Rounding comes last: what is below half a level is"
+    hint += " black, and from 254.5 on white."
+    for x in (0, 3, 128, 250, 255):
+        for q in (0.04, 0.25, 1.0):
+            y = np.round(np.clip(x + 255 * q * draws, 0, 255))
+            expect(candidate, (x, q), np.isin(y, (0, 255)).mean(), atol=3e-5, says=hint)
 
 
 def real_width(candidate):
@@ -59,3 +31,16 @@ def _bend(ell):
     turns = 2 * np.pi * np.arange(-60, 61)
     terms = np.exp(-((ell * turns) ** 2) / 2)
     return np.sqrt((terms * (ell**2 - ell**4 * turns**2)).sum() / terms.sum())
+
+
+def unblur(candidate):
+    """Rows that scipy blurred on a ring: the candidate gives back what they were."""
+    random = np.random.RandomState(0)
+    weights = {ell: np.exp(-((np.arange(-5, 6) / ell) ** 2) / 2) for ell in (0.4, 0.6, 0.8, 1.1)}
+    hint = "Divide each wave by its λ, that of the 11 weights and not of a Gaussian on a line. And weight 0 belongs at"
+    hint += " place 0 of the ring, or the row comes back moved."
+    for n in (11, 12, 32):
+        for ell, theta in weights.items():
+            x = random.uniform(0, 255, n)
+            y = convolve1d(x, theta / theta.sum(), mode="wrap")
+            expect(candidate, (y, ell), x, atol=1e-6, says=hint)
