@@ -516,13 +516,13 @@ def draw_transfer():
 
 display.show(
     draw_transfer(),
-    alt="What is left of a wave against its frequency, for three widths. For 1.5 pixels "
-    "the curve falls to zero at 0.35 waves per pixel, and the dotted formula is the "
-    "same. "
-    "For 0.8 it ends at 0.09, dotted at 0.04; for 0.4 at 0.84, dotted at 0.45.",
+    alt="What is left of a wave against its frequency, for three widths. For 1.5 "
+    "pixels the curve falls to zero at 0.35 waves per pixel, and the dotted formula is "
+    "the same. For 0.8 it ends at 0.09, dotted at 0.04; for 0.4 at 0.84, dotted at "
+    "0.45.",
     caption="Points: the DFT of the 11 weights. Solid: the sum over m. Dotted: the "
-    "formula "
-    "for a line, without the neighbours' waves. A narrow kernel damps far less.",
+    "formula for a line, without the neighbours' waves. A narrow kernel damps far "
+    "less.",
 )
 
 

@@ -97,7 +97,7 @@ for corruption, word in WORDS.items():
 # {glue:text}`cnn-rob-noise-5` under noise; blind guessing gives 10 %. Two shapes are seen: noise costs something from
 # the first step on, while the mildest blur ({glue:text}`cnn-rob-blur-1`) costs next to nothing. The severities are
 # those of the table `course`, which the assignment of 2021 uses: noise with a standard deviation from 0.04 to 0.25, and
-# so on. They are not a common scale: severity 3 of noise and severity 3 of JPEG are two choices somebody made.
+# so on. They are not a common scale ({doc}`severity`): 3 of noise and 3 of JPEG are two choices somebody made.
 #
 # All numbers on CIFAR-10 below come from committed records of full runs (`book/experiments/cifar10`). The five
 # architectures have torchvision's stem for images of 224 pixels, and 20 epochs on 45,000 images with flips and crops,

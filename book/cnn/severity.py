@@ -278,11 +278,10 @@ def draw_waves():
 display.show(
     draw_waves(),
     alt="Four of the eight waves over eight pixels: constant; half a period of a "
-    "cosine; a "
-    "whole period; and one that changes its sign from each pixel to the next.",
+    "cosine; a whole period; and one that changes its sign from each pixel to the "
+    "next.",
     caption="Four columns of Ψ. All of them arrive level at both borders: mirrored "
-    "there, "
-    "they go on as the same wave.",
+    "there, they go on as the same wave.",
 )
 
 
@@ -405,8 +404,7 @@ show_severities(
     "An astronaut",
     astronaut,
     "JPEG drops what is weak, so the power hardly falls, and mostly that of fast "
-    "waves. The "
-    "eye sees more: the borders of the blocks.",
+    "waves. The eye sees more: the borders of the blocks.",
     start=5,
 )
 
@@ -489,11 +487,9 @@ display.glue("cnn-sev-noise-5-cifar10c", median_of("gaussian_noise", 5, "cifar10
 display.show(
     draw_distances(),
     alt="Root mean squared error in grey levels against severity, for both tables: "
-    "noise, "
-    "blur, contrast and JPEG, medians with bars from the tenth to the ninetieth "
+    "noise, blur, contrast and JPEG, medians with bars from the tenth to the ninetieth "
     "percentile. The lines lie far apart; the bars of noise are short, those of the "
-    "others "
-    "long.",
+    "others long.",
     caption="Medians over images; bars from the tenth to the ninetieth percentile. Noise "
     "is nearly as large on every image, the others depend on it.",
 )
