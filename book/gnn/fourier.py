@@ -73,8 +73,8 @@ display.slider(
     range(9),
     label="waves around the ring, k",
     alt=describe_wave,
-    caption="Whatever wave goes in, a wave of the same length comes out. It is only "
-    "higher or lower, and moved.",
+    caption="Whatever wave goes in, a wave of the same length comes out. It is higher "
+    "or lower, and may have moved.",
     start=2,
 )
 
@@ -110,10 +110,10 @@ print(f"length {np.abs(factor):.2f}, angle {np.degrees(np.angle(factor)):.0f}°"
 # One number says all. Its length is how many times as high the wave becomes. Its angle is how far it moves to the left:
 # from node to node this wave turns by 90°, so 56° are 0.63 of the way to the next node.
 #
-# Is there such a number for each wave, on any ring and for any kernel? And for what else? From {doc}`circulant` you
-# bring the matrix $C(\theta)$ with the kernel $\theta$ as its first row, the shift $S$ with $(Sx)_i = x_{i+1}$, and one
-# fact: a layer is a polynomial in the shift, {eq}`eq-gnn-shift-polynomial`. So begin with the shift. As there, nodes
-# are counted from 0 and indices are taken modulo $n$.
+# Is there such a number for each wave, on any ring and for any kernel? From {doc}`circulant` you bring the matrix
+# $C(\theta)$ with the kernel $\theta$ as its first row, the shift $S$ with $(Sx)_i = x_{i+1}$, and one fact: a layer is
+# a polynomial in the shift, {eq}`eq-gnn-shift-polynomial`. So begin with the shift. As there, nodes are counted from 0
+# and indices are taken modulo $n$.
 
 # %% [markdown]
 # ## The signals that a shift only multiplies
@@ -294,6 +294,9 @@ display.slider(
 # C(\theta)\, \Phi_{:,k} = \lambda_k\, \Phi_{:,k} ,
 # \qquad \lambda_k = \sum_{j=0}^{n-1} \theta_j\, \omega^{jk} .
 # $$ (eq-gnn-eigenvalues)
+#
+# On the ring of four, $\theta = (1, 1, 0, -\frac12)$ and $\omega = \mathrm{i}$ give
+# $\lambda_1 = 1 + \mathrm{i} - \frac12 \mathrm{i}^3 = 1 + \frac32 \mathrm{i}$, the number that you found by hand.
 #
 # The kernel enters only the eigenvalues. *The eigenvectors are the columns of $\Phi$, for every circulant matrix.*
 # Write the $n$ equations side by side, $C(\theta)\, \Phi = \Phi\, \mathrm{diag}(\lambda)$, and multiply by
@@ -523,7 +526,7 @@ def draw_three_steps(n=32):
     kept = np.abs(lambda_ * x_hat)[half]
     spectrum.vlines(half, 0, kept, color=display.COLORS[0], lw=2)
     spectrum.plot(half, kept, ls="", label=r"$|\lambda_k \hat x_k|$", **after)
-    spectrum.set(xlabel="frequency $k$", ylim=(-0.15, 4.9), xticks=range(0, 17, 4))
+    spectrum.set(xlabel="frequency $k$", ylim=(-0.15, 3.2), xticks=range(0, 17, 4))
     spectrum.legend(loc="upper right", frameon=False)
     signal.plot(node, x, ls=":", lw=0.8, label="$x$", **before)
     signal.plot(node, y, ls="-", label=r"$C(\theta)\,x$", **after)
@@ -535,11 +538,11 @@ def draw_three_steps(n=32):
 display.show(
     draw_three_steps(),
     alt="Left, how much of each frequency is in a signal, before and after it is "
-    "multiplied by the eigenvalues of an average of five: frequency 2 stays almost "
-    "whole, those from 5 on are small. Right, the signal, a rough wave, and what the "
+    "multiplied by the eigenvalues of an average of five: frequency 2 keeps most of its "
+    "height, those from 5 on are small. Right, the signal, a rough wave, and what the "
     "layer gives, the same wave with less roughness.",
     caption="An average of five nodes, in the three steps: transform, multiply each "
-    "frequency by a number, transform back. The slow wave stays, the rest mostly goes.",
+    "frequency by a number, transform back. Slow waves stay, the rest mostly goes.",
 )
 
 
