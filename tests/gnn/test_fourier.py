@@ -58,7 +58,7 @@ def test_a_notch_takes_one_wave_away_and_leaves_constants():
         (lambda n, k: (1, -2 * np.cos(2 * np.pi * k / n), 1), "the weights add up to 1"),
         (lambda n, k: notch(n, k, turn=np.pi), "they add up to 0"),
         (lambda n, k: (1 / 3, 1 / 3, 1 / 3), "they add up to 0"),
-        (lambda n, k: notch(n, k)[1], "must return 3 values"),
+        (lambda n, k: notch(n, k)[1], "must have shape (3,)"),
     )
 
 

@@ -78,7 +78,7 @@ def notch(candidate):
         outputs = np.stack([np.roll(mode, 1), mode, np.roll(mode, -1)], axis=1)  # [n, 3], one column for each tap
         equations = np.concatenate([[[1, 1, 1], [1, 0, -1]], outputs.real, outputs.imag])
         taps, *_ = np.linalg.lstsq(equations, np.eye(len(equations))[0])
-        expect(candidate, (n, k), tuple(taps), atol=1e-9, says=hint)
+        expect(candidate, (n, k), taps, atol=1e-9, says=hint)
 
 
 def stretch(candidate):
