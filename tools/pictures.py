@@ -15,7 +15,7 @@ from helpers import files
 
 PREVIEW = files.PROJECT / "book" / "_static" / "preview.png"
 README = files.PROJECT / "docs" / "page.png"
-CHAPTER, CLAIM = "gnn/circulant", "equation-eq-gnn-orthonormal"
+CHAPTER, CLAIM = "gnn/fourier", "equation-eq-gnn-orthonormal"
 LARGEST = 100_000  # bytes: what shows a link does not wait for more
 # What frames a page has no place in its preview.
 BARE = """

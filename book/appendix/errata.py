@@ -16,6 +16,8 @@
 # {doc}`/rnn/lstm`, {doc}`/rnn/palindromes`, {doc}`/rnn/text_generation`,
 # {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance`, {doc}`/gnn/molecules` and
 # {doc}`/gnn/molecule_networks`.
+# {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/fourier`, {doc}`/gnn/equivariance` and
+# {doc}`/gnn/molecules`.
 
 # %% tags=["parameters"]
 profile = "smoke"

@@ -260,7 +260,7 @@ verify.equal(
 # %% [markdown]
 # ### What noise adds to the spectrum
 #
-# Now look at the whole image. Its waves are the Fourier modes of {doc}`/gnn/modes`, one factor down and one across:
+# Now look at the whole image. Its waves are the Fourier modes of {doc}`/gnn/fourier`, one factor down and one across:
 # $\hat x = \Phi^* x$ says how much of each wave is in it. What is in the noise? Each coefficient is
 # $\hat \varepsilon_k = \sum_u \overline{\Phi_{uk}}\, \varepsilon_u$. The draws are independent, so in the mean of its
 # square all products of two different ones vanish, and $\sum_u |\Phi_{uk}|^2$ is left, the squared length of a column
@@ -452,7 +452,7 @@ verify.equal(
 # ### Between the pixels
 #
 # Pixels are not a line of all points $t$: the kernel is a few samples of the Gaussian. On a ring of $n$ pixels it is a
-# circulant, and {doc}`/gnn/circulant` says what it does: it multiplies wave $k$, with the angle $\alpha = 2 \pi k / n$
+# circulant, and {doc}`/gnn/fourier` says what it does: it multiplies wave $k$, with the angle $\alpha = 2 \pi k / n$
 # from pixel to pixel, by $\lambda_k = \sum_j \theta_j\, e^{\mathrm{i} j \alpha}$. Is that
 # {eq}`eq-cnn-gaussian-wave`?
 #

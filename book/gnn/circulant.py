@@ -10,7 +10,7 @@
 # # Where graphs meet convolutions
 #
 # A convolution uses the same weights at every place; a graph layer uses the same weights at every node. On which
-# graph are they the same layer, and what does either of them have to do with sines and cosines?
+# graph are they the same layer, and what is the simplest thing that such a layer can do?
 #
 # The graph is a ring. Each node hears itself and its two neighbours, with one weight per direction: the
 # same three weights go around.
@@ -20,8 +20,8 @@ profile = "smoke"
 seed = 0
 
 # %% tags=["set-up"]
-import helpers.gnn.circulant as fast
 from helpers import display, exercises, parameters, verify
+from helpers.gnn import circulant as fast
 from helpers.gnn import drawing
 
 import matplotlib.pyplot as plt
@@ -103,8 +103,8 @@ print([round(x[i] + x[(i + 1) % 6] - x[i - 1] / 2, 2) for i in range(6)])
 # %% [markdown]
 # Nothing special happens at the seam: a ring has no border. From here on nodes are counted from 0 and indices are taken
 # modulo $n$, so that $x_n$ is $x_0$ and $x_{-1}$ is $x_{n-1}$. This chapter takes the layer apart: its matrix, the
-# shift that it is made of, and the waves that it can only make higher, lower or later. What it shares and why is the
-# question of {doc}`equivariance`, what becomes of the waves on other graphs that of {doc}`modes`.
+# operation on signals that it is, and the shift that it is made of. What it does to waves is told in {doc}`fourier`;
+# why it has so few weights is the question of {doc}`equivariance`.
 
 # %% [markdown]
 # ## A ring of nodes
@@ -546,7 +546,7 @@ verify.equal(
 
 # %% [markdown]
 # A network that learns $\theta$ does not care which of the two it is given, since it can learn the turned kernel as
-# well. A theorem does: a conjugate, below, depends on it.
+# well. A theorem does: a conjugate, in {eq}`eq-gnn-convolution-theorem`, depends on it.
 
 # %% [markdown]
 # :::{exercise} Which operation is it?
@@ -664,7 +664,8 @@ verify.equal("eq-gnn-shift", cases(), against="np.roll")
 def cases():
     for n in sizes:
         theta = rng.standard_normal(n)
-        yield shift_polynomial(theta), circulant(theta)
+        for by_entries in (circulant, fast.circulant):
+            yield shift_polynomial(theta), by_entries(theta)
 
 
 verify.equal(
@@ -673,7 +674,22 @@ verify.equal(
 
 # %% [markdown]
 # A layer on the ring is *a polynomial in one matrix*, and the kernel is its list of coefficients. Whoever understands
-# $S$ understands all of them.
+# $S$ understands all of them. (The check takes the entries of $C(\theta)$ twice, from the two loops of this chapter and
+# from `helpers.gnn.circulant`, which has none. The next chapters use that one.)
+
+# %% [markdown]
+# ## What was shown
+#
+# - On the *directed* ring, message passing with one weight per direction, a circulant matrix, a circular
+#   cross-correlation and a `Conv1d` with circular padding are one layer: {eq}`eq-gnn-ring-layer`,
+#   {eq}`eq-gnn-ring-channels`, {eq}`eq-gnn-cross-correlation`, {eq}`eq-gnn-conv1d`. The convolution of mathematics is
+#   its transpose, {eq}`eq-gnn-true-convolution`.
+# - Every such layer is a polynomial in one matrix, the shift $S$, {eq}`eq-gnn-shift-polynomial`.
+#
+# So whatever $S$ only multiplies, every layer only multiplies. Are there such signals? {doc}`fourier` finds them.
+
+# %% [markdown]
+# ## Exercises
 
 # %% [markdown]
 # :::{exercise} What the shift does
@@ -709,520 +725,10 @@ def shift_kernel(n, m):
 exercises.check("gnn/circulant/shift_kernel", shift_kernel)
 
 # %% [markdown]
-# ## The signals that a shift only multiplies
-#
-# Which signals does $S$ leave alone up to a factor? Ask for $S v = \lambda v$ with $v \ne 0$ and read it entry by
-# entry:
-#
-# 1. $v_{i+1} = \lambda v_i$ at every node, so $v_i = \lambda^i v_0$ for $i = 0, \dots, n - 1$. In particular
-#    $v_0 \ne 0$, or all of $v$ would vanish.
-# 2. The ring closes: at $i = n - 1$ the equation says $v_0 = \lambda v_{n-1} = \lambda^n v_0$. Divide by $v_0$:
-#    $\lambda^n = 1$.
-# 3. With $\mathrm{i}$, upright, for the imaginary unit, let $\omega = e^{2\pi \mathrm{i} / n}$, an $n$-th of a full
-#    turn in the complex plane. Its powers $\lambda = \omega^k$, $k = 0, \dots, n - 1$, are $n$ different solutions of
-#    $\lambda^n = 1$, and an equation of degree $n$ has no more.
-# 4. Conversely each of them works: $v_u = \omega^{ku}$ satisfies the equation at every node, at the seam too as
-#    $\omega^{kn} = 1$.
-
-
-# %% tags=["hide-input"]
-def draw_roots():
-    figures, axes = display.panels(*[(2.1, 2.3)] * 3)
-    for ax, n in zip(axes, (3, 4, 8), strict=True):
-        ax.add_patch(plt.Circle((0, 0), 1, fill=False, lw=0.8, alpha=0.6))
-        turn = 2 * np.pi * np.arange(n) / n
-        style = {"ls": "", "marker": "o", "ms": 6, "color": display.COLORS[0]}
-        ax.plot(np.cos(turn), np.sin(turn), **style)
-        for k in range(n):
-            where = 1.35 * np.cos(turn[k]), 1.35 * np.sin(turn[k])
-            ax.text(*where, rf"$\omega^{{{k}}}$" if k else "1", **centred)
-        ax.set(xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect="equal", title=f"$n = {n}$")
-        ax.axis("off")
-    return figures
-
-
-display.show(
-    draw_roots(),
-    alt="The unit circle in the complex plane with 3, 4 and 8 points on it at equal "
-    "distances, from 1 on counter-clockwise: the powers of omega.",
-    caption="The numbers with λⁿ = 1 stand on the unit circle, an n-th of a turn apart.",
-)
-
-# %% [markdown]
-# These are the {term}`Fourier mode`s. Scale them to length 1 (each entry has modulus 1, so the length of $v$ is
-# $\sqrt n$) and make them the columns of a matrix:
-#
-# $$
-# \Phi_{uk} = \frac{1}{\sqrt n}\, \omega^{uk} , \qquad \omega = e^{2 \pi \mathrm{i} / n} .
-# $$ (def-gnn-dft-matrix)
-#
-# Here $u = 0, \dots, n - 1$ is a node and $k = 0, \dots, n - 1$ a frequency. The four steps say that
-#
-# $$
-# S\, \Phi = \Phi\, \mathrm{diag}(1, \omega, \omega^2, \dots, \omega^{n-1}) .
-# $$ (eq-gnn-shift-modes)
-#
-# The eigenvalues are all different, and each has one eigenvector up to a factor, because $v_0$ determines $v$.
-#
-# The modes are orthonormal. Write $\Phi^*$ for the conjugate transpose. Entry $(k, l)$ of $\Phi^* \Phi$ is
-# $\frac1n \sum_u \overline{\omega^{uk}}\, \omega^{ul}$, and $\overline{\omega^{uk}} = \omega^{-uk}$, so it is
-# $\frac1n \sum_u r^u$ with $r = \omega^{l-k}$. For $k = l$ all $n$ terms are 1, and so is their mean. For $k \ne l$,
-# $r \ne 1$, and the geometric sum is $\sum_{u=0}^{n-1} r^u = \frac{1 - r^n}{1 - r} = 0$, since
-# $r^n = \omega^{n(l-k)} = 1$. Hence
-#
-# $$
-# \Phi^* \Phi = I .
-# $$ (eq-gnn-orthonormal)
-
-
-# %%
-def dft_matrix(n):  # Φ [n, n]
-    omega = np.exp(2j * np.pi / n)
-    entries = [[omega ** (u * k % n) for k in range(n)] for u in range(n)]
-    return np.array(entries) / np.sqrt(n)
-
-
-def turned_modes(n):  # Φ diag(1, ω, …, ωⁿ⁻¹)
-    omega = np.exp(2j * np.pi / n)
-    return dft_matrix(n) @ np.diag(omega ** np.arange(n))
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        yield turned_modes(n), shift(n) @ dft_matrix(n)
-
-
-verify.equal("eq-gnn-shift-modes", cases(), atol=1e-12, against="the product with S")
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        Phi = dft_matrix(n)
-        yield Phi.conj().T @ Phi, np.eye(n)
-
-
-verify.equal("eq-gnn-orthonormal", cases(), atol=1e-12, against="the identity matrix")
-
-# %% [markdown]
-# A square matrix with $\Phi^* \Phi = I$ also has $\Phi \Phi^* = I$, so the two products $\hat x = \Phi^* x$ and
-# $x = \Phi \hat x$ undo each other: the discrete Fourier transform and its inverse, both with the factor $1/\sqrt n$.
-# Turn through the modes of a ring of 8. Beside each stands the factor $\omega^k$ by which a shift multiplies the mode.
-# For $k > 4$ it turns the other way: mode $8 - k$ is the conjugate of mode $k$, so $k$ and $8 - k$ are *one*
-# frequency, with two directions of travel.
-
-# %% tags=["hide-input"]
-wave_styles = (
-    ("real part", np.cos, {"color": display.COLORS[0], "ls": "-", "marker": "o"}),
-    ("imaginary part", np.sin, {"color": display.COLORS[1], "ls": "--", "marker": "s"}),
-)
-
-
-def draw_mode(k, n=8):
-    figures, (plane, wave) = display.panels((2.5, 2.8), (4.2, 2.8))
-    plane.add_patch(plt.Circle((0, 0), 1, fill=False, lw=0.8, alpha=0.6))
-    plane.plot(*drawing.on_circle(n).T, color=display.INK, ls="", marker="o", ms=3)
-    factor = np.array([np.cos(2 * np.pi * k / n), np.sin(2 * np.pi * k / n)])
-    radius = {"color": display.COLORS[2], "ls": "-", "lw": 2, "marker": "o", "ms": 7}
-    plane.plot(*np.stack([0 * factor, factor], axis=1), markevery=[1], **radius)
-    plane.text(*(1.3 * factor), rf"$\omega^{{{k}}}$", **centred)
-    plane.text(0, 0.12, "0", ha="center")
-    plane.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal")
-    plane.axis("off")
-
-    turns = k if k <= n // 2 else k - n  # the lower of the two frequencies that fit
-    between, nodes = np.linspace(0, n, 49), np.arange(n)
-    for name, part, style in wave_styles:
-        curve = part(2 * np.pi * turns * between / n)
-        wave.plot(between, curve, **style | {"marker": ""}, lw=1)
-        values = part(2 * np.pi * k * nodes / n)
-        wave.plot(nodes, values, **style | {"ls": ""}, ms=5, label=name)
-    wave.axhline(0, color=display.INK, lw=0.8)
-    wave.set(
-        xlim=(-0.3, n + 0.3),
-        ylim=(-1.25, 1.7),
-        xticks=range(0, n + 1, 2),
-        yticks=(-1, 0, 1),
-    )
-    wave.set(xlabel="node $u$", ylabel=rf"$\sqrt{{n}}\,\Phi_{{u,{k}}}$")
-    wave.legend(loc="upper right", ncols=2, frameon=False)
-    wave.grid(False)
-    return figures
-
-
-def describe_mode(k, n=8):
-    turns = min(k, n - k)
-    way = (
-        "" if k in (0, n // 2) else " counter-clockwise" if k < n / 2 else " clockwise"
-    )
-    return (
-        f"Mode {k} of a ring of {n}: its real and imaginary parts are a cosine and a "
-        f"sine with {turns} full wave{'s' * (turns != 1)} around the ring; a shift "
-        "multiplies it by the number of modulus 1 at an angle of "
-        f"{360 * turns // n} degrees{way}."
-    )
-
-
-display.slider(
-    draw_mode,
-    range(8),
-    label="mode k",
-    alt=describe_mode,
-    caption="A mode, and the number on the unit circle by which one shift multiplies it.",
-    start=1,
-)
-
-# %% [markdown]
-# ## All circulants at once
-#
-# A mode is multiplied by $\omega^k$ each time that $S$ is applied, so $S^j \Phi_{:,k} = \omega^{jk}\, \Phi_{:,k}$.
-# Put this into {eq}`eq-gnn-shift-polynomial`:
-#
-# $$
-# C(\theta)\, \Phi_{:,k} = \lambda_k\, \Phi_{:,k} ,
-# \qquad \lambda_k = \sum_{j=0}^{n-1} \theta_j\, \omega^{jk} .
-# $$ (eq-gnn-eigenvalues)
-#
-# The kernel enters only the eigenvalues. *The eigenvectors are the columns of $\Phi$, for every circulant matrix.*
-# Write the $n$ equations side by side, $C(\theta)\, \Phi = \Phi\, \mathrm{diag}(\lambda)$, and multiply by
-# $\Phi^* = \Phi^{-1}$ from the right:
-#
-# $$
-# C(\theta) = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* .
-# $$ (eq-gnn-diagonalisation)
-
-
-# %%
-def eigenvalues(theta):  # λ [n]
-    n = len(theta)
-    j, omega = np.arange(n), np.exp(2j * np.pi / n)
-    return np.array([theta @ omega ** (j * k % n) for k in range(n)])
-
-
-def from_modes(theta):  # Φ diag(λ) Φ*
-    Phi = fast.dft_matrix(len(theta))
-    return Phi @ np.diag(fast.eigenvalues(theta)) @ Phi.conj().T
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        real, imaginary = rng.standard_normal((2, n))
-        for theta in (real, real + 1j * imaginary):
-            Phi = dft_matrix(n)
-            yield eigenvalues(theta) * Phi, circulant(theta) @ Phi  # λ_k times column k
-
-
-verify.equal("eq-gnn-eigenvalues", cases(), atol=1e-12, against="the product with C(θ)")
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        real, imaginary = rng.standard_normal((2, n))
-        for theta in (real, real + 1j * imaginary):
-            yield from_modes(theta), circulant(theta)
-
-
-verify.equal(
-    "eq-gnn-diagonalisation", cases(), atol=1e-12, against="the entries of C(θ)"
-)
-
-# %% [markdown]
-# The second check takes $\Phi$ and $\lambda$ from `helpers.gnn.circulant`, where the loops of this chapter are array
-# operations and the sum for $\lambda$ is a fast Fourier transform.
-#
-# The eigenvalues tell what a layer does to each frequency: the *gain* $|\lambda_k|$ is how much of it passes, the
-# angle of $\lambda_k$ how far it is moved. With three taps, $\omega^k = \cos\alpha + \mathrm{i} \sin\alpha$ and
-# $\omega^{-k} = \cos\alpha - \mathrm{i} \sin\alpha$ for $\alpha = 2\pi k / n$, so
-#
-# $$
-# \begin{aligned}
-# \lambda_k &= w_0 + w_1 \omega^k + w_{-1} \omega^{-k} \\
-# &= w_0 + (w_1 + w_{-1}) \cos\alpha + \mathrm{i}\, (w_1 - w_{-1}) \sin\alpha .
-# \end{aligned}
-# $$ (eq-gnn-ellipse)
-
-
-# %%
-def angles(n):  # α [n], one for each k
-    return 2 * np.pi * np.arange(n) / n
-
-
-def ellipse(n, w_minus, w_0, w_plus):  # λ [n]
-    alpha, even, odd = angles(n), w_plus + w_minus, w_plus - w_minus
-    return w_0 + even * np.cos(alpha) + 1j * odd * np.sin(alpha)
-
-
-# %% tags=["hide-input"]
-def draw_gains(n=24):
-    kernels = {
-        "average $(1, 1, 1)/3$": (1 / 3, 1 / 3, 1 / 3),
-        "shift $(0, 0, 1)$": (0, 0, 1),
-        "difference $(-0.5, 0, 0.5)$": (-0.5, 0, 0.5),
-        "lopsided $(0.1, 0.5, 0.4)$": (0.1, 0.5, 0.4),
-    }
-    figures, (gain, plane) = display.panels((3.4, 3.7), (3.3, 3.7))
-    half = np.arange(n // 2 + 1)
-    for name, kernel in kernels.items():
-        values = fast.eigenvalues(three_taps(n, *kernel))
-        gain.plot(half / n, np.abs(values[half]), markevery=2)
-        closed = np.append(values, values[0])
-        plane.plot(closed.real, closed.imag, markevery=4, label=name)
-    gain.set(xlabel="frequency $k/n$, waves per node", ylabel=r"gain $|\lambda_k|$")
-    gain.set(ylim=(0, 1.1))
-    plane.set(xlabel=r"real part of $\lambda_k$", ylabel="imaginary part")
-    plane.set(aspect="equal", xticks=(-1, 0, 1), yticks=(-1, 0, 1))
-    title = r"kernel $(w_{-1}, w_0, w_1)$"
-    plane.figure.legend(loc="outside lower center", title=title)
-    return figures
-
-
-display.show(
-    draw_gains(),
-    alt="Left, gain against frequency for four kernels: the average passes low "
-    "frequencies and is zero at one third; the shift passes all alike; the difference "
-    "passes the middle ones and stops zero and one half; the lopsided one falls from 1 "
-    "to 0. Right, their eigenvalues in the complex plane: the shift's lie on the unit "
-    "circle, the average's on the real axis, the difference's on the imaginary axis, "
-    "the lopsided kernel's on an ellipse.",
-    caption="What four kernels do to each frequency. Only those with w₁ ≠ w₋₁ leave the "
-    "real axis: they move waves.",
-)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        taps = rng.standard_normal(3)
-        yield ellipse(n, *taps), eigenvalues(three_taps(n, *taps))
-
-
-verify.equal("eq-gnn-ellipse", cases(), atol=1e-12, against="the sum over the kernel")
-
-# %% [markdown]
-# The $\lambda_k$ lie on an ellipse with centre $w_0$ and half axes $|w_1 + w_{-1}|$ and $|w_1 - w_{-1}|$. Ignore the
-# directions of the ring, $w_1 = w_{-1}$, and it collapses to a piece of the real axis: *a layer that cannot tell next
-# from previous can amplify a wave, damp it or turn it upside down, and never move it otherwise.*
-
-# %% [markdown]
-# ## The convolution theorem
-#
-# Read {eq}`eq-gnn-diagonalisation` from right to left: to apply the layer, transform the signal, multiply each
-# frequency by its $\lambda_k$, and transform back. With $\odot$ for the entry-wise product,
-# $C(\theta) x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x = \Phi (\lambda \odot \hat x)$. How does $\lambda$ follow from
-# the transform of the kernel? The entries of $\hat\theta = \Phi^* \theta$ are
-# $\hat\theta_k = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{-jk}$, while $\lambda_k$ has $\omega^{jk}$ and no factor
-# in front. For a real $\theta$ the conjugate mends the sign:
-# $\overline{\hat\theta_k} = \frac{1}{\sqrt n} \sum_j \theta_j\, \omega^{jk} = \lambda_k / \sqrt n$. So
-#
-# $$
-# C(\theta)\, x = \Phi \big( \sqrt n\; \overline{\hat\theta} \odot \hat x \big) \qquad (\theta \text{ real}) .
-# $$ (eq-gnn-convolution-theorem)
-#
-# For a complex $\theta$ conjugation would reach its entries too; there $\lambda$ is $\sqrt n\, \Phi\theta$, as it
-# always is.
-#
-# And the convolution proper? Transpose {eq}`eq-gnn-shift-polynomial`: $C(\theta)^\top = \sum_j \theta_j S^{-j}$,
-# which multiplies mode $k$ by $\sum_j \theta_j \omega^{-jk} = \sqrt n\, \hat\theta_k$. No conjugate, for real and for
-# complex kernels:
-#
-# $$
-# \theta * x = C(\theta)^\top x = \Phi \big( \sqrt n\; \hat\theta \odot \hat x \big) .
-# $$ (eq-gnn-convolution-theorem-proper)
-
-
-# %%
-def transform(x):
-    return fast.dft_matrix(len(x)).conj().T @ x  # x̂ = Φ* x
-
-
-def transform_back(x_hat):
-    return fast.dft_matrix(len(x_hat)) @ x_hat  # x = Φ x̂
-
-
-def product_by_modes(theta, x):  # C(θ) x for a real θ
-    spectrum = np.sqrt(len(x)) * transform(theta).conj() * transform(x)
-    return transform_back(spectrum)
-
-
-def convolution_by_modes(theta, x):  # θ * x
-    spectrum = np.sqrt(len(x)) * transform(theta) * transform(x)
-    return transform_back(spectrum)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        theta, x = rng.standard_normal((2, n))
-        yield product_by_modes(theta, x), circulant(theta) @ x
-
-
-verify.equal(
-    "eq-gnn-convolution-theorem", cases(), atol=1e-12, against="the product with C(θ)"
-)
-
-
-# %% tags=["check"]
-def cases():
-    for n in sizes:
-        real, imaginary = rng.standard_normal((2, 2, n))
-        for theta, x in (real, real + 1j * imaginary):
-            yield convolution_by_modes(theta, x), wrapped_product(theta, x)
-
-
-verify.equal(
-    "eq-gnn-convolution-theorem-proper",
-    cases(),
-    atol=1e-12,
-    against="a product of polynomials",
-)
-
-# %% [markdown]
-# You will meet the theorem as "$C(\theta) x = \Phi (\hat\theta \odot \hat x)$", without the root and without the bar.
-# If the transform has no factor in front there is no root, and if $\theta$ is the first column there is no bar. In the
-# conventions of this chapter both are needed: by {eq}`eq-gnn-convolution-theorem-proper` that product is
-# $\frac{1}{\sqrt n}\, \theta * x$, the convolution instead of the cross-correlation, and too small by the factor
-# $\sqrt n$. A pulse shows the difference.
-
-
-# %% tags=["hide-input"]
-def draw_pulse(n=32):
-    theta, x = np.zeros(n), np.eye(n)[16]
-    theta[:6] = 1 - np.arange(6) / 6
-    printed = transform_back(transform(theta) * transform(x)).real
-    fig, ax = plt.subplots(figsize=(4.2, 2.6))
-    for values, color, marker, offset, name in (
-        (circulant(theta) @ x, display.COLORS[0], "o", -0.15, r"$C(\theta)\,x$"),
-        (printed, display.COLORS[1], "s", 0.15, r"$\Phi(\hat\theta \odot \hat x)$"),
-    ):
-        node = np.flatnonzero(values.round(9))
-        ax.vlines(node + offset, 0, values[node], color=color, lw=1.5)
-        style = {"color": color, "marker": marker, "ls": ""}
-        ax.plot(node + offset, values[node], **style, label=name)
-    ax.axvline(16, color=display.INK, lw=0.8, ls=":")
-    ax.annotate("pulse", (16, 1.05), (17, 1.05), va="center")
-    ax.set(xlabel="node", ylabel="output", xlim=(-0.5, n - 0.5), ylim=(-0.05, 1.15))
-    ax.legend(loc="upper right")
-    return fig
-
-
-display.show(
-    draw_pulse(),
-    alt="Response to a pulse at node 16 of 32. C of theta times x rises in six "
-    "steps from node 11 to a height of 1 at node 16. The product without root "
-    "and conjugate falls from node 16 to node 21 instead, and is less than a "
-    "fifth as high.",
-    caption="The layer answers a pulse at node 16 before it, with the kernel read "
-    "backwards; the product without root and conjugate answers after it, and too "
-    "weakly.",
-)
-
-# %% [markdown]
-# The layer puts the kernel before the pulse, read backwards; the product without root and bar puts it after the pulse,
-# at $1/\sqrt{32}$ of the height. The root alone would make it as tall, on the wrong side still. Only for a kernel that
-# is its own mirror image, $\theta_j = \theta_{-j}$, is the root all that is missing.
-
-# %% [markdown]
-# :::{exercise} The theorem in one line, and in code
-# :label: ex-gnn-convolution-theorem
-# You know that $C(\theta)$ has the columns of $\Phi$ as eigenvectors and the entries of
-# $\lambda = \sqrt n\,\overline{\hat\theta}$ as eigenvalues, for a real $\theta$. Derive
-# {eq}`eq-gnn-convolution-theorem` in one line. Then write `fast_product(theta, x)`, which returns $C(\theta) x$ with
-# `np.fft` and without an $n \times n$ matrix, for real and complex arrays. NumPy's `fft` has no $1/\sqrt n$ and its
-# `ifft` has $1/n$: what becomes of the root? The check goes up to $n = 2^{20}$.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-convolution-theorem
-# :class: dropdown
-# :::
-# $$
-# C(\theta)\, x = \Phi\, \mathrm{diag}(\lambda)\, \Phi^* x
-# = \Phi(\lambda \odot \hat x) = \Phi(\sqrt n\,\overline{\hat\theta} \odot \hat x) .
-# $$
-#
-# The first step is the eigendecomposition with $\Phi^{-1} = \Phi^*$; a diagonal matrix times a vector is an
-# entry-wise product.
-#
-# With NumPy's scaling $\texttt{fft}(x) = \sqrt n\, \hat x$ and $\texttt{ifft}(y) = \frac{1}{\sqrt n} \Phi y$, so that
-# $\Phi (\lambda \odot \hat x) = \texttt{ifft}(\lambda \odot \texttt{fft}(x))$: one root cancels the other. The
-# eigenvalues are $\lambda = \sqrt n\, \Phi\theta = n\, \texttt{ifft}(\theta)$, for complex kernels too; for real ones
-# this is the conjugate of $\texttt{fft}(\theta)$.
-
-
-# %% tags=["solution"]
-def fast_product(theta, x):
-    y = np.fft.ifft(len(theta) * np.fft.ifft(theta) * np.fft.fft(x))
-    return y if np.iscomplexobj(theta) or np.iscomplexobj(x) else y.real
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/fast_product", fast_product)
-
-# %% [markdown]
-# ## What was shown
-#
-# - On the *directed* ring, message passing with one weight per direction, a circulant matrix, a circular
-#   cross-correlation and a `Conv1d` with circular padding are one layer: {eq}`eq-gnn-ring-layer`,
-#   {eq}`eq-gnn-ring-channels`, {eq}`eq-gnn-conv1d`.
-# - Every such layer is a polynomial in the shift $S$, {eq}`eq-gnn-shift-polynomial`, so the Fourier modes diagonalise
-#   them all, {eq}`eq-gnn-diagonalisation`. The eigenvalues say what becomes of each frequency, {eq}`eq-gnn-ellipse`.
-# - With a real kernel as the first row they are $\sqrt n\, \overline{\hat\theta}$, {eq}`eq-gnn-convolution-theorem`.
-#
-# Why weights are shared at all is asked in {doc}`equivariance`.
-
-# %% [markdown]
-# ## Exercises
-
-# %% [markdown]
-# :::{exercise} The gradient of a shared weight
-# :label: ex-gnn-kernel-gradient
-# Let $y = C(\theta) x$ and let $\mathcal{L}$ be a loss. $\theta_j$ stands in $n$ places of the matrix. What is
-# $\partial \mathcal{L} / \partial \theta_j$, given the gradient $\partial \mathcal{L} / \partial y \in \mathbb{R}^n$?
-# Which operation of this chapter is it? Write `kernel_gradient(x, dL_dy)`.
-# :::
-
-# %% [markdown] tags=["solution"]
-# :::{solution-start} ex-gnn-kernel-gradient
-# :class: dropdown
-# :::
-# By {eq}`eq-gnn-cross-correlation` $\theta_j$ enters each $y_i$, with the factor $x_{i+j}$. The chain rule adds up
-# all places where it is used:
-#
-# $$
-# \frac{\partial \mathcal{L}}{\partial \theta_j}
-# = \sum_{i=0}^{n-1} \frac{\partial \mathcal{L}}{\partial y_i}\, \frac{\partial y_i}{\partial \theta_j}
-# = \sum_{i=0}^{n-1} \frac{\partial \mathcal{L}}{\partial y_i}\, x_{j+i} ,
-# $$
-#
-# which is entry $j$ of the cross-correlation of $x$ with the kernel $\partial \mathcal{L} / \partial y$:
-# $\partial \mathcal{L} / \partial \theta = C(\partial \mathcal{L} / \partial y)\, x$. Sharing forward is summing
-# backward, over places here, over time steps in a recurrent network, over nodes in a graph.
-
-
-# %% tags=["solution"]
-def kernel_gradient(x, dL_dy):
-    return fast.circulant(dL_dy) @ x
-
-
-# %% [markdown] tags=["solution"]
-# :::{solution-end}
-# :::
-
-# %%
-exercises.check("gnn/circulant/kernel_gradient", kernel_gradient)
-
-# %% [markdown]
 # ## Further reading
 #
-# - {cite:t}`bamieh2018discovering` discovers the Fourier transform from the shift, at length and with the same
-#   patience for every step.
+# - {cite:t}`schlichtkrull2018rgcn` has the layer with a matrix per kind of edge, where the kinds are those of facts:
+#   who was born where, what is a part of what.
 # - {cite:t}`gray2006toeplitz` is the classic on circulant matrices, and on the Toeplitz matrices that signals *with*
 #   ends lead to.
 # - What the sources of this chapter print differently is listed, with a check each, in {doc}`/appendix/errata`.

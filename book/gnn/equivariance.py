@@ -240,7 +240,7 @@ verify.equal(
 )
 
 # %% [markdown]
-# The reason: they have the Fourier modes in common. The general statement goes both ways.
+# The reason: they have the Fourier modes of {doc}`fourier` in common. The general statement goes both ways.
 #
 # :::{prf:theorem} Commuting matrices
 # :label: thm-gnn-commuting

@@ -15,7 +15,7 @@
 # more and more, and watch the fast part go.
 #
 # Fast and slow are words of signals on a line or a ring. A graph has no order, no direction and no shift. What survives
-# of the Fourier modes there?
+# of the Fourier modes of {doc}`fourier` there?
 
 # %% tags=["parameters"]
 profile = "smoke"

@@ -16,7 +16,7 @@ def test_search_finds_sections_and_shows_where(browser, site):
         first = visit.tab.locator("#search-results li")
         first.first.wait_for()
         links = [link.get_attribute("href") for link in visit.tab.locator("#search-results a").all()]
-        assert "gnn/circulant.html#the-signals-that-a-shift-only-multiplies" in links
+        assert "gnn/fourier.html#the-signals-that-a-shift-only-multiplies" in links
         marked = {word.lower() for word in visit.tab.locator("#search-results mark").all_inner_texts()}
         assert {"fourier", "modes", "shift"} <= marked
         for link in links:

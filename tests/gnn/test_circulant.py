@@ -189,39 +189,3 @@ def test_a_shift_goes_the_right_way_any_number_of_places():
         (lambda n, m: np.eye(n)[min(m, n - 1)], "i + m modulo n"),
         (lambda n, m: np.eye(1, n, k=m)[0], "i + m modulo n"),
     )
-
-
-def as_its_argument(y, theta):
-    return y if np.iscomplexobj(theta) else y.real
-
-
-def test_a_fast_product_conjugates_scales_and_is_fast():
-    fft, ifft = np.fft.fft, np.fft.ifft
-    tried(
-        "gnn/circulant/fast_product",
-        lambda theta, x: as_its_argument(ifft(fft(theta.conj()).conj() * fft(x)), theta),
-        (lambda theta, x: as_its_argument(ifft(fft(theta) * fft(x)), theta), "the convolution of theta and x"),
-        (lambda theta, x: as_its_argument(ifft(fft(theta).conj() * fft(x)), theta), "For a complex theta"),
-        (
-            lambda theta, x: as_its_argument(len(x) ** 0.5 * ifft(ifft(theta) * fft(x)), theta),
-            "0.4472 times C(theta) x",
-        ),
-        (lambda theta, x: as_its_argument(ifft(fft(theta) * fft(x)) / 5**0.5, theta), "0.4472 times the convolution"),
-        (lambda theta, x: ifft(fft(theta).conj() * fft(x)), "for real ones it is real"),
-        (lambda theta, x: ifft(len(x) * ifft(theta) * fft(x)).real, "the product of complex arrays is complex"),
-        (lambda theta, x: theta * x, "Entry 0 is the sum"),
-        (lambda theta, x: theta @ x, "an entry for each node"),
-        (correlation, "n × n"),
-        (lambda theta, x: np.array([theta @ np.roll(x, -i) for i in range(len(x))]), "three transforms"),
-    )
-
-
-def test_the_gradient_of_a_kernel_is_summed_over_all_rows_in_the_right_direction():
-    tried(
-        "gnn/circulant/kernel_gradient",
-        lambda x, dL_dy: sum(d * np.roll(x, -i) for i, d in enumerate(dL_dy)),
-        (lambda x, dL_dy: correlation(x, dL_dy), "in row i it meets x[i + j]"),
-        (lambda x, dL_dy: circulant(x).T @ dL_dy, "in row i it meets x[i + j]"),
-        (lambda x, dL_dy: correlation(dL_dy, x) / len(x), "the sum over the rows"),
-        (lambda x, dL_dy: x * dL_dy, "stands in every row"),
-    )

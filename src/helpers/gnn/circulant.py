@@ -1,8 +1,8 @@
 """Circulant matrices and the Fourier modes that diagonalise them all.
 
 A circulant matrix is a linear map on signals over a ring of ``n`` nodes that gives every node the same weights. Its
-first row is the kernel ``theta`` [n]; indices count from 0 and are taken modulo n. Derived in ``book/gnn/circulant``;
-see also Gray, *Toeplitz and Circulant Matrices: A Review* (2006).
+first row is the kernel ``theta`` [n]; indices count from 0 and are taken modulo n. Derived in ``book/gnn/circulant``
+and ``book/gnn/fourier``; see also Gray, *Toeplitz and Circulant Matrices: A Review* (2006).
 """
 
 import operator
