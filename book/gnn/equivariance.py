@@ -72,9 +72,7 @@ display.slider(
         + ("a dense layer, at its start." if m == 0 else "a dense layer: they differ.")
     ),
     caption="Move by m nodes (S to the power m) first or last: for a convolution it "
-    "makes "
-    "no difference, for a layer "
-    "of free weights it does.",
+    "makes no difference, for a layer of free weights it does.",
     start=4,
 )
 
@@ -286,9 +284,8 @@ def draw_gains(n=24):
 display.show(
     draw_gains(),
     alt="Gain against frequency. The average falls from 1 to 0, the difference rises "
-    "from "
-    "0 to 1, and both after one another have their product, which is zero at both ends "
-    "and highest in between.",
+    "from 0 to 1, and both after one another have their product, which is zero at both "
+    "ends and highest in between.",
     caption="The two layers from above in their common basis: each multiplies a mode by "
     "a number, and numbers may be multiplied in either order.",
 )
@@ -483,10 +480,9 @@ def draw_mirror(n=6):
 
 display.show(
     draw_mirror(),
-    alt="Left, the directed ring of six nodes, an arrow from each node to the one before "
-    "it. Right, the same after a reflection: every arrow points to the next node. "
-    "Without "
-    "their heads the arrows would be the same.",
+    alt="Left, the directed ring of six nodes, an arrow from each node to the one "
+    "before it. Right, the same after a reflection: every arrow points to the next "
+    "node. Without their heads the arrows would be the same.",
     caption="A reflection turns the arrows of the directed ring around, so it is no "
     "symmetry of it; without arrows nothing changes.",
 )
@@ -674,9 +670,8 @@ def draw_rules():
 display.show(
     draw_rules(),
     alt="Three 6 by 6 matrices of the graph without symmetry: the square of the "
-    "adjacency "
-    "matrix, which reaches two hops; the degrees 1, 3, 3, 2, 1, 2 on the diagonal; the "
-    "normalised adjacency, with entries from .25 to .5.",
+    "adjacency matrix, which reaches two hops; the degrees 1, 3, 3, 2, 1, 2 on the "
+    "diagonal; the normalised adjacency, with entries from .25 to .5.",
     caption="Three rules that a I + b A leaves out, on the graph that has no symmetry. "
     "Each is read off from the graph.",
 )
