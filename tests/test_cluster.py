@@ -87,6 +87,7 @@ def project(cluster, tmp_path_factory):
     assert code == 0 and "Submitted batch job" in text, text
     project.until_at_its_gate("first")
     project.told = project.status()[1]["first"]
+    project.in_queue = cluster.ask("scontrol", "show", "job")
     node = project.told.split(" on ")[1].split(",")[0]
     cluster.kill_node(node)
     cluster.until(lambda: "down" in cluster.ask("sinfo", "-h", f"-n{node}", "-o%T"), f"{node} is given up")
@@ -102,6 +103,7 @@ def without_deadly(results):
 
 def test_the_run_of_a_node_that_died_goes_on_elsewhere_and_ends_as_if_nothing_had_happened(project, undisturbed):
     assert "running" in project.told and ", job " in project.told
+    assert "ArrayTaskThrottle=2" in project.in_queue, "no more than AT_ONCE run"
     assert f"on {project.other}, start 2 of job" in project.log("first")
     results = without_deadly(project.results()[0])
     assert results == {run: undisturbed[run] for run in ("first", "killed", "one")}
@@ -127,12 +129,11 @@ def test_a_run_whose_time_is_up_is_queued_and_one_that_was_cancelled_goes_on_fro
     project.write("book/experiments/toy.yaml", SOUND)
     before = project.results()[1]
     project.close("late")
-    assert project.call("submit", "EXPERIMENT=toy")[0] == 0
+    # Slurm looks at its clock every half minute, and says between a half and a whole one from now that two are left.
+    assert project.call("submit", "EXPERIMENT=toy", "TIME=3")[0] == 0
     project.until_at_its_gate("late")
     code, text = project.call("submit", "EXPERIMENT=toy")
     assert code == 0 and "No run of toy is left to submit: " in text and "in the queue" in text
-    (job,) = project.cluster.ask("squeue", "--me", "--array", "--noheader", "--format=%i").split()
-    project.cluster.ask("scancel", "--batch", "--signal=USR1", job)  # what Slurm sends when the time is nearly up
     project.cluster.until(lambda: project.status()[0]["late"] == "queued", "the task is back in the queue")
     assert "its time is nearly up, and goes back into the queue" in project.log("late")
     project.cluster.ask("scancel", "--me")

@@ -14,10 +14,8 @@
 # questions are those of the two documents. The derivations are in the chapters: {doc}`/cnn/layers`,
 # {doc}`/cnn/robustness`, {doc}`/rnn/bptt`, {doc}`/rnn/vanishing`, {doc}`/rnn/momentum`, {doc}`/rnn/optimizers`,
 # {doc}`/rnn/lstm`, {doc}`/rnn/palindromes`, {doc}`/rnn/text_generation`,
-# {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/equivariance`, {doc}`/gnn/molecules` and
-# {doc}`/gnn/molecule_networks`.
-# {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/fourier`, {doc}`/gnn/equivariance` and
-# {doc}`/gnn/molecules`.
+# {doc}`/gnn/message_passing`, {doc}`/gnn/circulant`, {doc}`/gnn/fourier`, {doc}`/gnn/equivariance`,
+# {doc}`/gnn/molecules`, {doc}`/gnn/molecule_networks`, {doc}`/gnn/combining` and {doc}`/gnn/graphs_in_time`.
 
 # %% tags=["parameters"]
 profile = "smoke"

@@ -307,15 +307,17 @@ def cases():
 verify.equal("eq-cnn-equivariance", cases(), atol=1e-12, against="torch")
 
 # %% [markdown]
-# Only what forgets the place is invariant: with stride 1, the sum of $z$ over all $(u, v)$, as long as the move takes
-# nothing over the rim. That sum says *whether* there is an edge, and no longer *where*.
+# Only what forgets the place is invariant: with stride 1, the sum of $z$ over all $(u, v)$, as long as what is not zero
+# stays so far from the rim that every window which could reach it fits in. That sum says *whether* there is an edge,
+# and no longer *where*.
 
 # %% [markdown]
 # :::{exercise} Two strides
 # :label: ex-cnn-moves
 # Two layers of stride 2 follow one another, without padding. By how many pixels must an image move, at least, for the
 # output to move along by whole places, whatever the weights are? And is a network of convolutions,
-# {term}`pooling <pooling>` and a linear layer at its end invariant under moves? Write `smallest_move(strides)` for a
+# {term}`pooling <pooling>` and a linear layer at its end invariant under moves? (Both are in {doc}`learning`: pooling
+# makes one number of each window, a linear layer has a weight for each place.) Write `smallest_move(strides)` for a
 # list of strides.
 # :::
 

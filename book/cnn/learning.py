@@ -13,8 +13,8 @@
 # wrong, how does the error find its way back, to filters that have not found anything yet?
 #
 # You bring the layer of {doc}`layers`, forward and backward, and its {term}`upstream gradient` $g = \partial L /
-# \partial z$: all that a layer hears of the loss. Here is what comes behind such a layer: its output is cut at zero,
-# and then made smaller.
+# \partial z$: all that a layer hears of the loss. Here is what comes behind such a layer: its output is cut at zero
+# ({term}`ReLU`), and then made smaller ({term}`pooling <pooling>`).
 
 # %% tags=["parameters"]
 profile = "smoke"
@@ -115,21 +115,22 @@ display.show(
 )
 
 # %% [markdown]
-# With one winner, both agree. Where pixels tie, raise any of them and the output rises; lower any one and it stays:
-# the maximum has a kink there, and no derivative.
+# With one winner, both agree. Where several pixels are the largest, raise any of them and the output rises; lower any
+# one and it stays: the maximum has a kink there, and no derivative.
 #
 # ## Pooling
 #
 # {term}`Pooling <pooling>` makes an image smaller: one number for each window, channel by channel. Its windows lie as
-# those of a convolution do: with $k \times l$ pixels and a stride of $s$, window $(u, v)$ begins at pixel $(su, sv)$.
+# those of a convolution do: with $k \times k$ pixels and a stride of $s$, window $(u, v)$ begins at pixel $(su, sv)$,
+# and as in {doc}`layers` $x_{c,r,q}$ is the pixel of channel $c$ in row $r$ and column $q$.
 # Backward through max pooling, each window hands its $g$ to the pixel that won, at $(i^*, j^*)$ of window $(u, v)$.
-# *Average pooling* takes the mean of $k \cdot l$ pixels, and each has the same share:
+# *Average pooling* takes the mean of $k^2$ pixels, and each has the same share:
 #
 # $$
 # \begin{gathered}
 # \frac{\partial L}{\partial x_{c,r,q}} = \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) = (su + i^*, sv + j^*) \,\big]
 # \ \ \text{(max)} , \\
-# \frac{\partial L}{\partial x_{c,r,q}} = \frac{1}{k\,l} \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) \text{ in window }
+# \frac{\partial L}{\partial x_{c,r,q}} = \frac{1}{k^2} \sum_{u,v} g_{c,u,v}\, \big[\, (r, q) \text{ in window }
 # (u, v) \,\big] \ \ \text{(average)} .
 # \end{gathered}
 # $$ (eq-cnn-pool-gradient)
@@ -255,6 +256,7 @@ def draw_error():
     ax.bar(classes + 0.2, error, 0.35, label=label, **look)
     ax.axhline(0, color=display.INK, lw=0.8)
     ax.set(xticks=classes, xlabel="class; 1 is the true one", ylim=(-0.9, 1.3))
+    ax.set(yticks=(-0.5, 0, 0.5))
     ax.legend(ncols=2, frameon=False, loc="upper center")
     return fig
 
@@ -446,15 +448,16 @@ display.slider(
 )
 
 # %% [markdown]
-# A number by itself says little. So here are two controls, each learning from only 300 digits, drawn anew for every
-# seed. The first is a linear layer by itself with the same loss, trained to its minimum: how much is there to gain? The
-# second is the same network on digits whose 64 pixels have been *shuffled*, in the same way in all of them. A dense
-# layer would not notice. A convolution then looks at pixels that were no neighbours.
+# A number by itself says little. So here are two controls. All three networks now learn from only 300 digits, drawn
+# anew for every seed. The first control is a linear layer by itself with the same loss, trained until next to nothing
+# of the loss is left (it tells the 300 apart, so the loss has no minimum): how much is there to gain? The second is the
+# same network on digits whose 64 pixels have been *shuffled*, in the same way in all of them. A dense layer would not
+# notice. A convolution then looks at pixels that were no neighbours.
 
 
 # %% tags=["hide-input"]
 def draw_shuffled():
-    figures, axes = display.panels((3.2, 1.5), (3.2, 1.5))
+    figures, axes = display.panels((2.6, 1.5), (2.6, 1.5))
     order = rng.permutation(64)
     for ax, title, places in zip(
         axes, ("digits", "shuffled"), (np.arange(64), order), strict=True
@@ -533,7 +536,7 @@ display.glue("cnn-digits-first", f"{first}")
 # :label: ex-cnn-composed
 # Two convolutions follow one another, of one channel, stride 1, no padding, no bias, with kernels of $k \times k$ and
 # $l \times l$ and nothing between. Which single kernel does the same? Write `composed(first, second)`. Is it a
-# cross-correlation of the two, or a convolution proper?
+# {term}`cross-correlation` of the two, or a convolution proper, {eq}`eq-cnn-turned-kernel`?
 # :::
 
 # %% [markdown] tags=["solution"]

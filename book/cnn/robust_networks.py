@@ -100,9 +100,9 @@ display.glue(
 # %% [markdown]
 # From the worst on clean images to the best, the mean error under noise goes from {glue:text}`cnn-rob-noise-range`,
 # though ResNet-18 is not told apart from ResNet-34 by its clean error, nor from DenseNet-121 by that under noise. Six
-# networks that differ in depth, stem, rate and epochs do not tell *why*; the last of them, resnet20, is the only one
-# with a stem for small images. What the picture does show is that the clean error does not tell you the error under
-# noise, not even its direction.
+# networks that differ in depth, stem, learning rate and epochs do not tell *why*; the last of them, ResNet-20, is the
+# only one with a stem for small images. What the picture does show is that the clean error does not tell you the error
+# under noise, not even its direction.
 #
 # All numbers come from committed records of full runs on CIFAR-10 (`book/experiments/cifar10`), the mean errors from
 # the five severities of the table `course`. ResNet-18 has three seeds, every other network one. From {doc}`robustness`
@@ -131,8 +131,8 @@ display.glue(
 # two of these standard errors happens to equally good networks about once in twenty times. (McNemar's test
 # {cite}`mcnemar1947note` is the same, but for the last term, which is 0 when the two are equal.)
 #
-# The records hold a digit per test image: the lowest severity at which it is not recognised, 0 if not even when clean.
-# So $x$ is known exactly for clean images, and for the statement "failed at severity 3 or before".
+# The records hold a digit per test image: the lowest severity at which it is not recognised, 0 if not even when clean,
+# 6 if at all of them. So $x$ is known exactly for clean images, and for the statement "failed at severity 3 or before".
 
 
 # %%
@@ -311,16 +311,17 @@ for run, rate in lr.items():
 # *Batch norm.* VGG-11-BN is better by {glue:text}`cnn-rob-bn-clean` points on clean images and by
 # {glue:text}`cnn-rob-bn-contrast` with little contrast, and worse by {glue:text}`cnn-rob-bn-noise` under noise: several
 # times the yardstick. Blur and JPEG show no difference. But batch norm is not all that differs. Without it the network
-# trained at a rate of {glue:text}`cnn-rob-lr-vgg11` instead of {glue:text}`cnn-rob-lr-vgg11_bn`. The comparison is of
-# two *recipes*, one seed each.
+# trained at a learning rate of {glue:text}`cnn-rob-lr-vgg11` instead of {glue:text}`cnn-rob-lr-vgg11_bn`. The
+# comparison is of two *recipes*, one seed each.
 
 # %% [markdown]
 # :::{exercise} Five networks
 # :label: ex-cnn-five-networks
-# Train VGG-11, VGG-11 with batch norm, ResNet-34 and DenseNet-121 as you trained ResNet-18, and report CE and RCE for
-# the four corruptions. What do architecture, depth and batch norm do? Write `ce_and_rce(errors, baselines)`, which
-# returns both numbers: `errors` are six error rates of the network, clean first, `baselines` an array `[seeds, 6]` of
-# the baseline's, whose mean is the denominator.
+# Train VGG-11, VGG-11 with batch norm, ResNet-34 and DenseNet-121 as you trained ResNet-18 in
+# {ref}`ex-cnn-resnet18-severity`, and report CE and RCE, {eq}`def-cnn-corruption-errors`, for the four corruptions.
+# What do architecture, depth and batch norm do? Write `ce_and_rce(errors, baselines)`, which returns both numbers:
+# `errors` are six error rates of the network, clean first, `baselines` an array `[seeds, 6]` of the baseline's, whose
+# mean is the denominator.
 # :::
 
 # %% [markdown] tags=["solution"]
@@ -328,7 +329,8 @@ for run, rate in lr.items():
 # :class: dropdown
 # :::
 # The two tables of {doc}`robustness` hold the numbers. *Architecture*: both VGGs have fewer errors on clean images than
-# the ResNets and DenseNet-121, with less contrast too, and many more under noise: CE and RCE above 1 by many spreads.
+# ResNet-18, ResNet-34 and DenseNet-121, with less contrast too, and many more under noise: CE and RCE above 1 by many
+# spreads.
 # Under JPEG their CE is below 1 and their RCE far above, because their clean error is low. DenseNet-121 has fewer clean
 # errors than ResNet-18; with little contrast it is better in both measures, in RCE under noise and JPEG worse.
 # *Depth*: ResNet-34 differs under noise alone, by several spreads, from one seed. *Batch norm*: better clean and with
@@ -394,12 +396,13 @@ for i in range(3):
     display.glue(f"cnn-rob-mild-rce-{i}", f"{vgg / added[i]:.1f}".replace("-", "−"))
 
 # %% [markdown]
-# Mild blur makes about as many images right again as it makes wrong. What it adds to the errors of the three seeds is
-# {glue:text}`cnn-rob-mild-0`, {glue:text}`cnn-rob-mild-1` and {glue:text}`cnn-rob-mild-2` points, with the standard
-# errors of {eq}`eq-cnn-paired`: in two of them nothing that could be told from zero. Over each seed alone the RCE of
-# VGG-11 would be {glue:text}`cnn-rob-mild-rce-0`, {glue:text}`cnn-rob-mild-rce-1` and {glue:text}`cnn-rob-mild-rce-2`.
-# Summed over five severities the denominator is far from zero, and all is well; a table of milder corruptions would be
-# worth nothing in RCE. `helpers` refuses a denominator that is not positive. It cannot know when one is only luck.
+# Mild blur makes some hundred images wrong, and not many fewer right again. What it adds to the errors of the three
+# seeds is {glue:text}`cnn-rob-mild-0`, {glue:text}`cnn-rob-mild-1` and {glue:text}`cnn-rob-mild-2` points, with the
+# standard errors of {eq}`eq-cnn-paired`: in two of them nothing that could be told from zero. Over each seed alone the
+# RCE of VGG-11 would be {glue:text}`cnn-rob-mild-rce-0`, {glue:text}`cnn-rob-mild-rce-1` and
+# {glue:text}`cnn-rob-mild-rce-2`. Summed over five severities the denominator is far from zero, and all is well; a
+# table of milder corruptions would be worth nothing in RCE. `helpers` refuses a denominator that is not positive. It
+# cannot know when one is only luck.
 
 # %% [markdown]
 # ## What it says instead
@@ -474,12 +477,12 @@ display.glue("cnn-rob-frog-precision", percent(noise[6, 6] / noise[:, 6].sum(), 
 display.glue("cnn-rob-cat-said", percent(blur.mean(axis=0)[3], 0))
 
 # %% [markdown]
-# The frog is back. Under the strongest noise {glue:text}`cnn-rob-frog-said` of *all* images are called a frog,
-# depending on the seed, and under the strongest blur {glue:text}`cnn-rob-cat-said` a cat, in the mean of the three. So
-# a rate per class must be read with care: of the frogs, {glue:text}`cnn-rob-frog-recall` are recognised under noise,
-# more than clean. Frogs are not robust; the answer is. Of those called a frog, {glue:text}`cnn-rob-frog-precision` are.
-# What the network makes of noise is a *default answer*, the same for all three seeds; the cat of {doc}`robustness` got
-# it from another network.
+# The frog of {doc}`robustness` is back. Under the strongest noise {glue:text}`cnn-rob-frog-said` of *all* images are
+# called a frog, depending on the seed, and under the strongest blur {glue:text}`cnn-rob-cat-said` a cat, in the mean of
+# the three. So a rate per class must be read with care: of the frogs, {glue:text}`cnn-rob-frog-recall` are recognised
+# under noise, more than clean. Frogs are not robust; the answer is. Of those called a frog,
+# {glue:text}`cnn-rob-frog-precision` are. What the network makes of noise is a *default answer*, the same for all three
+# seeds; the cat of {doc}`robustness` got it from another network.
 
 # %% [markdown]
 # :::{exercise} The default answer
@@ -517,7 +520,8 @@ exercises.check("cnn/robust_networks/recall_and_precision", recall_and_precision
 #
 # Clean, the class with the most mistakes is the {glue:text}`cnn-rob-hardest`: {glue:text}`cnn-rob-hardest-recall` of
 # them are recognised. The digits tell it image by image. They also show that more severe is not, for each image,
-# harder: {glue:text}`cnn-rob-gap` of the accuracy at severity 5 of JPEG are images that were missed at a milder one.
+# harder: {glue:text}`cnn-rob-gap` of the accuracy at severity 5 of JPEG are images that were missed at a milder one,
+# or clean.
 #
 # Do networks fail on the same images? Nine of them are in the records. If they erred independently, each with its own
 # rate $E$, the number that err on an image would be a sum of nine coins. Each network multiplies a polynomial by
@@ -612,7 +616,8 @@ display.slider(
             "noise": "Trained with noise it rises little, the plain one steeply.",
             "blur": "All three rise together; the plain ResNet-20 ends highest.",
             "contrast": "The plain ResNet-20 is lowest at all severities.",
-            "JPEG": "Trained with noise it stays well below the plain ResNet-20.",
+            "JPEG": "Clean, that trained with noise is a little above the plain one; "
+            "from severity 1 on it is below.",
         }[word]
     ),
     caption="Error under both tables of severities (0: clean). ResNet-18 is the mean of "
@@ -653,24 +658,26 @@ display.glue("cnn-rob-gains", f"{100 * (plain - robust)[1]:.0f}")
 # %% [markdown]
 # On clean images it pays {glue:text}`cnn-rob-pays` points ({glue:text}`cnn-rob-pays-z` standard errors by
 # {eq}`eq-cnn-paired`), {glue:text}`cnn-rob-pays-yard` spreads of ResNet-18. Under noise it gains
-# {glue:text}`cnn-rob-gains` points, under blur and JPEG, which it never saw, it gains too. With little contrast it
-# loses: robustness against one corruption is not robustness. All of it from one seed each, with the spread of another
-# network as the measure.
+# {glue:text}`cnn-rob-gains` points in the mean over the five severities of `course`, and in both tables it gains under
+# blur and JPEG, which it never saw, though not at the two mildest blurs. With little contrast it loses: robustness
+# against one corruption is not robustness. All of it from one seed each, with the spread of another network as the
+# measure.
 
 # %% [markdown]
 # :::{exercise} When does it pay?
 # :label: ex-cnn-break-even
-# A part $q$ of the images that a network will meet is spoilt, the rest is clean. From which $q$ on is the robust
-# network the better one? Write `break_even(plain_clean, plain_spoilt, robust_clean, robust_spoilt)` in error rates, for
-# a robust network that is worse on clean images and better on spoilt ones; work it out for noise at severity 3.
+# A part $\varphi$ of the images that a network will meet is spoilt, the rest is clean. From which $\varphi$ on is the
+# robust network the better one? Write `break_even(plain_clean, plain_spoilt, robust_clean, robust_spoilt)` in error
+# rates, for a robust network that is worse on clean images and better on spoilt ones; work it out for noise at severity
+# 3.
 # :::
 
 # %% [markdown] tags=["solution"]
 # :::{solution-start} ex-cnn-break-even
 # :class: dropdown
 # :::
-# The error of a network is $(1 - q) E_0 + q E_s$, linear in $q$. Clean it loses $a$ (the difference of the clean
-# rates), spoilt it gains $b$: even when $(1 - q)\, a = q\, b$, so $q = a / (a + b)$.
+# The error of a network is $(1 - \varphi) E_0 + \varphi E_s$, linear in $\varphi$. Clean it loses $a$ (the difference
+# of the clean rates), spoilt it gains $b$: even when $(1 - \varphi)\, a = \varphi\, b$, so $\varphi = a / (a + b)$.
 
 
 # %% tags=["solution"]
@@ -696,8 +703,8 @@ exercises.check("cnn/robust_networks/break_even", break_even)
 # - All on CIFAR-10: networks fail on the same images, hundreds of which all nine of ours miss clean. So a comparison on
 #   the same images is sharper, {eq}`eq-cnn-paired`. It does not replace seeds: under blur two ResNet-18 part by
 #   {glue:text}`cnn-rob-z-blur` standard errors.
-# - Depth showed a difference under noise alone, from one seed. Batch norm, with its higher rate, went with fewer errors
-#   on clean images and with more under noise, one seed each.
+# - Depth showed a difference under noise alone, from one seed. Batch norm, with its higher learning rate, went with
+#   fewer errors on clean images and with more under noise, one seed each.
 # - RCE is worth nothing where the baseline loses next to nothing, as under the mildest blur.
 # - Spoilt images are not guessed at random: under the strongest noise all three ResNet-18 give most of them one answer.
 # - Noise in training cost a little clean, gained much under noise, and lost with little contrast; one seed each.

@@ -611,15 +611,16 @@ verify.equal("eq-gnn-gated", cases(), atol=1e-12, against="PyG's GatedGraphConv"
 # changed. And the paper's edges have types and are heard from both ends, with a matrix for each type and end.
 #
 # And does a gate keep what plain rounds forget? Change the start by a little, and measure how much of it is left after
-# $k$ rounds: the norm of the Jacobian matrix $\partial H^{(k)} / \partial H^{(0)}$, here on a directed ring of five
-# nodes with random weights. In the third network a bias $b_{iz}$ of 4 holds the update gate near 1.
+# $k$ rounds: the norm of the Jacobian matrix $\partial H^{(k)} / \partial H^{(0)}$, as a part of what it is before the
+# first round, here on a directed ring of five nodes with one draw of the weights that PyTorch starts with. In the third
+# network 4 is added to the bias $b_{iz}$, which holds the update gate near 1.
 
 
 # %%
 def left_after(network, X):
-    """How much of a change at the start is left: the norm of the Jacobian matrix."""
+    """How much of a change at the start is left: the norm of the Jacobian matrix, of 1."""
     jacobian = torch.autograd.functional.jacobian(network, X, vectorize=True)
-    return jacobian.norm().item()
+    return jacobian.norm().item() / X.numel() ** 0.5  # 1 before the first round
 
 
 d, ring = 6, directed_ring(5)
@@ -658,13 +659,15 @@ display.show(
     alt="On a logarithmic scale, what is left of a change at the start after 1 to 30 "
     "rounds on a ring of five nodes. With plain rounds it falls along a steep line, "
     "with a GRU along a flatter one, and with its update gate near 1 it hardly falls.",
-    caption="What plain rounds forget by a factor per round, a gate can keep.",
+    caption="With the weights that PyTorch draws, plain rounds forget by a factor per "
+    "round. A gate can be set to keep.",
 )
 
 # %% [markdown]
 # :::{exercise} Types and both ends
 # :label: ex-gnn-typed-messages
-# Write that sum: `typed_messages(H, edge_index, edge_type, Theta_out, Theta_in)`. An edge from $j$ to $i$ brings
+# In the paper of gated graph networks {cite}`li2016ggnn` edges have types and are heard from both ends. Write the sum
+# of messages: `typed_messages(H, edge_index, edge_type, Theta_out, Theta_in)`. An edge from $j$ to $i$ brings
 # $h_j^\top \Theta^{\text{out}}$ to node $i$ *and* $h_i^\top \Theta^{\text{in}}$ to node $j$, both with the matrices of
 # its type. `H` is $[N, d]$, `edge_type` $[E]$ counts types from 0, both weights are $[R, d, d]$ for $R$ types. Then say
 # how a path of words whose parse is known would be written with it.

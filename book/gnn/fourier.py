@@ -104,11 +104,11 @@ for v in np.array([[1, -1, 1, -1], [1, 1j, -1, -1j]]):
     print("output / input:", np.round(y / v, 2) + 0)  # + 0: no −0.0
 
 factor = 1 + 1.5j
-print(f"length {np.abs(factor):.2f}, angle {np.degrees(np.angle(factor)):.0f}°")
+print(f"length {np.abs(factor):.2f}, angle {np.degrees(np.angle(factor)):.1f}°")
 
 # %% [markdown]
 # One number says all. Its length is how many times as high the wave becomes. Its angle is how far it moves to the left:
-# from node to node this wave turns by 90°, so 56° are 0.63 of the way to the next node.
+# from node to node this wave turns by 90°, so 56.3° are 0.63 of the way to the next node.
 #
 # Is there such a number for each wave, on any ring and for any kernel? From {doc}`circulant` you bring the matrix
 # $C(\theta)$ with the kernel $\theta$ as its first row, the shift $S$ with $(Sx)_i = x_{i+1}$, and one fact: a layer is
@@ -448,7 +448,7 @@ verify.equal("eq-gnn-ellipse", cases(), atol=1e-12, against="the sum over the ke
 #
 # There are none for $k = 0$, where the two conditions contradict each other. Mode $l$ is multiplied by
 # $(\cos \frac{2 \pi l}{n} - \cos\alpha) / (1 - \cos\alpha)$. That is real: waves faster than mode $k$ are turned upside
-# down, and where $\alpha$ is less than 90° the fastest become higher than they were. The average of three is the case
+# down, and where $\cos\alpha > 0$ the fastest become higher than they were. The average of three is the case
 # $\cos\alpha = -\frac12$: it takes away the wave that is three nodes long.
 
 
@@ -672,8 +672,9 @@ exercises.check("gnn/fourier/fast_product", fast_product)
 #   {eq}`eq-gnn-convolution-theorem`; for the convolution they are $\sqrt n\, \hat\theta$,
 #   {eq}`eq-gnn-convolution-theorem-proper`.
 #
-# That is why sines and cosines turn up: a ring has a shift, and they are its eigenvectors. Why weights are shared along
-# the shift at all is asked in {doc}`equivariance`, what becomes of the modes on a graph without one in {doc}`modes`.
+# That is why sines and cosines turn up: a ring has a shift, and its eigenvectors are waves $\omega^{ku}$, with a cosine
+# as the real part and a sine as the imaginary part. Why weights are shared along the shift at all is asked in
+# {doc}`equivariance`, what becomes of the modes on a graph without one in {doc}`modes`.
 
 # %% [markdown]
 # ## Exercises

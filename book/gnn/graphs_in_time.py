@@ -578,7 +578,7 @@ display.show(
 # | come one after another, and order matters | a rule along time | recurrent network |
 # | are related in pairs, and names mean nothing | a rule along relabellings | graph network |
 # | form a tree, or a graph without cycles | the same, and there is an order | one sweep from the leaves |
-# | are related, and relations act over many rounds | one rule for all rounds, too | gated graph network |
+# | are related, and relations act over many rounds | one gate for all rounds, too | gated graph network |
 # | are related, and each node has a history | a rule along both | recurrent cell with graph filters |
 # | are related by edges that come and go | the same, with $L_t$, or one update per event | dynamic graph network |
 #
@@ -595,8 +595,8 @@ display.show(
 # | traffic {cite}`li2018dcrnn` | sensors at a road | how far by road | speeds of the next hour |
 # | language {cite}`marcheggiani2017srl` | words | syntactic dependencies | who does what to whom |
 #
-# The last two combine as this chapter does: for traffic the filter is inside the recurrent cell, for language a graph
-# network stands on top of a recurrent one.
+# The last two combine both: for traffic the filter is inside the recurrent cell, as in this chapter; for language a
+# graph network stands on top of a recurrent one.
 
 # %% [markdown]
 # ## What was shown

@@ -739,8 +739,8 @@ display.show(
 # - The MLP that was trained on permuted copies (one seed) has {glue:text}`gnn-mol-aug` before and
 #   {glue:text}`gnn-mol-aug-permuted` after: a new order no longer fools it. But its error is large, and as large in
 #   training ($10^3 z^2$ {glue:text}`gnn-mol-aug-z2-train`) as in validation ({glue:text}`gnn-mol-aug-z2-valid`). It
-#   does not overfit, it *underfits*: these weights and epochs are too few for all those orders. Whether more of both
-#   would do is open; what the run shows is the price, not that symmetry cannot be learned.
+#   does not overfit, it *underfits*. Whether more weights and epochs would mend that is open; what the run shows is the
+#   price, not that symmetry cannot be learned.
 #
 # So an order that is not there costs an MLP much in either way. The first has to be asked in the order that it knows.
 # The second may be asked in any, and knows less of each molecule.

@@ -43,10 +43,10 @@ def test_a_gnn_is_invariant_sums_and_sees_the_kinds_of_bonds():
 
 
 def test_a_relational_layer_takes_a_mean_for_each_kind_of_bond_and_the_atom_itself():
-    def relational(x, edge_index, bond, W, W_0, least=1, itself=1, mean=True, apart=True):
+    def relational(x, edge_index, bond, W, W_0, least=1, itself=1, mean=True, apart=True, turned=False):
         out = itself * x @ W_0
         for r in range(len(W)):
-            source, target = edge_index[:, bond == r]
+            source, target = edge_index.flip(0)[:, bond == r] if turned else edge_index[:, bond == r]
             total = torch.zeros_like(x).index_add(0, target, x[source])
             count = torch.bincount(target if apart else edge_index[1], minlength=len(x)).clamp(min=least)[:, None]
             out = out + (total / count if mean else total) @ W[r]
@@ -67,5 +67,6 @@ def test_a_relational_layer_takes_a_mean_for_each_kind_of_bond_and_the_atom_itse
         (partial(relational, apart=False), "the neighbours of each kind"),
         (partial(relational, least=0), "nothing for a kind that an atom does not have"),
         (partial(relational, itself=0), "x W_0"),
+        (partial(relational, turned=True), "edge_index[1] hears"),
         (by_atom, "a loop in it over the nodes. Loop over the kinds of bonds"),
     )

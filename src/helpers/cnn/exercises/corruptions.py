@@ -38,7 +38,8 @@ def unblur(candidate):
     random = np.random.RandomState(0)
     weights = {ell: np.exp(-((np.arange(-5, 6) / ell) ** 2) / 2) for ell in (0.4, 0.6, 0.8, 1.1)}
     hint = "Divide each wave by its λ, that of the 11 weights and not of a Gaussian on a line. And weight 0 belongs at"
-    hint += " place 0 of the ring, or the row comes back moved."
+    hint += " place 0 of the ring, or the row comes back moved. On a ring the row goes on at its other end, and is not"
+    hint += " mirrored."
     for n in (11, 12, 32):
         for ell, theta in weights.items():
             x = random.uniform(0, 255, n)

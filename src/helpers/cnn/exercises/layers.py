@@ -74,6 +74,8 @@ def layer_matrix(candidate):
 
         by_place = torch.autograd.functional.jacobian(layer, torch.zeros(shape, dtype=torch.float64))
         desired = by_place.reshape(-1, shape[0] * shape[1])
-        hint = "A row for each place of the output, a column for each pixel, both row by row: column n is what the"
-        hint += " layer makes of an image that is 1 at pixel n; the kernel is not turned."
+        hint = "A row for each place of the output, a column for each pixel of the image before it is padded, both"
+        hint += (
+            " row by row: column n is what the layer makes of an image that is 1 at pixel n; the kernel is not turned."
+        )
         expect(candidate, (w, shape, s, p), desired, atol=1e-12, says=hint)

@@ -49,5 +49,5 @@ def break_even(candidate):
             q = (low + high) / 2
             plain, robust = (1 - q) * plain_clean + q * plain_spoilt, (1 - q) * robust_clean + q * robust_spoilt
             low, high = (q, high) if plain < robust else (low, q)
-        hint = "The clean images weigh 1 − q and the spoilt ones q, in the error of both networks."
+        hint = "The clean images weigh 1 − φ and the spoilt ones φ, their part of all, in the error of both networks."
         expect(candidate, rates, low, atol=1e-9, says=hint)

@@ -49,6 +49,12 @@ def relational(candidate):
         args = (x, graph.edge_index, bond, oracle.weight.detach(), oracle.root.detach())
         says = "x W_0, a mean over the neighbours of each kind of bond, nothing for a kind that an atom does not have"
         expect(candidate, args=args, desired=desired, atol=1e-12, says=says)
+    one_way, bond = torch.tensor([[0, 0, 1], [1, 2, 2]]), torch.tensor([0, 0, 1])
+    oracle = RGCNConv(2, 3, num_relations=len(BONDS), bias=False).double()
+    x = torch.randn(3, 2, dtype=torch.float64)
+    args = (x, one_way, bond, oracle.weight.detach(), oracle.root.detach())
+    says = "here edges go one way: edge_index[0] speaks, and edge_index[1] hears"
+    expect(candidate, args=args, desired=oracle(x, one_way, bond).detach(), atol=1e-12, says=says)
     weights = torch.ones(len(BONDS), 2, 1), torch.ones(2, 1)
     hint = "Loop over the kinds of bonds; index_add sums what arrives at all atoms at once."
     spares_loops(candidate, lambda n: (torch.ones(n, 2), *_chain(n), *weights), hint)
