@@ -618,7 +618,7 @@ verify.equal("eq-gnn-gated", cases(), atol=1e-12, against="PyG's GatedGraphConv"
 
 # %%
 def left_after(network, X):
-    """How much of a change at the start is left: the norm of the Jacobian matrix, of 1."""
+    """How much of a change of 1 at the start is left: the norm of the Jacobian."""
     jacobian = torch.autograd.functional.jacobian(network, X, vectorize=True)
     return jacobian.norm().item() / X.numel() ** 0.5  # 1 before the first round
 
