@@ -636,8 +636,8 @@ display.show(
 # {glue:text}`gnn-net-mlp-z2-train`, the GNN's {glue:text}`gnn-net-gnn-z2-train`. These two do not compare: while it
 # trains, the GNN normalises by each batch, and errs more than the same weights do when they are asked. Asked, the GNN
 # of one seed has {glue:text}`gnn-net-asked-own` on {glue:text}`gnn-net-asked` of the molecules that it learned from,
-# and {glue:text}`gnn-net-asked-others` on as many others (with standard errors). That is no worse than the MLP: how
-# well they know their own molecules does not set the two apart. On molecules that they have not seen, the MLP has {glue:text}`gnn-net-mlp-z2-test`, the
+# and {glue:text}`gnn-net-asked-others` on as many others (with standard errors). That is no worse than the MLP.
+# On molecules that they have not seen, the MLP has {glue:text}`gnn-net-mlp-z2-test`, the
 # GNN {glue:text}`gnn-net-gnn-z2-test`. In meV the GNN has
 # {glue:text}`gnn-net-gnn` ({glue:text}`gnn-net-gnn-seeds` seeds), the MLP {glue:text}`gnn-net-mlp`
 # ({glue:text}`gnn-net-mlp-seeds` seeds), {glue:text}`gnn-net-mlp-over-gnn` times as much. What sets the two apart is
