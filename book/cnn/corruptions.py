@@ -23,14 +23,13 @@ seed = 0
 from helpers import data, display, exercises, parameters, verify
 from helpers.cnn import gallery
 from helpers.cnn.corruptions import CORRUPTIONS, TABLES, corrupt
-from helpers.cnn.gallery import SHORT
+from helpers.cnn.gallery import SHORT, thumbnail
 
 import matplotlib.pyplot as plt
 import numpy as np
 import skimage.data
 import torch
 import torchvision.transforms.functional as tv
-from PIL import Image
 from scipy.fft import dct
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -45,13 +44,6 @@ SEVERITIES = range(6)
 
 
 # %% tags=["hide-input"]
-def thumbnail(photo, top, left, size):
-    """A square of a photograph, uint8 [1, 3, 32, 32]."""
-    square = Image.fromarray(photo[top : top + size, left : left + size])
-    small = square.resize((32, 32), Image.Resampling.BOX)
-    return np.asarray(small).transpose(2, 0, 1)[None]
-
-
 cat = thumbnail(skimage.data.chelsea(), 0, 75, 300)
 dahlia = thumbnail(load_sample_image("flower.jpg"), 0, 130, 427)
 temple = thumbnail(load_sample_image("china.jpg"), 0, 40, 427)

@@ -28,7 +28,7 @@ import io
 from helpers import data, display, exercises, parameters, records, verify
 from helpers.cnn import gallery
 from helpers.cnn.corruptions import CORRUPTIONS, TABLES, corrupt
-from helpers.cnn.gallery import SHORT
+from helpers.cnn.gallery import SHORT, thumbnail
 
 import matplotlib.pyplot as plt
 import networkx as nx
@@ -48,13 +48,6 @@ SEVERITIES = range(6)
 
 
 # %% tags=["hide-input"]
-def thumbnail(photo, top, left, size):
-    """A square of a photograph, uint8 [1, 3, 32, 32]."""
-    square = Image.fromarray(photo[top : top + size, left : left + size])
-    small = square.resize((32, 32), Image.Resampling.BOX)
-    return np.asarray(small).transpose(2, 0, 1)[None]
-
-
 cat = thumbnail(skimage.data.chelsea(), 0, 75, 300)
 coffee = thumbnail(skimage.data.coffee(), 0, 150, 400)
 dahlia = thumbnail(load_sample_image("flower.jpg"), 0, 130, 427)

@@ -9,6 +9,14 @@ from helpers.cnn import gallery
 POWER = np.array([[1000.0, 100, 10, 8], *[[500.0, 25, 1, 2]] * 5])
 
 
+def test_a_thumbnail_is_the_mean_of_the_pixels_of_its_square():
+    photo = np.random.RandomState(0).randint(0, 256, (70, 90, 3)).astype(np.uint8)
+    small = gallery.thumbnail(photo, 3, 20, 64)
+    means = photo[3:67, 20:84].reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
+    assert small.shape == (1, 3, 32, 32) and small.dtype == np.uint8
+    assert np.abs(small[0] - np.moveaxis(means, -1, 0)).max() <= 1  # rounded twice: along rows, along columns
+
+
 def test_words_tell_what_is_left_of_the_power_and_how_strong_the_corruption_is():
     assert gallery.words("contrast", 0, "A cup", POWER).startswith("A cup, clean")
     said = gallery.words("contrast", 2, "A cup", POWER)

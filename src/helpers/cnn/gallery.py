@@ -1,11 +1,19 @@
 """One photograph under one corruption, severity by severity, beside the spectrum of many: for two chapters."""
 
 import numpy as np
+from PIL import Image
 
 from helpers import display
 from helpers.cnn.corruptions import CORRUPTIONS
 
 SHORT = dict(zip(CORRUPTIONS, ("noise", "blur", "contrast", "JPEG"), strict=True))
+
+
+def thumbnail(photo, top, left, size):
+    """A square of ``size`` × ``size`` pixels of a photograph [H, W, 3], as small as CIFAR-10: uint8 [1, 3, 32, 32]."""
+    square = Image.fromarray(photo[top : top + size, left : left + size])
+    small = square.resize((32, 32), Image.Resampling.BOX)
+    return np.asarray(small).transpose(2, 0, 1)[None]
 
 
 def pixels(ax, image):
